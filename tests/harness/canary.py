@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Searches everything that a whole-program test left behind for the values it stored.
+
+usage: canary.py --values FILE --root DIR... [--pid PID...] [--allow-pid PID...]
+
+--values   one value a line, base64; the file itself must lie outside every root
+--root     folders whose files are read whole: names, contents, link targets
+--pid      processes whose memory is read (uniond, the keeper); needs root or the same user and a
+           process that may be read
+
+Looked for: each value as it is, in base64 (standard and URL alphabet, each of the three alignments)
+and in hex (both cases), in files, in every /proc/PID/cmdline and environ that can be read, and in
+`ps`. Prints one line a place and exits 1 at the first hit in any of them; 0 and a line of counts
+otherwise. A value is never printed: a hit names its number in the file.
+"""
+
+import argparse
+import base64
+import os
+import subprocess
+import sys
+
+CHUNK = 4 << 20
+HUGE = 1 << 36  # bytes: mappings this large are a sanitizer's shadow, not the program's memory
+
+
+def encodings(value):
+    """All byte strings that betray `value`."""
+    found = {value, value.hex().encode(), value.hex().upper().encode()}
+    for phase in range(3):
+        padded = b"\0" * phase + value
+        usable = len(padded) // 3 * 3
+        text = base64.b64encode(padded[:usable])
+        # the first digits mix with what stands before the value
+        text = text[(0, 2, 3)[phase]:]
+        if len(text) >= 8:
+            found.add(text)
+            found.add(text.replace(b"+", b"-").replace(b"/", b"_"))
+    return [e for e in found if len(e) >= 6]
+
+
+class Search:
+    def __init__(self, values):
+        self.needles = [(n, e) for n, v in enumerate(values) for e in encodings(v)]
+        self.longest = max((len(e) for _, e in self.needles), default=0)
+        self.hits = []
+        self.looked_at = {"files": 0, "bytes": 0, "processes": 0, "memory": 0}
+
+    def look(self, place, data):
+        for number, needle in self.needles:
+            if needle in data:
+                self.hits.append("value %d in %s" % (number, place))
+                return
+
+    def look_stream(self, place, read):
+        """Like look for data that comes in pieces: read() until it is empty."""
+        tail = b""
+        while True:
+            data = read()
+            if not data:
+                return
+            self.look(place, tail + data)
+            tail = data[-self.longest:]
+
+    def file(self, path):
+        self.looked_at["files"] += 1
+        self.look("the name of " + path, os.fsencode(path))
+        try:
+            if os.path.islink(path):
+                self.look("the link " + path, os.fsencode(os.readlink(path)))
+                return
+            if not os.path.isfile(path):
+                return
+            self.looked_at["bytes"] += os.path.getsize(path)
+            with open(path, "rb") as f:
+                self.look_stream(path, lambda: f.read(CHUNK))
+        except FileNotFoundError:
+            pass
+
+    def tree(self, root):
+        for folder, _, names in os.walk(root):
+            self.look("the name of " + folder, os.fsencode(folder))
+            for name in names:
+                self.file(os.path.join(folder, name))
+
+    def every_process(self, allowed):
+        me = os.getpid()
+        for name in os.listdir("/proc"):
+            if not name.isdigit() or int(name) in allowed or int(name) == me:
+                continue
+            self.looked_at["processes"] += 1
+            for what in ("cmdline", "environ"):
+                try:
+                    with open("/proc/%s/%s" % (name, what), "rb") as f:
+                        self.look("%s of process %s" % (what, name), f.read())
+                except OSError:
+                    pass
+        self.look("the output of ps", subprocess.run(["ps", "auxwwe"], stdout=subprocess.PIPE,
+                                                     check=False).stdout)
+
+    def memory(self, pid):
+        """Every readable mapping of one process."""
+        try:
+            maps = open("/proc/%d/maps" % pid, encoding="utf-8", errors="replace")
+            memory = open("/proc/%d/mem" % pid, "rb", 0)
+        except OSError as error:
+            print("canary: cannot read the memory of process %d: %s" % (pid, error.strerror))
+            sys.exit(1)
+        with maps, memory:
+            for line in maps:
+                span, flags = line.split()[:2]
+                start, end = (int(x, 16) for x in span.split("-"))
+                if flags[0] != "r" or end - start > HUGE or "[vvar" in line or "[vsyscall" in line:
+                    continue
+                self.mapping(pid, memory, start, end)
+
+    def mapping(self, pid, memory, start, end):
+        at = start
+
+        def read():
+            nonlocal at
+            if at >= end:
+                return b""
+            try:
+                memory.seek(at)
+                data = memory.read(min(CHUNK, end - at))
+            except OSError:  # memfd_secret, or gone: what root cannot read nobody can
+                return b""
+            at += len(data)
+            self.looked_at["memory"] += len(data)
+            return data
+
+        self.look_stream("the memory of process %d" % pid, read)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--values", required=True)
+    parser.add_argument("--root", action="append", default=[])
+    parser.add_argument("--pid", action="append", type=int, default=[])
+    parser.add_argument("--allow-pid", action="append", type=int, default=[])
+    options = parser.parse_args()
+    with open(options.values, "rb") as f:
+        values = [base64.b64decode(line) for line in f.read().split()]
+    search = Search(values)
+    for root in options.root:
+        search.tree(root)
+    search.every_process(set(options.allow_pid))
+    for pid in options.pid:
+        search.memory(pid)
+    for hit in search.hits:
+        print("canary: FOUND " + hit)
+    print("canary: %d values; %d files (%d bytes), %d processes, %d bytes of memory: %d hits"
+          % (len(values), search.looked_at["files"], search.looked_at["bytes"],
+             search.looked_at["processes"], search.looked_at["memory"], len(search.hits)))
+    return 1 if search.hits else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
