@@ -4,7 +4,7 @@
 #
 # usage: generate.sh PROTOC_C ROOT OUT GOOGLE_FILE... -- PROTO_FILE...   (names without .proto)
 set -eu
-protoc_c=$1 root=$2 out=$3
+protoc_c=$1 root=$2 out=$(cd "$3" && pwd)
 shift 3
 names=
 google=
