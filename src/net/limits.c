@@ -1,0 +1,25 @@
+#include "net/limits.h"
+
+#define DEFAULT(field, number)                                                                       \
+	do {                                                                                         \
+		if (!limits->field)                                                                  \
+			limits->field = (number);                                                    \
+	} while (0)
+
+void
+net_limits_fill(struct net_limits *limits)
+{
+	DEFAULT(connections, 1024);
+	DEFAULT(streams, 128);
+	DEFAULT(header_count, 64);
+	DEFAULT(head_max, 32u << 10);
+	DEFAULT(body_total_max, 256u << 20);
+	DEFAULT(output_max, 1u << 20);
+	DEFAULT(first_byte_ms, 10 * 1000);
+	DEFAULT(head_ms, 10 * 1000);
+	DEFAULT(body_ms, 30 * 1000);
+	DEFAULT(idle_ms, 10 * 60 * 1000);
+	DEFAULT(write_ms, 30 * 1000);
+	DEFAULT(call_ms, 120 * 1000);
+	DEFAULT(deadline_max_ms, 60 * 60 * 1000);
+}
