@@ -1,10 +1,12 @@
 /* secbuf.h - the only place where a value, a key, a passphrase, a ticket or a lease may lie.
  *
- * All buffers come from one arena: guarded, locked in memory, out of core dumps, not inherited by a
- * fork (memfd_secret(2) where the kernel has it, else mmap + mlock + MADV_DONTDUMP +
- * MADV_WIPEONFORK). A freed buffer is zeroed before anyone else can get it. There is no text form, no
- * == and no function that prints one. The arena may be used from any thread; one buffer belongs to
- * one thread at a time. */
+ * All buffers come from one arena: guarded, locked in memory, out of core dumps (memfd_secret(2)
+ * where the kernel has it, else mmap + mlock + MADV_DONTDUMP) and not inherited by a fork
+ * (MADV_DONTFORK): a forked child has an empty arena of its own; there it may free its parent's
+ * buffers, but to touch their bytes is a crash. A freed buffer is zeroed before anyone else can get
+ * it. There is no text form, no == and no function that prints one. write(2) from a buffer and
+ * read(2) into one work; what maps user pages in the kernel (O_DIRECT, vmsplice) does not. The arena
+ * may be used from any thread; one buffer belongs to one thread at a time. */
 #ifndef CRYPTO_SECBUF_H
 #define CRYPTO_SECBUF_H
 
