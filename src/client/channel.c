@@ -1,0 +1,695 @@
+/* One request is one write: head and body lie in one wiping buffer. The reply is read in steps of
+ * READ_STEP into `in`, and the body is taken from there piece by piece, so that unary calls, streams
+ * and files share one reader. After any error in the middle of a reply the connection is closed:
+ * where the next one begins is not known any more. */
+#include "client/channel.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "client/reply.h"
+#include "crypto/secbuf.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_STEP 16384
+#define FILE_STEP 65536
+#define REQUEST_HEAD_MAX 16384
+#define REQUEST_MAX (64u << 20)
+#define ERROR_BODY_MAX 65536
+#define INTERIM_MAX 4
+#define ENVELOPE_LEN 5
+#define ENVELOPE_END 0x02
+
+struct channel {
+	struct endpoint endpoint;
+	const struct wire_remote *remote;
+	struct wire wire;
+	struct buf in; /* read and not yet taken */
+	bool in_stream;
+};
+
+/* A reply in the making. */
+struct answer {
+	struct reply_head head;
+	struct reply_body body;
+	int64_t deadline_ms;
+};
+
+struct channel_stream {
+	struct channel *channel;
+	const ProtobufCMessageDescriptor *type;
+	size_t message_max;
+	struct answer answer;
+	struct buf body; /* decoded, not yet a whole envelope */
+	bool ended;
+	bool broken;
+};
+
+/* Messages handed out carry their size in front, so that freeing can wipe. */
+struct wiped_block {
+	_Alignas(max_align_t) size_t len;
+};
+
+static void *
+wiping_alloc(void *unused, size_t len)
+{
+	struct wiped_block *block;
+
+	if (len > SIZE_MAX - sizeof *block)
+		return NULL;
+	block = mem_alloc(sizeof *block + len);
+	if (!block)
+		return NULL;
+	block->len = len;
+	return block + 1;
+}
+
+static void
+wiping_free(void *unused, void *bytes)
+{
+	struct wiped_block *block = bytes;
+
+	if (block)
+		mem_wipe_free(block - 1, sizeof *block + block[-1].len);
+}
+
+static ProtobufCAllocator wiping_allocator = {.alloc = wiping_alloc, .free = wiping_free};
+
+void
+channel_message_free(void *message)
+{
+	if (message)
+		protobuf_c_message_free_unpacked(message, &wiping_allocator);
+}
+
+enum un_err
+channel_new(const char *endpoint, const struct wire_remote *remote, struct channel **ret_channel,
+            struct un_detail *detail)
+{
+	struct channel *channel = mem_zalloc(1, sizeof *channel);
+	enum un_err err;
+
+	if (!channel)
+		return UN_ERR_NO_MEMORY;
+	err = endpoint_parse(endpoint, &channel->endpoint, detail);
+	if (err) {
+		mem_free(channel);
+		return err;
+	}
+	channel->remote = remote;
+	channel->wire.fd = -1;
+	channel->wire.wake_fd = -1;
+	buf_init(&channel->in, REPLY_HEAD_MAX + READ_STEP, BUF_WIPE);
+	*ret_channel = channel;
+	return UN_OK;
+}
+
+static void
+hang_up(struct channel *channel)
+{
+	wire_close(&channel->wire);
+	buf_clear(&channel->in);
+}
+
+void
+channel_free(struct channel *channel)
+{
+	if (!channel)
+		return;
+	hang_up(channel);
+	buf_fini(&channel->in);
+	mem_free(channel);
+}
+
+void
+channel_set_wake(struct channel *channel, int fd)
+{
+	channel->wire.wake_fd = fd;
+}
+
+const struct endpoint *
+channel_endpoint(const struct channel *channel)
+{
+	return &channel->endpoint;
+}
+
+enum un_err
+channel_connect(struct channel *channel, int64_t deadline_ms, struct un_detail *detail)
+{
+	if (channel->wire.fd >= 0 && (channel->in.len || wire_is_stale(&channel->wire)))
+		hang_up(channel);
+	if (channel->wire.fd >= 0)
+		return UN_OK;
+	return wire_connect(&channel->wire, &channel->endpoint, channel->remote, deadline_ms, detail);
+}
+
+void
+channel_adopt(struct channel *channel, int fd)
+{
+	hang_up(channel);
+	wire_adopt(&channel->wire, fd);
+}
+
+static int64_t
+deadline_or_default(int64_t deadline_ms)
+{
+	return deadline_ms ? deadline_ms : clock_mono_ms() + CHANNEL_TIMEOUT_MS;
+}
+
+/* Adds what an error of the wire itself leaves unsaid. */
+static enum un_err
+wire_failed(struct channel *channel, enum un_err err, struct un_detail *detail)
+{
+	hang_up(channel);
+	if (err == UN_ERR_UNREACHABLE)
+		return un_fail(detail, err, "the connection to the control plane broke before its answer");
+	if (err == UN_ERR_TIMEOUT)
+		return un_fail(detail, err, "the control plane did not answer in time");
+	if (err == UN_ERR_PROTOCOL)
+		return un_fail(detail, err, "the control plane sent a malformed reply");
+	if (err == UN_ERR_TOO_LARGE)
+		return un_fail(detail, err, "the control plane's reply is over the limit");
+	return err;
+}
+
+/* At least one more byte into channel->in. */
+static enum un_err
+read_more(struct channel *channel, int64_t deadline_ms)
+{
+	size_t got = 0;
+	enum un_err err = buf_reserve(&channel->in, READ_STEP);
+
+	if (err)
+		return err == UN_ERR_TOO_LARGE ? UN_ERR_PROTOCOL : err;
+	err = channel->wire.ops->read(&channel->wire, channel->in.data + channel->in.len, READ_STEP,
+	                              deadline_ms, &got);
+	if (err)
+		return err;
+	if (!got)
+		return UN_ERR_UNREACHABLE;
+	buf_added(&channel->in, got);
+	return UN_OK;
+}
+
+/* Reads heads until one is final. */
+static enum un_err
+read_head(struct channel *channel, struct answer *answer)
+{
+	for (int interim = 0; interim <= INTERIM_MAX; interim++) {
+		size_t len;
+		enum un_err err;
+
+		while (!(len = reply_head_len(channel->in.data, channel->in.len))) {
+			if (channel->in.len > REPLY_HEAD_MAX)
+				return UN_ERR_PROTOCOL;
+			err = read_more(channel, answer->deadline_ms);
+			if (err)
+				return err;
+		}
+		err = reply_parse_head(channel->in.data, len, &answer->head);
+		if (err)
+			return err;
+		buf_drop_front(&channel->in, len);
+		if (answer->head.status >= 200) {
+			reply_body_init(&answer->body, &answer->head);
+			return UN_OK;
+		}
+	}
+	return UN_ERR_PROTOCOL;
+}
+
+/* The next piece of the body, appended to `out`; nothing more when reply_body_is_done. */
+static enum un_err
+read_piece(struct channel *channel, struct answer *answer, struct buf *out)
+{
+	struct reply_piece piece;
+	enum un_err err;
+
+	if (!channel->in.len && !reply_body_is_done(&answer->body)) {
+		err = read_more(channel, answer->deadline_ms);
+		if (err)
+			return err;
+	}
+	err = reply_body_push(&answer->body, channel->in.data, channel->in.len, &piece);
+	if (err)
+		return err;
+	err = buf_append(out, piece.data, piece.len);
+	if (err)
+		return err;
+	buf_drop_front(&channel->in, piece.used);
+	return UN_OK;
+}
+
+static enum un_err
+read_body(struct channel *channel, struct answer *answer, struct buf *out)
+{
+	while (!reply_body_is_done(&answer->body)) {
+		enum un_err err = read_piece(channel, answer, out);
+
+		if (err)
+			return err;
+	}
+	return UN_OK;
+}
+
+static void
+answer_done(struct channel *channel, const struct answer *answer)
+{
+	if (answer->head.close)
+		hang_up(channel);
+}
+
+/* Reads the rest of a reply that is an error and says which. */
+static enum un_err
+read_refusal(struct channel *channel, struct answer *answer, struct un_detail *detail)
+{
+	struct buf body;
+	enum un_err err;
+
+	buf_init(&body, ERROR_BODY_MAX, BUF_WIPE);
+	err = read_body(channel, answer, &body);
+	if (err) {
+		err = wire_failed(channel, err, detail);
+	} else {
+		answer_done(channel, answer);
+		err = reply_error(&answer->head, body.data, body.len, detail);
+	}
+	buf_fini(&body);
+	return err;
+}
+
+static const char *
+host_of(const struct endpoint *endpoint, char text[ENDPOINT_HOST_MAX + 16])
+{
+	if (endpoint->kind == ENDPOINT_UNIX)
+		return "localhost";
+	(void)snprintf(text, ENDPOINT_HOST_MAX + 16, strchr(endpoint->host, ':') ? "[%s]:%u" : "%s:%u",
+	               endpoint->host, endpoint->port);
+	return text;
+}
+
+static enum un_err
+add_head(struct channel *channel, struct buf *out, const char *line, const char *type, size_t len)
+{
+	char host[ENDPOINT_HOST_MAX + 16];
+	enum un_err err = buf_appendf(out, "%s HTTP/1.1\r\nhost: %s\r\nuser-agent: union/%s\r\n", line,
+	                              host_of(&channel->endpoint, host), UNION_VERSION);
+
+	if (!err && type)
+		err = buf_appendf(out, "content-type: %s\r\ncontent-length: %zu\r\n", type, len);
+	return err;
+}
+
+static enum un_err
+send_all(struct channel *channel, const struct buf *request, int64_t deadline_ms,
+         struct un_detail *detail)
+{
+	enum un_err err;
+
+	if (channel->in_stream)
+		return un_fail(detail, UN_ERR_BUSY, "the channel is reading a stream");
+	err = channel_connect(channel, deadline_ms, detail);
+	if (err)
+		return err;
+	err = channel->wire.ops->write(&channel->wire, request->data, request->len, deadline_ms);
+	return err ? wire_failed(channel, err, detail) : UN_OK;
+}
+
+/* Sends `call` (in an envelope for a stream) and reads the head of the reply. */
+static enum un_err
+begin_call(struct channel *channel, const struct channel_call *call, bool stream,
+           struct answer *answer, struct un_detail *detail)
+{
+	size_t size = protobuf_c_message_get_packed_size(call->request);
+	size_t framed = size + (stream ? ENVELOPE_LEN : 0);
+	const char *type = stream ? "application/connect+proto" : "application/proto";
+	char line[256];
+	struct buf request;
+	enum un_err err;
+
+	answer->deadline_ms = deadline_or_default(call->deadline_ms);
+	if (size > REQUEST_MAX)
+		return un_fail(detail, UN_ERR_TOO_LARGE, "the request is over the limit");
+	(void)snprintf(line, sizeof line, "POST %s", call->method);
+	buf_init(&request, REQUEST_MAX + REQUEST_HEAD_MAX, BUF_WIPE);
+	err = buf_reserve(&request, framed + 512);
+	if (!err)
+		err = add_head(channel, &request, line, type, framed);
+	if (!err)
+		err = buf_append_text(&request, "connect-protocol-version: 1\r\n\r\n");
+	if (!err && stream) {
+		uint8_t envelope[ENVELOPE_LEN] = {0, (uint8_t)(size >> 24), (uint8_t)(size >> 16),
+		                                  (uint8_t)(size >> 8), (uint8_t)size};
+
+		err = buf_append(&request, envelope, sizeof envelope);
+	}
+	if (!err)
+		err = buf_reserve(&request, size);
+	if (!err) {
+		(void)protobuf_c_message_pack(call->request, request.data + request.len);
+		buf_added(&request, size);
+		err = send_all(channel, &request, answer->deadline_ms, detail);
+	}
+	buf_fini(&request);
+	if (err)
+		return err;
+	err = read_head(channel, answer);
+	return err ? wire_failed(channel, err, detail) : UN_OK;
+}
+
+static enum un_err
+unpack(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t len,
+       ProtobufCMessage **ret_message)
+{
+	ProtobufCMessage *message = protobuf_c_message_unpack(type, &wiping_allocator, len, bytes);
+
+	if (!message)
+		return UN_ERR_PROTOCOL;
+	*ret_message = message;
+	return UN_OK;
+}
+
+enum un_err
+channel_unary(struct channel *channel, const struct channel_call *call,
+              ProtobufCMessage **ret_reply, struct un_detail *detail)
+{
+	struct answer answer = {0};
+	struct buf body;
+	enum un_err err = begin_call(channel, call, false, &answer, detail);
+
+	if (err)
+		return err;
+	if (answer.head.status != 200)
+		return read_refusal(channel, &answer, detail);
+	buf_init(&body, call->reply_max ? call->reply_max : CHANNEL_REPLY_MAX, BUF_WIPE);
+	err = UN_ERR_PROTOCOL;
+	if (strcmp(answer.head.content_type, "application/proto") == 0)
+		err = read_body(channel, &answer, &body);
+	if (!err)
+		err = unpack(call->reply, (const uint8_t *)buf_text(&body), body.len, ret_reply);
+	if (err)
+		err = wire_failed(channel, err, detail);
+	else
+		answer_done(channel, &answer);
+	buf_fini(&body);
+	return err;
+}
+
+enum un_err
+channel_stream_open(struct channel *channel, const struct channel_call *call,
+                    struct channel_stream **ret_stream, struct un_detail *detail)
+{
+	struct channel_stream *stream = mem_zalloc(1, sizeof *stream);
+	enum un_err err;
+
+	if (!stream)
+		return UN_ERR_NO_MEMORY;
+	err = begin_call(channel, call, true, &stream->answer, detail);
+	if (!err && stream->answer.head.status != 200)
+		err = read_refusal(channel, &stream->answer, detail);
+	else if (!err && strcmp(stream->answer.head.content_type, "application/connect+proto") != 0)
+		err = wire_failed(channel, UN_ERR_PROTOCOL, detail);
+	if (err) {
+		mem_free(stream);
+		return err;
+	}
+	stream->channel = channel;
+	stream->type = call->reply;
+	stream->message_max = call->reply_max ? call->reply_max : CHANNEL_REPLY_MAX;
+	buf_init(&stream->body, stream->message_max + ENVELOPE_LEN + READ_STEP, BUF_WIPE);
+	channel->in_stream = true;
+	*ret_stream = stream;
+	return UN_OK;
+}
+
+void
+channel_stream_free(struct channel_stream *stream)
+{
+	if (!stream)
+		return;
+	stream->channel->in_stream = false;
+	if (!stream->ended)
+		hang_up(stream->channel);
+	else
+		answer_done(stream->channel, &stream->answer);
+	buf_fini(&stream->body);
+	mem_free(stream);
+}
+
+/* Reads until a whole envelope lies at the front of stream->body. */
+static enum un_err
+read_envelope(struct channel_stream *stream, size_t *ret_len)
+{
+	for (;;) {
+		const uint8_t *at = stream->body.data;
+		enum un_err err;
+
+		if (stream->body.len >= ENVELOPE_LEN) {
+			size_t len = (size_t)at[1] << 24 | (size_t)at[2] << 16 | (size_t)at[3] << 8 | at[4];
+
+			if (at[0] & ~ENVELOPE_END)
+				return UN_ERR_PROTOCOL;
+			if (len > stream->message_max)
+				return UN_ERR_TOO_LARGE;
+			if (stream->body.len - ENVELOPE_LEN >= len) {
+				*ret_len = len;
+				return UN_OK;
+			}
+		}
+		if (reply_body_is_done(&stream->answer.body))
+			return UN_ERR_UNREACHABLE; /* cut: no last envelope */
+		err = read_piece(stream->channel, &stream->answer, &stream->body);
+		if (err)
+			return err;
+	}
+}
+
+static enum un_err
+end_stream(struct channel_stream *stream, size_t len, struct un_detail *detail)
+{
+	enum un_err err = reply_stream_end(stream->body.data + ENVELOPE_LEN, len, detail);
+	struct buf rest;
+
+	buf_init(&rest, 0, BUF_PLAIN);
+	stream->ended = stream->body.len == ENVELOPE_LEN + len &&
+	                read_body(stream->channel, &stream->answer, &rest) == UN_OK;
+	buf_fini(&rest);
+	stream->broken = true; /* nothing more to come */
+	return err;
+}
+
+enum un_err
+channel_stream_next(struct channel_stream *stream, int64_t deadline_ms,
+                    ProtobufCMessage **ret_message, struct un_detail *detail)
+{
+	size_t len;
+	enum un_err err;
+
+	if (stream->broken)
+		return un_fail(detail, UN_ERR_UNREACHABLE, "the stream has ended");
+	stream->answer.deadline_ms = deadline_or_default(deadline_ms);
+	err = read_envelope(stream, &len);
+	if (err == UN_ERR_TIMEOUT || err == UN_ERR_INTERRUPTED)
+		return err;
+	if (!err && stream->body.data[0] & ENVELOPE_END) {
+		err = end_stream(stream, len, detail);
+		if (!err)
+			*ret_message = NULL;
+		return err;
+	}
+	if (!err)
+		err = unpack(stream->type, stream->body.data + ENVELOPE_LEN, len, ret_message);
+	if (err) {
+		stream->broken = true;
+		return wire_failed(stream->channel, err, detail);
+	}
+	buf_drop_front(&stream->body, ENVELOPE_LEN + len);
+	return UN_OK;
+}
+
+static enum un_err
+add_credential(struct buf *out, const struct secbuf *credential)
+{
+	static const char alphabet[] =
+	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	const uint8_t *bytes = secbuf_peek(credential);
+	size_t len = secbuf_len(credential);
+	uint32_t group = 0;
+	unsigned bits = 0;
+	enum un_err err = buf_append_text(out, "authorization: Bearer ");
+
+	for (size_t i = 0; i < len && !err; i++) {
+		group = group << 8 | bytes[i];
+		for (bits += 8; bits >= 6 && !err; bits -= 6)
+			err = buf_append_byte(out, (uint8_t)alphabet[group >> (bits - 6) & 63]);
+	}
+	if (!err && bits)
+		err = buf_append_byte(out, (uint8_t)alphabet[group << (6 - bits) & 63]);
+	explicit_bzero(&group, sizeof group);
+	return err ? err : buf_append_text(out, "\r\n");
+}
+
+static bool
+header_is_plain(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static enum un_err
+add_file_fields(struct buf *out, const struct channel_file *file, struct un_detail *detail)
+{
+	enum un_err err = UN_OK;
+
+	for (size_t i = 0; i < file->header_count && !err; i++) {
+		const struct channel_header *header = &file->headers[i];
+
+		if (!header->name[0] || !header_is_plain(header->name) || strchr(header->name, ':') ||
+		    !header_is_plain(header->value))
+			return un_fail(detail, UN_ERR_PROTOCOL, "the server asks for a malformed header");
+		err = buf_appendf(out, "%s: %s\r\n", header->name, header->value);
+	}
+	if (!err && file->credential)
+		err = add_credential(out, file->credential);
+	return err ? err : buf_append_text(out, "\r\n");
+}
+
+/* Sends the head of a PUT or GET of `file`. */
+static enum un_err
+begin_file(struct channel *channel, const struct channel_file *file, const char *verb,
+           int64_t deadline_ms, struct un_detail *detail)
+{
+	char line[ENDPOINT_PATH_MAX + 8];
+	bool put = strcmp(verb, "PUT") == 0;
+	struct buf request;
+	const char *path;
+	enum un_err err = endpoint_path_of(&channel->endpoint, file->url, &path, detail);
+
+	if (err)
+		return err;
+	(void)snprintf(line, sizeof line, "%s %s", verb, path);
+	buf_init(&request, REQUEST_HEAD_MAX + ENDPOINT_PATH_MAX, BUF_WIPE);
+	err = add_head(channel, &request, line, put ? "application/octet-stream" : NULL,
+	               (size_t)file->size);
+	if (!err)
+		err = add_file_fields(&request, file, detail);
+	if (!err)
+		err = send_all(channel, &request, deadline_ms, detail);
+	buf_fini(&request);
+	return err;
+}
+
+static enum un_err
+send_file(struct channel *channel, const struct channel_file *file, int64_t deadline_ms,
+          struct un_detail *detail)
+{
+	uint8_t *step = mem_alloc(FILE_STEP);
+	uint64_t left = file->size;
+	enum un_err err = step ? UN_OK : UN_ERR_NO_MEMORY;
+
+	while (left && !err) {
+		size_t want = left < FILE_STEP ? (size_t)left : FILE_STEP;
+		ssize_t got = read(file->fd, step, want);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			hang_up(channel); /* the promised length cannot be kept */
+			err = un_fail(detail, UN_ERR_IO, "the file to upload became shorter meanwhile");
+			break;
+		}
+		err = channel->wire.ops->write(&channel->wire, step, (size_t)got, deadline_ms);
+		left -= (uint64_t)got;
+		if (err == UN_ERR_UNREACHABLE) {
+			err = UN_OK;
+			break;
+		}
+		if (err)
+			err = wire_failed(channel, err, detail);
+	}
+	mem_free(step);
+	return err;
+}
+
+enum un_err
+channel_put_file(struct channel *channel, const struct channel_file *file,
+                 struct un_detail *detail)
+{
+	struct answer answer = {.deadline_ms = deadline_or_default(file->deadline_ms)};
+	struct buf body;
+	enum un_err err = begin_file(channel, file, "PUT", answer.deadline_ms, detail);
+
+	if (!err)
+		err = send_file(channel, file, answer.deadline_ms, detail);
+	if (err)
+		return err;
+	/* A server that refuses early answers and closes: its answer says more than a broken pipe. */
+	err = read_head(channel, &answer);
+	if (err)
+		return wire_failed(channel, err, detail);
+	if (answer.head.status >= 300)
+		return read_refusal(channel, &answer, detail);
+	buf_init(&body, ERROR_BODY_MAX, BUF_WIPE);
+	err = read_body(channel, &answer, &body);
+	buf_fini(&body);
+	if (err)
+		return wire_failed(channel, err, detail);
+	answer_done(channel, &answer);
+	return UN_OK;
+}
+
+static enum un_err
+receive_file(struct channel *channel, struct answer *answer, const struct channel_file *file,
+             uint64_t *ret_size)
+{
+	struct buf piece;
+	uint64_t size = 0;
+	enum un_err err = UN_OK;
+
+	if (answer->head.content_length > 0 && (uint64_t)answer->head.content_length > file->size)
+		return UN_ERR_TOO_LARGE;
+	buf_init(&piece, REPLY_HEAD_MAX + READ_STEP, BUF_PLAIN);
+	while (!err && !reply_body_is_done(&answer->body)) {
+		err = read_piece(channel, answer, &piece);
+		if (!err && piece.len > file->size - size)
+			err = UN_ERR_TOO_LARGE;
+		if (!err)
+			err = io_write_all(file->fd, piece.data, piece.len);
+		size += piece.len;
+		buf_clear(&piece);
+	}
+	buf_fini(&piece);
+	if (!err)
+		*ret_size = size;
+	return err;
+}
+
+enum un_err
+channel_get_file(struct channel *channel, const struct channel_file *file, uint64_t *ret_size,
+                 struct un_detail *detail)
+{
+	struct answer answer = {.deadline_ms = deadline_or_default(file->deadline_ms)};
+	enum un_err err = begin_file(channel, file, "GET", answer.deadline_ms, detail);
+
+	if (err)
+		return err;
+	err = read_head(channel, &answer);
+	if (err)
+		return wire_failed(channel, err, detail);
+	if (answer.head.status != 200)
+		return read_refusal(channel, &answer, detail);
+	err = receive_file(channel, &answer, file, ret_size);
+	if (err)
+		return wire_failed(channel, err, detail);
+	answer_done(channel, &answer);
+	return UN_OK;
+}
