@@ -2,7 +2,9 @@
  *
  * Push bytes in pieces of any size; what can no longer become part of a match is handed to `emit` in
  * order, with each match replaced by "[secret NAME]". Only the longest suffix that may still become a
- * match is held back. Overlapping and touching matches become one mark. Not thread safe. */
+ * match is held back. Overlapping and touching matches become one mark, with the name of the value that
+ * begins first (of several, the longest). The output does not depend on how the input was cut. A compiled
+ * set may be shared by threads; a stream may not. */
 #ifndef REDACT_REDACT_H
 #define REDACT_REDACT_H
 
@@ -15,15 +17,18 @@
 #include <stdint.h>
 
 #define REDACT_VALUE_MIN 4 /* bytes: a shorter value is not redacted; redact_set_add says so */
+#define REDACT_TOTAL_MAX SECBUF_MAX /* bytes of all values of a set */
 
 /* What to look for: built once for an attempt, then shared by its streams. */
 struct redact_set;
 MUST_CHECK enum un_err redact_set_new(struct redact_set **ret_set);
-/* Copies the value (into locked memory). *ret_too_short: it is below REDACT_VALUE_MIN and not looked
- * for. May be called until the first stream is made. */
+/* Copies the value (into locked memory). What is looked for is the value without the white space
+ * around it: as tasks see it through their SDK, and so that the line end of a file's value stays in the
+ * output. *ret_too_short: that is below REDACT_VALUE_MIN and not looked for. Of two equal values the
+ * name that came first is shown. UN_ERR_TOO_LARGE, UN_ERR_NO_MEMORY; UN_ERR_INVALID once compiled. */
 MUST_CHECK enum un_err redact_set_add(struct redact_set *set, const char *name,
                                       const struct secbuf *value, bool *ret_too_short);
-/* Prepares the search. After it the set does not change. */
+/* Prepares the search. After it the set does not change; if it fails, the set can only be freed. */
 MUST_CHECK enum un_err redact_set_compile(struct redact_set *set);
 void redact_set_free(struct redact_set *set);
 
