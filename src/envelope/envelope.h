@@ -30,6 +30,10 @@ MUST_CHECK enum un_err dek_new(struct secbuf **ret_dek);
 /* Appends len + SEALED_VALUE_OVERHEAD bytes. UN_ERR_EMPTY_VALUE, UN_ERR_VALUE_TOO_LARGE. */
 MUST_CHECK enum un_err envelope_seal_value(const struct secbuf *dek, const struct secret_id *id,
                                            const struct secbuf *value, struct buf *out);
+/* Without the DEK: could this be a sealed value of a size we take? UN_ERR_PROTOCOL,
+ * UN_ERR_EMPTY_VALUE, UN_ERR_VALUE_TOO_LARGE. */
+MUST_CHECK enum un_err envelope_check_value(const uint8_t *sealed, size_t len);
+/* UN_ERR_NOT_AUTHENTIC, here and in every envelope_open_: also for a wrong length or version. */
 MUST_CHECK enum un_err envelope_open_value(const struct secbuf *dek, const struct secret_id *id,
                                            const uint8_t *sealed, size_t len,
                                            struct secbuf **ret_value);
