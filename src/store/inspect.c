@@ -1,0 +1,167 @@
+/* What can be told about a database before it is trusted, without reading all of it: is the file one
+ * of ours, is it as long as it says, do its tables' roots make sense. A small database is read whole.
+ * Damage in the middle of a large one is met by the query that reads the page (UN_ERR_DAMAGED), and by
+ * every backup and restore, which check all pages. */
+#include "base/io.h"
+#include "store/store_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEADER_LEN 100
+#define CHECK_WHOLE_PAGES 256 /* 1 MiB: about a millisecond */
+
+static const char magic[16] = "SQLite format 3";
+
+enum un_err
+inspect_damaged(struct un_detail *detail, const char *what)
+{
+	un_hint(detail, "restore the last backup: union restore FILE");
+	return un_fail(detail, UN_ERR_DAMAGED, "the database %s is damaged: %s", STORE_DATABASE, what);
+}
+
+static enum un_err
+make_new(int dir_fd, struct un_detail *detail)
+{
+	struct stat log;
+	int fd;
+	enum un_err err;
+
+	if (fstatat(dir_fd, STORE_DATABASE "-wal", &log, 0) == 0 && log.st_size > 0)
+		return inspect_damaged(detail, "its file is missing, its write-ahead log is there");
+	fd = openat(dir_fd, STORE_DATABASE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return un_fail_errno(detail, errno, "cannot create %s", STORE_DATABASE);
+	io_close(&fd);
+	fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return un_fail_errno(detail, errno, "cannot open the data directory");
+	err = io_fsync(fd);
+	io_close(&fd);
+	return err ? un_fail(detail, err, "cannot sync the data directory") : UN_OK;
+}
+
+static enum un_err
+inspect_header(int fd, const struct stat *file, struct un_detail *detail)
+{
+	uint8_t header[HEADER_LEN];
+	unsigned page_len;
+
+	if (file->st_size < HEADER_LEN
+	    || pread(fd, header, sizeof header, 0) != (ssize_t)sizeof header)
+		return inspect_damaged(detail, "it is cut off");
+	if (memcmp(header, magic, sizeof magic) != 0)
+		return inspect_damaged(detail, "its header is overwritten");
+	page_len = (unsigned)header[16] << 8 | header[17];
+	if (page_len == 1)
+		page_len = 65536;
+	if (page_len < 512 || (page_len & (page_len - 1)) != 0)
+		return inspect_damaged(detail, "its header is overwritten");
+	return UN_OK;
+}
+
+enum un_err
+inspect_file(int dir_fd, bool create, bool *ret_is_new, struct un_detail *detail)
+{
+	struct stat file;
+	enum un_err err = UN_OK;
+	int fd = openat(dir_fd, STORE_DATABASE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 && errno == ENOENT && create) {
+		*ret_is_new = true;
+		return make_new(dir_fd, detail);
+	}
+	if (fd < 0)
+		return un_fail_errno(detail, errno, "cannot open the database %s", STORE_DATABASE);
+	if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode))
+		err = inspect_damaged(detail, "it is not a regular file");
+	else if (file.st_size > 0) /* empty: made, but never written: a crash at the first start */
+		err = inspect_header(fd, &file, detail);
+	if (!err && (file.st_mode & 077) && fchmod(fd, 0600) != 0)
+		err = un_fail_errno(detail, errno, "cannot make %s private", STORE_DATABASE);
+	if (!err)
+		*ret_is_new = file.st_size == 0;
+	io_close(&fd);
+	return err;
+}
+
+/* The length can be compared only when no page lies in the log alone. */
+static enum un_err
+inspect_length(struct conn *conn, int dir_fd, struct un_detail *detail)
+{
+	struct stat file, log;
+	int64_t pages, page_len;
+	enum un_err err;
+
+	err = conn_number(conn, "PRAGMA page_count", &pages, detail);
+	if (!err)
+		err = conn_number(conn, "PRAGMA page_size", &page_len, detail);
+	if (err)
+		return err;
+	if (fstatat(dir_fd, STORE_DATABASE "-wal", &log, 0) == 0 && log.st_size > 0)
+		return UN_OK;
+	if (fstatat(dir_fd, STORE_DATABASE, &file, 0) != 0)
+		return un_fail_errno(detail, errno, "cannot look at %s", STORE_DATABASE);
+	if (file.st_size < pages * page_len)
+		return inspect_damaged(detail, "its end is missing");
+	return UN_OK;
+}
+
+/* Reads the root page of each tree, and the pages on the way to its first entry. */
+static enum un_err
+inspect_roots(struct conn *conn, struct un_detail *detail)
+{
+	static const char *const probes[] = {
+		"SELECT count(*) FROM (SELECT 1 FROM meta LIMIT 1)",
+		"SELECT count(*) FROM (SELECT 1 FROM scopes LIMIT 1)",
+		"SELECT count(*) FROM (SELECT type FROM secrets LIMIT 1)",
+		"SELECT count(*) FROM (SELECT 1 FROM secrets INDEXED BY secrets_by_scope LIMIT 1)",
+		"SELECT max(id) FROM versions",
+		"SELECT max(generation) FROM versions",
+		"SELECT max(id) FROM large_values",
+		"SELECT max(seq) FROM trail",
+	};
+	enum un_err err = UN_OK;
+	int64_t ignored;
+
+	for (size_t i = 0; !err && i < sizeof probes / sizeof probes[0]; i++)
+		err = conn_number(conn, probes[i], &ignored, detail);
+	return err;
+}
+
+static enum un_err
+inspect_whole(struct conn *conn, struct un_detail *detail)
+{
+	sqlite3_stmt *stmt;
+	enum un_err err = UN_OK;
+	int rc = sqlite3_prepare_v2(conn->db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
+
+	if (rc != SQLITE_OK)
+		return conn_fail(conn->db, rc, detail);
+	rc = sqlite3_step(stmt);
+	if (rc != SQLITE_ROW)
+		err = conn_fail(conn->db, rc, detail);
+	else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
+		err = inspect_damaged(detail, (const char *)sqlite3_column_text(stmt, 0));
+	(void)sqlite3_finalize(stmt);
+	return err;
+}
+
+enum un_err
+inspect_tables(struct conn *conn, int dir_fd, struct un_detail *detail)
+{
+	int64_t pages = 0;
+	enum un_err err;
+
+	err = inspect_length(conn, dir_fd, detail);
+	if (!err)
+		err = inspect_roots(conn, detail);
+	if (!err)
+		err = conn_number(conn, "PRAGMA page_count", &pages, detail);
+	if (!err && pages <= CHECK_WHOLE_PAGES)
+		err = inspect_whole(conn, detail);
+	return err;
+}
