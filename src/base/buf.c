@@ -64,6 +64,7 @@ grow_to(struct buf *buf, size_t needed)
 			return UN_ERR_NO_MEMORY;
 	}
 	buf->data = data;
+	data[buf->len] = '\0'; /* also when nothing is appended after all */
 	buf->cap = cap;
 	return UN_OK;
 }

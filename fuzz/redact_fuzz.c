@@ -115,8 +115,6 @@ compare(const struct redact_set *set, const struct input *in, size_t piece, cons
 	buf_fini(&out);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {

@@ -1,0 +1,136 @@
+#include "launch/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 200 /* a task may nest deeper than any bundle; beyond this the folder stays */
+
+static int
+open_folder(int dir_fd, const char *name)
+{
+	return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+enum un_err
+tree_make(int dir_fd, const char *name, int *ret_fd, struct un_detail *detail)
+{
+	int fd;
+
+	if (mkdirat(dir_fd, name, 0700) != 0)
+		return un_fail_errno(detail, errno, "cannot make the folder '%s'", name);
+	fd = open_folder(dir_fd, name);
+	if (fd < 0)
+		return un_fail_errno(detail, errno, "cannot open the folder '%s'", name);
+	*ret_fd = fd;
+	return UN_OK;
+}
+
+static bool
+is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* Calls `each` for every entry. The stream owns a descriptor of its own. */
+static void
+for_each(int dir_fd, void (*each)(int dir_fd, const char *name, void *ctx), void *ctx)
+{
+	int fd = open_folder(dir_fd, ".");
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	if (!dir) {
+		if (fd >= 0)
+			(void)close(fd);
+		return;
+	}
+	while ((entry = readdir(dir)) != NULL)
+		if (!is_dots(entry->d_name))
+			each(dir_fd, entry->d_name, ctx);
+	(void)closedir(dir);
+}
+
+static void
+wipe_entry(int dir_fd, const char *name, void *unused)
+{
+	static const char zeros[4096];
+	int fd = open_folder(dir_fd, name);
+	struct stat facts;
+
+	if (fd >= 0) {
+		tree_wipe(fd);
+		(void)close(fd);
+		return;
+	}
+	fd = openat(dir_fd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode)) {
+		for (off_t left = facts.st_size; left > 0;) {
+			size_t step = left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros;
+			ssize_t done = write(fd, zeros, step);
+
+			if (done <= 0)
+				break;
+			left -= done;
+		}
+	}
+	(void)close(fd);
+}
+
+void
+tree_wipe(int dir_fd)
+{
+	for_each(dir_fd, wipe_entry, NULL);
+}
+
+struct removal {
+	int depth;
+	int saved_errno;
+};
+
+/* A task may leave a folder that nobody may open. Nothing of the task runs any more. */
+static int
+open_stubborn(int dir_fd, const char *name)
+{
+	int fd = open_folder(dir_fd, name);
+	struct stat facts;
+
+	if (fd < 0 && errno == EACCES && fstatat(dir_fd, name, &facts, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(facts.st_mode) && fchmodat(dir_fd, name, 0700, 0) == 0)
+		fd = open_folder(dir_fd, name);
+	return fd;
+}
+
+static void
+remove_entry(int dir_fd, const char *name, void *ctx)
+{
+	struct removal *removal = ctx;
+	int fd;
+
+	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+		return;
+	fd = removal->depth < DEPTH_MAX ? open_stubborn(dir_fd, name) : -1;
+	if (fd >= 0) {
+		removal->depth++;
+		(void)fchmod(fd, 0700); /* a task may have made a folder read-only */
+		for_each(fd, remove_entry, removal);
+		removal->depth--;
+		(void)close(fd);
+	}
+	if (unlinkat(dir_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
+		removal->saved_errno = errno;
+}
+
+enum un_err
+tree_remove(int dir_fd, const char *name)
+{
+	struct removal removal = {0};
+
+	remove_entry(dir_fd, name, &removal);
+	return removal.saved_errno ? un_err_from_errno(removal.saved_errno) : UN_OK;
+}

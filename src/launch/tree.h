@@ -1,0 +1,15 @@
+/* tree.h - folders of one attempt: made private, removed whole. By descriptor; no link is followed. */
+#ifndef LAUNCH_TREE_H
+#define LAUNCH_TREE_H
+
+#include "base/err.h"
+
+/* Makes dir_fd/name with mode 0700, which must not exist, and opens it. UN_ERR_EXISTS, UN_ERR_IO... */
+MUST_CHECK enum un_err tree_make(int dir_fd, const char *name, int *ret_fd,
+                                 struct un_detail *detail);
+/* Overwrites each regular file below dir_fd with zeros (for values on a tmpfs). */
+void tree_wipe(int dir_fd);
+/* Removes dir_fd/name and all below it; what is not there is fine. The last error, if any. */
+MUST_CHECK enum un_err tree_remove(int dir_fd, const char *name);
+
+#endif
