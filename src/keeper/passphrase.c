@@ -1,0 +1,89 @@
+#include "keeper/passphrase.h"
+
+#define SEALED_VERSION 1
+#define AD_LABEL "union passphrase 1 "
+
+struct purpose_ad {
+	char text[sizeof AD_LABEL];
+};
+
+/* The label with the purpose as its last byte: '1' or '2'. */
+static struct aead_ad
+bind_purpose(enum passphrase_purpose purpose, struct purpose_ad *ad)
+{
+	*ad = (struct purpose_ad){AD_LABEL};
+	ad->text[sizeof AD_LABEL - 1] = (char)('0' + (int)purpose);
+	return (struct aead_ad){ad->text, sizeof ad->text};
+}
+
+enum un_err
+passphrase_check(const struct secbuf *passphrase, struct un_detail *detail)
+{
+	size_t len = secbuf_len(passphrase);
+
+	if (len >= PASSPHRASE_MIN && len <= PASSPHRASE_MAX)
+		return UN_OK;
+	return un_fail(detail, UN_ERR_RANGE, "a passphrase has %d to %d bytes", PASSPHRASE_MIN,
+	               PASSPHRASE_MAX);
+}
+
+enum un_err
+passphrase_seal(const uint8_t start_public[BOX_PUBLIC_LEN], enum passphrase_purpose purpose,
+                const struct secbuf *passphrase, struct buf *out)
+{
+	struct secbuf *private_key = NULL, *key = NULL;
+	uint8_t public_key[BOX_PUBLIC_LEN];
+	struct purpose_ad ad;
+	size_t start = out->len, len = secbuf_len(passphrase);
+	enum un_err err;
+
+	err = passphrase_check(passphrase, NULL);
+	if (err)
+		return err;
+	err = box_keypair(&private_key, public_key);
+	if (err)
+		goto out;
+	err = box_key_as_sender(private_key, start_public, &key);
+	if (err)
+		goto out;
+	err = buf_append_byte(out, SEALED_VERSION);
+	if (err)
+		goto out;
+	err = buf_append(out, public_key, sizeof public_key);
+	if (err)
+		goto out;
+	err = buf_reserve(out, len + AEAD_OVERHEAD);
+	if (err)
+		goto out;
+	err = aead_seal(key, bind_purpose(purpose, &ad), secbuf_peek(passphrase), len,
+	                out->data + out->len);
+	if (err)
+		goto out;
+	buf_added(out, len + AEAD_OVERHEAD);
+out:
+	if (err)
+		out->len = start;
+	secbuf_free(key);
+	secbuf_free(private_key);
+	return err;
+}
+
+enum un_err
+passphrase_open(const struct secbuf *start_private, enum passphrase_purpose purpose,
+                const uint8_t *sealed, size_t len, struct secbuf **ret_passphrase)
+{
+	struct secbuf *key = NULL;
+	struct purpose_ad ad;
+	enum un_err err;
+
+	if (len < SEALED_PASSPHRASE_OVERHEAD + PASSPHRASE_MIN || len > SEALED_PASSPHRASE_MAX ||
+	    sealed[0] != SEALED_VERSION)
+		return UN_ERR_PROTOCOL;
+	err = box_key_as_receiver(start_private, sealed + 1, &key);
+	if (err)
+		return err;
+	err = aead_open(key, bind_purpose(purpose, &ad), sealed + 1 + BOX_PUBLIC_LEN,
+	                len - 1 - BOX_PUBLIC_LEN, ret_passphrase);
+	secbuf_free(key);
+	return err;
+}
