@@ -1,0 +1,215 @@
+#include "base/buf.h"
+#include "base/pack.h"
+#include "base/text.h"
+#include "store/secrets_rows.h"
+
+#include <string.h>
+
+#define CURSOR_FORMAT 1
+
+/* One statement for each way to filter: each is a range of one index, in its order. ?2 to ?4 are where
+ * the page before ended. */
+static const char list_all[] =
+	"SELECT " HEAD_COLUMNS " FROM secrets AS s WHERE org = ?1"
+	" AND (project, domain, name) > (?2, ?3, ?4) ORDER BY project, domain, name LIMIT ?5";
+static const char list_project[] =
+	"SELECT " HEAD_COLUMNS " FROM secrets AS s WHERE org = ?1 AND project = ?6"
+	" AND (project, domain, name) > (?2, ?3, ?4) ORDER BY domain, name LIMIT ?5";
+static const char list_scope[] =
+	"SELECT " HEAD_COLUMNS " FROM secrets AS s WHERE org = ?1 AND project = ?6 AND domain = ?7"
+	" AND (project, domain, name) > (?2, ?3, ?4) ORDER BY name LIMIT ?5";
+/* No index begins with the domain: the few scopes are gone through instead. */
+static const char list_domain[] =
+	"SELECT " HEAD_COLUMNS " FROM scopes AS c CROSS JOIN secrets AS s"
+	" ON s.org = c.org AND s.project = c.project AND s.domain = c.domain"
+	" WHERE c.org = ?1 AND c.domain = ?7 AND c.secrets > 0 AND c.project >= ?2"
+	" AND (c.project > ?2 OR (s.domain, s.name) > (?3, ?4))"
+	" ORDER BY c.project, s.name LIMIT ?5";
+
+static enum un_err
+cursor_format(const struct secret_id *id, char ret_cursor[SECRET_CURSOR_MAX])
+{
+	struct buf bytes, text;
+	enum un_err err;
+
+	buf_init(&bytes, SECRET_CURSOR_MAX, BUF_PLAIN);
+	buf_init(&text, SECRET_CURSOR_MAX - 1, BUF_PLAIN);
+	err = pack_u8(&bytes, CURSOR_FORMAT);
+	if (!err)
+		err = pack_text(&bytes, id->scope.project);
+	if (!err)
+		err = pack_text(&bytes, id->scope.domain);
+	if (!err)
+		err = pack_text(&bytes, id->name);
+	if (!err)
+		err = text_append_base64(&text, bytes.data, bytes.len);
+	if (!err)
+		memcpy(ret_cursor, buf_text(&text), text.len + 1);
+	buf_fini(&text);
+	buf_fini(&bytes);
+	return err;
+}
+
+static enum un_err
+cursor_parse(const char *cursor, struct secret_id *ret_id, struct un_detail *detail)
+{
+	struct secret_id id = {0};
+	struct buf bytes;
+	struct unpack in;
+	enum un_err err;
+	uint8_t format;
+
+	buf_init(&bytes, SECRET_CURSOR_MAX, BUF_PLAIN);
+	err = text_decode_base64(cursor, strnlen(cursor, SECRET_CURSOR_MAX), &bytes);
+	if (err == UN_ERR_NO_MEMORY)
+		goto out;
+	unpack_init(&in, bytes.data, bytes.len);
+	format = unpack_u8(&in);
+	unpack_text(&in, id.scope.project, sizeof id.scope.project);
+	unpack_text(&in, id.scope.domain, sizeof id.scope.domain);
+	unpack_text(&in, id.name, sizeof id.name);
+	if (err || unpack_end(&in) != UN_OK || format != CURSOR_FORMAT) {
+		err = un_fail(detail, UN_ERR_INVALID, "the page token is not one of this server's");
+		goto out;
+	}
+	*ret_id = id;
+out:
+	buf_fini(&bytes);
+	return err;
+}
+
+static const char *
+list_text(const struct scope *scope)
+{
+	if (scope->project[0])
+		return scope->domain[0] ? list_scope : list_project;
+	return scope->domain[0] ? list_domain : list_all;
+}
+
+static void
+list_bind(struct sql *sql, const struct secret_filter *filter, const struct secret_id *after)
+{
+	sql_bind_text(sql, 1, filter->org ? filter->org : "");
+	sql_bind_text(sql, 2, after->scope.project);
+	sql_bind_text(sql, 3, after->scope.domain);
+	sql_bind_text(sql, 4, after->name);
+	sql_bind_int(sql, 5, (int64_t)filter->limit + 1); /* one more tells whether there is more */
+	if (filter->scope.project[0])
+		sql_bind_text(sql, 6, filter->scope.project);
+	if (filter->scope.domain[0])
+		sql_bind_text(sql, 7, filter->scope.domain);
+}
+
+enum un_err
+secret_list(struct store_view *view, const struct secret_filter *filter, struct secret_visit visit,
+            char ret_cursor[SECRET_CURSOR_MAX], struct un_detail *detail)
+{
+	struct secret_id after = {0};
+	struct secret_head head;
+	struct sql *sql;
+	enum un_err err = UN_OK;
+	uint32_t count = 0;
+	bool row = true;
+
+	if (filter->cursor && filter->cursor[0])
+		err = cursor_parse(filter->cursor, &after, detail);
+	if (!err && filter->limit == 0)
+		err = un_fail(detail, UN_ERR_INVALID, "a page has at least one row");
+	if (!err)
+		err = sql_open(view, list_text(&filter->scope), &sql, detail);
+	if (err)
+		return err;
+	list_bind(sql, filter, &after);
+	ret_cursor[0] = '\0';
+	for (;;) {
+		err = sql_step(sql, &row, detail);
+		if (err || !row)
+			break;
+		if (count == filter->limit) { /* `head` is the last one of this page */
+			err = cursor_format(&head.id, ret_cursor);
+			break;
+		}
+		secret_head_read(sql, &head);
+		count++;
+		if (!visit.each(visit.ctx, &head))
+			break;
+	}
+	sql_close(sql);
+	return err;
+}
+
+enum un_err
+secret_scopes(struct store_view *view, const char *org, const char *name, struct secret_visit visit,
+              struct un_detail *detail)
+{
+	struct secret_head head;
+	struct sql *sql;
+	enum un_err err;
+	bool row = true;
+
+	err = sql_open(view,
+	               "SELECT " HEAD_COLUMNS " FROM secrets AS s WHERE org = ?1 AND name = ?2"
+	               " ORDER BY project, domain",
+	               &sql, detail);
+	if (err)
+		return err;
+	sql_bind_text(sql, 1, org);
+	sql_bind_text(sql, 2, name);
+	for (;;) {
+		err = sql_step(sql, &row, detail);
+		if (err || !row)
+			break;
+		secret_head_read(sql, &head);
+		if (!visit.each(visit.ctx, &head))
+			break;
+	}
+	sql_close(sql);
+	return err;
+}
+
+enum un_err
+secret_versions(struct store_view *view, const struct secret_id *id,
+                bool (*each)(void *ctx, uint32_t version, int64_t at_us), void *ctx,
+                struct un_detail *detail)
+{
+	struct secret_head head;
+	struct sql *sql;
+	enum un_err err;
+	int64_t number;
+	bool row = true;
+
+	err = secret_find(view, id, &head, &number, detail);
+	if (err)
+		return err;
+	err = sql_open(view,
+	               "SELECT id & 1048575, created_at FROM versions"
+	               " WHERE id > ?1 << 20 AND id < (?1 + 1) << 20 ORDER BY id DESC",
+	               &sql, detail);
+	if (err)
+		return err;
+	sql_bind_int(sql, 1, number);
+	for (;;) {
+		err = sql_step(sql, &row, detail);
+		if (err || !row || !each(ctx, (uint32_t)sql_int(sql, 0), sql_int(sql, 1)))
+			break;
+	}
+	sql_close(sql);
+	return err;
+}
+
+enum un_err
+secret_count(struct store_view *view, uint64_t *ret_count, struct un_detail *detail)
+{
+	struct sql *sql;
+	enum un_err err;
+	bool row;
+
+	err = sql_open(view, "SELECT coalesce(sum(secrets), 0) FROM scopes", &sql, detail);
+	if (err)
+		return err;
+	err = sql_step(sql, &row, detail);
+	if (!err)
+		*ret_count = (uint64_t)sql_int(sql, 0);
+	sql_close(sql);
+	return err;
+}
