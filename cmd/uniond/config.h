@@ -1,0 +1,46 @@
+/* config.h - what `uniond` is told: by a file, by options, by nothing at all.
+ *
+ * The file is YAML, read strictly: a key that is not known, given twice or of the wrong kind is an
+ * error with its line. Every key is one row of the table in config.c. One thread. */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONFIG_FILE_MAX (256u << 10)
+
+struct config {
+	char data_dir[PATH_MAX];
+	char listen_unix[PATH_MAX]; /* empty: <data_dir>/uniond.sock */
+	char listen_tcp[128];       /* "ADDRESS:PORT"; empty: none */
+	char tls_certificate[PATH_MAX];
+	char tls_key[PATH_MAX];
+	char tls_client_ca[PATH_MAX];
+	char key_provider[32]; /* "file" or "passphrase"; only read when the key ring is made */
+	char passphrase_file[PATH_MAX];
+	char log_level[16];
+	uint64_t workers;         /* threads that serve requests; 0: one a core, at most 8 */
+	uint64_t idle_timeout_s;  /* stop after this long without a client or a run; 0: never */
+	uint64_t parallel_tasks;  /* tasks at once; 0: one a core */
+	bool embedded;            /* started by `union` for one person */
+};
+
+void config_init(struct config *config);
+
+/* Reads `path` over what `config` holds. UN_ERR_BAD_CONFIG with "FILE:LINE: ..." in the detail. */
+MUST_CHECK enum un_err config_read(struct config *config, const char *path,
+                                   struct un_detail *detail);
+
+/* What holds between keys: paths absolute, TLS complete, TCP beyond loopback refused (this version
+ * knows no principal but the local user). UN_ERR_BAD_CONFIG. */
+MUST_CHECK enum un_err config_check(struct config *config, struct un_detail *detail);
+
+/* The effective configuration as a file that config_read accepts. */
+MUST_CHECK enum un_err config_format(const struct config *config, struct buf *out);
+
+#endif

@@ -1,0 +1,97 @@
+#include "config.h"
+
+#include "base/io.h"
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Reads `text` as a file, and checks it. */
+static enum un_err
+read_text(const char *text, struct config *config, struct un_detail *detail)
+{
+	char path[] = "/tmp/union-config.XXXXXX";
+	int fd = mkstemp(path);
+	enum un_err err;
+
+	EXPECT(fd >= 0);
+	EXPECT_OK(io_write_all(fd, text, strlen(text)));
+	io_close(&fd);
+	config_init(config);
+	err = config_read(config, path, detail);
+	(void)unlink(path);
+	return err ? err : config_check(config, detail);
+}
+
+TEST(config, reads_every_key)
+{
+	struct config c;
+	struct un_detail detail = {0};
+
+	EXPECT_OK(read_text("data: /var/lib/union\nworkers: 3\nlisten:\n  unix: /run/u.sock\n"
+	                    "  tcp: '127.0.0.1:8080'\ntls:\n  certificate: /c\n  key: /k\n"
+	                    "log: {level: debug}\n",
+	                    &c, &detail));
+	EXPECT_STR("/var/lib/union", c.data_dir);
+	EXPECT_INT(3, c.workers);
+	EXPECT_STR("/run/u.sock", c.listen_unix);
+	EXPECT_STR("127.0.0.1:8080", c.listen_tcp);
+	EXPECT_STR("/k", c.tls_key);
+	EXPECT_STR("debug", c.log_level);
+}
+
+TEST(config, what_it_prints_it_reads_back)
+{
+	struct config c, again;
+	struct un_detail detail = {0};
+	struct buf first, second;
+
+	buf_init(&first, 65536, BUF_PLAIN);
+	buf_init(&second, 65536, BUF_PLAIN);
+	EXPECT_OK(read_text("data: /x y's\nkeys: {provider: passphrase}\n", &c, &detail));
+	EXPECT_OK(config_format(&c, &first));
+	EXPECT_OK(read_text(buf_text(&first), &again, &detail));
+	EXPECT_OK(config_format(&again, &second));
+	EXPECT_STR(buf_text(&first), buf_text(&second));
+	buf_fini(&first);
+	buf_fini(&second);
+}
+
+struct refused {
+	const char *text;
+	const char *why; /* part of the message */
+};
+
+TEST(config, refuses_what_it_does_not_know_with_the_line)
+{
+	static const struct refused table[] = {
+	        {"data: /x\ncolour: red\n", ":2: unknown key 'colour'"},
+	        {"data: /x\nlisten:\n  udp: 1\n", ":3: unknown key 'udp'"},
+	        {"data: /x\ndata: /y\n", ":2: given twice: 'data'"},
+	        {"data: /x\nworkers: many\n", ":2: not a number in range"},
+	        {"data: /x\nworkers: 65\n", ":2: not a number in range"},
+	        {"data: /x\nlisten: yes\n", ":2: this needs a mapping"},
+	        {"data: {a: b}\n", ":1: this takes a plain value"},
+	        {"- data\n", ":1: lists and aliases"},
+	        {"data: [\n", "not YAML"},
+	        {"data: relative\n", "absolute path"},
+	        {"data: /x\nlisten: {tcp: '0.0.0.0:80'}\n", "not a loopback address"},
+	        {"data: /x\nlisten: {tcp: 'localhost'}\n", "not a loopback address"},
+	        {"data: /x\ntls: {key: /k}\n", "go together"},
+	        {"data: /x\ntls: {key: /k, certificate: /c}\n", "needs 'listen.tcp'"},
+	        {"data: /x\nkeys: {provider: magic}\n", "'file' or 'passphrase'"},
+	        {"data: /x\nlog: {level: loud}\n", "'log.level'"},
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		struct config c;
+		struct un_detail detail = {0};
+
+		EXPECT_ERR(UN_ERR_BAD_CONFIG, read_text(table[i].text, &c, &detail));
+		if (!strstr(detail.message, table[i].why))
+			fail_msg("'%s' does not say '%s'", detail.message, table[i].why);
+	}
+}
+
+TEST_MAIN()
