@@ -49,9 +49,9 @@ printf '%s$ printf %%s "$PASSWORD" | union create secret my_secret%s\n' "$dim" "
 head -c 18 /dev/urandom | base64 | union create secret my_secret 2>&1 | sed 's/^/    /'
 [ "${PIPESTATUS[2]}" = 0 ] || failed=1
 head -c 24 /dev/urandom | base64 >"$home/token"
-head -c 64 /dev/urandom >"$home/certificate.bin"
+head -c 96 /dev/urandom | base64 >"$home/certificate.pem"
 show union create secret my_union_api_key -f "$home/token" --project default
-show union create secret my_file_secret -f "$home/certificate.bin" --domain development
+show union create secret my_file_secret -f "$home/certificate.pem" --domain development
 
 say "2. What is stored (never a value)"
 show union get secret
