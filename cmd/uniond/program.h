@@ -1,0 +1,18 @@
+/* program.h - what the uniond binary can be. Each returns an exit status. */
+#ifndef PROGRAM_PROGRAM_H
+#define PROGRAM_PROGRAM_H
+
+#include "base/err.h"
+#include "config.h"
+
+/* Serves until it is told to stop. `ready_fd` is consumed; -1: nobody asked. */
+int serve_program(const struct config *config, int ready_fd);
+/* The keeper; argv as keeper_supervisor wrote it. */
+int keeper_program(int argc, char **argv);
+/* Replaces the database by a backup. */
+int restore_program(int argc, char **argv);
+
+/* "PROGRAM: error: ..." and the hint on stderr; returns the exit status. */
+int program_fail(const char *program, enum un_err err, const struct un_detail *detail);
+
+#endif
