@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# A full disk: refused with a clear error, nothing half-written, and it recovers without a restart.
+. "$(dirname "$0")/../lib.sh"
+story "a full disk refuses writes and recovers"
+
+mount_small() {
+	mkdir -p "$DATA" && chmod 700 "$DATA"
+	mount -t tmpfs -o size=6m,mode=700 tmpfs "$DATA" 2>/dev/null
+}
+if ! mount_small; then
+	if [ -z "${IN_NAMESPACE:-}" ]; then
+		cleanup
+		trap - EXIT
+		IN_NAMESPACE=1 exec unshare --user --map-root-user --mount "$0" "$@"
+	fi
+	echo "1..0 # SKIP no tmpfs can be mounted here"
+	exit 0
+fi
+unmount() { umount -l "$DATA" 2>/dev/null; }
+trap 'stop_plane; unmount; cleanup' EXIT
+
+v=$(canary)
+check "a first secret" run_with_input "$v" union create secret kept
+head -c 300000 /dev/urandom | base64 -w0 | head -c 300000 >"$KEPT/big"
+full=
+for i in $(seq 1 40); do
+	if ! capture union create secret "big_$i" -f "$KEPT/big"; then full=$i; break; fi
+done
+if [ -n "$full" ]; then pass "the disk fills up"; else fail "the disk fills up"; fi
+warns "and the error says so" "disk is full"
+check "reads go on" union get secret kept
+check "deleting is possible, or says why not" sh -c 'union delete secret big_1 || grep -q full "$0"' "$T/err"
+count=$(union get secret -o json | grep -o '"big_[0-9]*"' | wc -l)
+mount -o remount,size=40m "$DATA"
+check "with room it takes writes again, without a restart" run_with_input "$v" union create secret after
+check "and everything acknowledged is there" union get secret kept
+equals "and nothing else" "$count" "$(union get secret -o json | grep -o '"big_[0-9]*"' | wc -l)"
+finish
