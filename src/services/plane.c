@@ -1,0 +1,445 @@
+#include "services/plane_impl.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "crypto/hash.h"
+#include "keeper/fingerprint.h"
+#include "store/meta.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WORKERS_DEFAULT_MAX 8
+#define DRAIN_MS 5000
+#define IDLE_CHECK_MS 1000
+#define META_PLANE_KEY "plane.public_key"
+
+/* The data directory holds everything; nobody else may look into it. */
+static enum un_err
+prepare_data_dir(const char *path, struct un_detail *detail)
+{
+	struct stat st;
+	enum un_err err = io_make_dirs(path, 0700);
+
+	if (err)
+		return un_fail(detail, err, "cannot make the data directory '%s': %s", path,
+		               un_err_text(err));
+	if (stat(path, &st) != 0)
+		return un_fail_errno(detail, errno, "cannot look at the data directory '%s'", path);
+	if (!S_ISDIR(st.st_mode))
+		return un_fail(detail, UN_ERR_BAD_CONFIG, "'%s' is not a directory", path);
+	if (st.st_uid != geteuid() || (st.st_mode & 077)) {
+		un_hint(detail, "chmod 700 '%s', owned by the user that runs uniond", path);
+		return un_fail(detail, UN_ERR_DENIED,
+		               "the data directory '%s' is open to others", path);
+	}
+	return UN_OK;
+}
+
+static unsigned
+processors(void)
+{
+	cpu_set_t set;
+	int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+
+	return count < 1 ? 1 : (unsigned)count;
+}
+
+static unsigned
+worker_count(const struct plane_options *options)
+{
+	unsigned count = processors();
+
+	if (options->workers)
+		return options->workers < WORKERS_MAX ? options->workers : WORKERS_MAX;
+	return count < WORKERS_DEFAULT_MAX ? count : WORKERS_DEFAULT_MAX;
+}
+
+/* ---- the keeper ---- */
+
+static void
+give_socket(void *context, unsigned index, int fd)
+{
+	struct plane *plane = context;
+
+	keeper_link_give(&plane->links[index], fd);
+}
+
+static void
+on_supervisor(struct loop_watch *watch, uint32_t events)
+{
+	struct plane *plane = watch->ctx;
+
+	(void)events;
+	keeper_supervisor_pump(plane->supervisor);
+}
+
+static enum un_err
+start_keeper(struct plane *plane, struct un_detail *detail)
+{
+	char keys_dir[PLANE_PATH_MAX];
+	struct keeper_options options = {
+	        .exe = plane->options.uniond_path,
+	        .keys_dir = keys_dir,
+	        .provider = plane->options.key_provider,
+	        .may_create = !plane->has_key,
+	        .passphrase_path =
+	                plane->options.passphrase_file[0] ? plane->options.passphrase_file : NULL,
+	        .sockets = plane->worker_count + 1,
+	        .give = give_socket,
+	        .context = plane,
+	};
+	enum un_err err;
+
+	(void)snprintf(keys_dir, sizeof keys_dir, "%s/keys", plane->options.data_dir);
+	err = keeper_supervisor_start(&options, detail, &plane->supervisor);
+	if (err)
+		return err;
+	plane->supervisor_watch = (struct loop_watch){
+	        .fd = keeper_supervisor_fd(plane->supervisor),
+	        .events = EPOLLIN,
+	        .fn = on_supervisor,
+	        .ctx = plane,
+	};
+	err = loop_watch_add(plane->loop, &plane->supervisor_watch);
+	if (err)
+		return err;
+	return keeper_link_open(&plane->links[plane->worker_count], plane->loop);
+}
+
+/* ---- the plane's key, remembered in the database ---- */
+
+static enum un_err
+load_plane_key(struct plane *plane, struct un_detail *detail)
+{
+	struct buf bytes;
+	enum un_err err;
+
+	buf_init(&bytes, META_VALUE_MAX, BUF_PLAIN);
+	err = store_read_begin(plane->reader, detail);
+	if (err)
+		goto out;
+	err = meta_get(store_reader_view(plane->reader), META_PLANE_KEY, &bytes, detail);
+	store_read_end(plane->reader);
+	if (!err && bytes.len == sizeof plane->key) {
+		memcpy(plane->key, bytes.data, sizeof plane->key);
+		plane->has_key = true;
+	}
+	if (err == UN_ERR_NOT_FOUND) {
+		err = UN_OK;
+		detail->message[0] = '\0';
+	}
+out:
+	buf_fini(&bytes);
+	return err;
+}
+
+static enum un_err
+apply_plane_key(struct store_txn *txn, void *ctx, struct un_detail *detail)
+{
+	return meta_set(txn, META_PLANE_KEY, ctx, BOX_PUBLIC_LEN, detail);
+}
+
+/* The ring and the database belong together: a ring made by another plane opens nothing here, and
+ * writing under it would mix two planes for good. */
+static enum un_err
+agree_on_key(struct plane *plane, const struct keeper_info *info, struct un_detail *detail)
+{
+	if (info->state == KEEPER_NEW)
+		return UN_OK; /* no key yet: the first unlock makes it */
+	if (!plane->has_key) {
+		memcpy(plane->key, info->plane_public, sizeof plane->key);
+		plane->has_key = true;
+		return store_write_wait(plane->store, apply_plane_key, plane->key, detail);
+	}
+	if (bytes_equal(plane->key, info->plane_public, sizeof plane->key))
+		return UN_OK;
+	un_hint(detail, "put the keys folder that belongs to this database back, or restore a backup "
+	                "made with --with-keys");
+	return un_fail(detail, UN_ERR_PLANE_KEY_CHANGED,
+	               "the key ring in '%s/keys' is not the one this database was written with",
+	               plane->options.data_dir);
+}
+
+struct info_wait {
+	struct plane *plane;
+	struct un_detail *detail;
+	enum un_err err;
+	bool answered;
+};
+
+static void
+on_first_info(void *context, const struct keeper_answer *answer)
+{
+	struct info_wait *wait = context;
+
+	wait->answered = true;
+	wait->err = answer->err;
+	if (answer->err && answer->detail)
+		*wait->detail = *answer->detail;
+	else if (!answer->err)
+		wait->err = agree_on_key(wait->plane, answer->info, wait->detail);
+}
+
+static enum un_err
+check_key(struct plane *plane, struct un_detail *detail)
+{
+	struct info_wait wait = {.plane = plane, .detail = detail};
+	struct keeper_client *keeper = plane->links[plane->worker_count].client;
+	enum un_err err;
+
+	err = keeper_ask_info(keeper, (struct keeper_call){.done = on_first_info, .context = &wait});
+	if (err)
+		return err;
+	err = keeper_client_drain(keeper, clock_mono_ms() + KEEPER_TIMEOUT_MS);
+	if (!wait.answered)
+		return err ? err : UN_ERR_TIMEOUT;
+	return wait.err;
+}
+
+/* ---- signals and idleness ---- */
+
+void
+plane_stop(struct plane *plane)
+{
+	atomic_store(&plane->stopping, true);
+	loop_stop(plane->loop);
+}
+
+static void
+on_signal(struct loop_watch *watch, uint32_t events)
+{
+	struct plane *plane = watch->ctx;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(watch->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (info.ssi_signo == SIGHUP) {
+			struct un_detail detail = {0};
+			enum un_err err = server_reload_tls(plane->server, &detail);
+
+			if (err)
+				log_error("uniond", "reload: %s", un_message(err, &detail));
+			else
+				log_notice("uniond", "reloaded");
+			continue;
+		}
+		log_notice("uniond", "stopping: %s", sigabbrev_np((int)info.ssi_signo));
+		plane_stop(plane);
+	}
+}
+
+static enum un_err
+watch_signals(struct plane *plane)
+{
+	sigset_t set;
+	int fd;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* workers inherit it */
+	(void)signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return un_err_from_errno(errno);
+	plane->signal_watch =
+	        (struct loop_watch){.fd = fd, .events = EPOLLIN, .fn = on_signal, .ctx = plane};
+	return loop_watch_add(plane->loop, &plane->signal_watch);
+}
+
+static void
+on_idle_check(struct loop_timer *timer)
+{
+	struct plane *plane = timer->ctx;
+	int64_t now = clock_mono_ms();
+	int64_t quiet_since = server_last_activity_ms(plane->server);
+
+	if (server_active_calls(plane->server) || plane_active_runs(plane))
+		plane->busy_ms = now;
+	if (plane->busy_ms > quiet_since)
+		quiet_since = plane->busy_ms;
+	if (now - quiet_since >= (int64_t)plane->options.idle_timeout_s * 1000) {
+		log_notice("uniond", "idle for %u s", plane->options.idle_timeout_s);
+		plane_stop(plane);
+		return;
+	}
+	if (loop_timer_set(plane->loop, timer, now + IDLE_CHECK_MS))
+		log_error("uniond", "out of memory for a timer");
+}
+
+/* ---- workers ---- */
+
+static void
+end_reads(struct loop_hook *hook)
+{
+	struct worker_slot *slot = (struct worker_slot *)((char *)hook - offsetof(struct worker_slot, hook));
+
+	store_read_end(slot->worker.reader);
+}
+
+static enum un_err
+worker_init(void *ctx, struct loop *loop, unsigned index, void **ret_worker)
+{
+	struct plane *plane = ctx;
+	struct worker_slot *slot = &plane->slots[index];
+	struct un_detail detail = {0};
+	enum un_err err;
+
+	slot->worker.plane = plane;
+	slot->worker.loop = loop;
+	slot->worker.index = index;
+	err = store_reader_open(plane->store, &slot->worker.reader, &detail);
+	if (err)
+		return err;
+	err = keeper_link_open(&plane->links[index], loop);
+	if (err)
+		return err;
+	slot->worker.keeper = plane->links[index].client;
+	slot->hook = (struct loop_hook){.fn = end_reads};
+	loop_hook_add(loop, &slot->hook);
+	*ret_worker = &slot->worker;
+	return UN_OK;
+}
+
+static void
+worker_fini(void *ctx, void *worker)
+{
+	struct plane *plane = ctx;
+	struct plane_worker *mine = worker;
+	struct worker_slot *slot = &plane->slots[mine->index];
+
+	keeper_link_close(&plane->links[mine->index]);
+	loop_hook_remove(mine->loop, &slot->hook);
+	store_reader_close(mine->reader);
+	mine->reader = NULL;
+}
+
+/* ---- life ---- */
+
+static enum un_err
+open_parts(struct plane *plane, struct un_detail *detail)
+{
+	const struct store_options options = {.dir = plane->options.data_dir, .create = true};
+	enum un_err err;
+
+	err = prepare_data_dir(plane->options.data_dir, detail);
+	if (err)
+		return err;
+	err = loop_new(&plane->loop);
+	if (err)
+		return err;
+	err = watch_signals(plane);
+	if (err)
+		return err;
+	err = store_open(&options, &plane->store, detail);
+	if (err)
+		return err;
+	err = store_reader_open(plane->store, &plane->reader, detail);
+	if (err)
+		return err;
+	err = load_plane_key(plane, detail);
+	if (err)
+		return err;
+	err = start_keeper(plane, detail);
+	if (err)
+		return err;
+	err = check_key(plane, detail);
+	if (err)
+		return err;
+	err = plane_open_services(plane, detail);
+	if (err)
+		return err;
+	return plane_open_server(plane, worker_init, worker_fini, detail);
+}
+
+enum un_err
+plane_new(const struct plane_options *options, struct plane **ret_plane, struct un_detail *detail)
+{
+	struct plane *plane = mem_zalloc(1, sizeof *plane);
+	enum un_err err;
+
+	if (!plane)
+		return UN_ERR_NO_MEMORY;
+	plane->options = *options;
+	plane->started_us = clock_wall_us();
+	plane->worker_count = worker_count(options);
+	plane->parallel_tasks = options->parallel_tasks ? options->parallel_tasks : processors();
+	plane->signal_watch.fd = -1;
+	random_bytes(plane->instance_id, sizeof plane->instance_id);
+	for (unsigned i = 0; i <= plane->worker_count; i++)
+		keeper_link_init(&plane->links[i]);
+	err = open_parts(plane, detail);
+	if (err) {
+		plane_free(plane);
+		return err;
+	}
+	*ret_plane = plane;
+	return UN_OK;
+}
+
+enum un_err
+plane_run(struct plane *plane, void (*ready)(void *ctx), void *ctx, struct un_detail *detail)
+{
+	enum un_err err = server_start(plane->server, detail);
+
+	if (err)
+		return err;
+	plane->busy_ms = clock_mono_ms();
+	plane->idle_timer = (struct loop_timer){.fn = on_idle_check, .ctx = plane};
+	if (plane->options.idle_timeout_s) {
+		err = loop_timer_set(plane->loop, &plane->idle_timer, plane->busy_ms + IDLE_CHECK_MS);
+		if (err)
+			return err;
+	}
+	ready(ctx);
+	err = loop_run(plane->loop);
+	server_drain(plane->server, DRAIN_MS);
+	return err;
+}
+
+void
+plane_free(struct plane *plane)
+{
+	if (!plane)
+		return;
+	server_free(plane->server);
+	plane_close_services(plane);
+	if (plane->loop)
+		keeper_link_close(&plane->links[plane->worker_count]);
+	if (plane->supervisor)
+		loop_watch_remove(plane->loop, &plane->supervisor_watch);
+	keeper_supervisor_stop(plane->supervisor);
+	for (unsigned i = 0; i <= plane->worker_count; i++)
+		keeper_link_fini(&plane->links[i]);
+	store_reader_close(plane->reader);
+	store_close(plane->store);
+	if (plane->signal_watch.fd >= 0) {
+		loop_watch_remove(plane->loop, &plane->signal_watch);
+		io_close(&plane->signal_watch.fd);
+	}
+	loop_free(plane->loop);
+	mem_free(plane);
+}
+
+struct store *
+plane_store(const struct plane *plane)
+{
+	return plane->store;
+}
+
+const char *
+plane_data_dir(const struct plane *plane)
+{
+	return plane->options.data_dir;
+}

@@ -1,0 +1,66 @@
+/* plane_impl.h - the inside of a plane, for the files that wire it. */
+#ifndef SERVICES_PLANE_IMPL_H
+#define SERVICES_PLANE_IMPL_H
+
+#include "crypto/box.h"
+#include "keeper/keeper.h"
+#include "net/loop.h"
+#include "rpc/server.h"
+#include "services/keeper_link.h"
+#include "services/plane.h"
+#include "store/store.h"
+
+#include <stdatomic.h>
+
+#define WORKERS_MAX (KEEPER_SOCKETS_MAX - 1)
+#define PLANE_PATH_MAX 4200
+#define INSTANCE_ID_LEN 8
+
+struct worker_slot {
+	struct plane_worker worker;
+	struct loop_hook hook; /* ends the batch's read transaction */
+};
+
+struct plane_services; /* plane_services.c */
+
+struct plane {
+	struct plane_options options;
+	int64_t started_us; /* wall */
+	uint8_t instance_id[INSTANCE_ID_LEN];
+	unsigned worker_count;
+	unsigned parallel_tasks;
+
+	struct loop *loop; /* the control loop */
+	struct loop_watch signal_watch;
+	struct loop_watch supervisor_watch;
+	struct loop_timer idle_timer;
+	int64_t busy_ms; /* when a call or a run was last seen */
+	atomic_bool stopping;
+
+	struct store *store;
+	struct store_reader *reader; /* of the control loop */
+	struct keeper_supervisor *supervisor;
+	struct keeper_link links[KEEPER_SOCKETS_MAX]; /* [worker_count] is the control loop's */
+	uint8_t key[BOX_PUBLIC_LEN]; /* the plane's public key, when has_key */
+	bool has_key;
+
+	struct plane_services *services;
+	struct server *server;
+	struct worker_slot slots[KEEPER_SOCKETS_MAX];
+};
+
+/* Makes the services and recovers the runs; plane_close_services takes a half-built one too. */
+MUST_CHECK enum un_err plane_open_services(struct plane *plane, struct un_detail *detail);
+void plane_close_services(struct plane *plane);
+/* Listens; the workers call the two functions. */
+MUST_CHECK enum un_err plane_open_server(
+        struct plane *plane,
+        enum un_err (*worker_init)(void *ctx, struct loop *loop, unsigned index, void **ret_worker),
+        void (*worker_fini)(void *ctx, void *worker), struct un_detail *detail);
+/* Executions that have not ended. */
+unsigned plane_active_runs(const struct plane *plane);
+
+/* union.v1.PlaneService. */
+extern const struct rpc_service plane_service_template;
+
+#endif
