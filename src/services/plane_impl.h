@@ -60,7 +60,5 @@ MUST_CHECK enum un_err plane_open_server(
 /* Executions that have not ended. */
 unsigned plane_active_runs(const struct plane *plane);
 
-/* union.v1.PlaneService. */
-extern const struct rpc_service plane_service_template;
 
 #endif

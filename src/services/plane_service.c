@@ -1,0 +1,287 @@
+/* union.v1.PlaneService: what runs, its keys, stopping, backup. Every handler runs on a worker. */
+#include "services/plane_impl.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "keeper/fingerprint.h"
+#include "rpc/service.h"
+#include "services/plane_service.h"
+#include "store/secrets.h"
+#include "union/v1/plane.pb-c.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- GetInfo ---- */
+
+static char *
+hex_of(struct rpc_call *call, const uint8_t *bytes, size_t len)
+{
+	char *text = rpc_alloc(call, 2 * len + 1);
+
+	for (size_t i = 0; text && i < len; i++)
+		(void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	return text;
+}
+
+static char *
+endpoint_of(struct rpc_call *call, const struct plane *plane)
+{
+	const struct net_peer *peer = rpc_peer(call);
+	const char *scheme = peer->tls ? "https://" : "http://";
+	const char *place = plane->options.listen_tcp;
+	size_t size;
+	char *text;
+
+	if (peer->family == NET_UNIX) {
+		scheme = "unix://";
+		place = plane->options.listen_unix;
+	}
+	size = strlen(scheme) + strlen(place) + 1;
+	text = rpc_alloc(call, size);
+	if (text)
+		(void)snprintf(text, size, "%s%s", scheme, place);
+	return text;
+}
+
+static enum un_err
+count_records(struct plane_worker *worker, Union__V1__GetInfoResponse *reply, uint32_t generation,
+              struct un_detail *detail)
+{
+	enum un_err err = store_read_begin(worker->reader, detail);
+
+	if (err)
+		return err;
+	err = secrets_count(store_reader_view(worker->reader), &reply->secrets, detail);
+	if (err)
+		return err;
+	return secrets_count_stale(store_reader_view(worker->reader), generation,
+	                           &reply->stale_deks, detail);
+}
+
+static void
+on_info(void *context, const struct keeper_answer *answer)
+{
+	struct rpc_call *call = context;
+	struct plane_worker *worker = rpc_worker(call);
+	struct plane *plane = worker->plane;
+	Union__V1__GetInfoResponse reply = UNION__V1__GET_INFO_RESPONSE__INIT;
+	Google__Protobuf__Timestamp started = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	char fingerprint[FINGERPRINT_TEXT_MAX] = "";
+	struct un_detail detail = {0};
+	enum un_err err;
+
+	if (answer->err) {
+		rpc_fail(call, answer->err, answer->detail);
+		return;
+	}
+	started.seconds = plane->started_us / 1000000;
+	started.nanos = (int32_t)(plane->started_us % 1000000 * 1000);
+	reply.version = (char *)UNION_VERSION;
+	reply.instance_id = hex_of(call, plane->instance_id, sizeof plane->instance_id);
+	reply.pid = getpid();
+	reply.started_at = &started;
+	reply.endpoint = endpoint_of(call, plane);
+	reply.data_dir = (char *)plane->options.data_dir;
+	reply.key_provider = (char *)answer->info->provider;
+	reply.sealed = answer->info->state != KEEPER_OPEN;
+	reply.kek_generation = answer->info->generation;
+	reply.active_executions = plane_active_runs(plane);
+	reply.idle_timeout_seconds = plane->options.idle_timeout_s;
+	if (answer->info->state != KEEPER_NEW) {
+		fingerprint_format(answer->info->plane_public, fingerprint);
+		reply.plane_key.data = (uint8_t *)answer->info->plane_public;
+		reply.plane_key.len = BOX_PUBLIC_LEN;
+	}
+	reply.fingerprint = fingerprint;
+	reply.unlock_key.data = (uint8_t *)answer->info->start_public;
+	reply.unlock_key.len = BOX_PUBLIC_LEN;
+	err = count_records(worker, &reply, answer->info->generation, &detail);
+	if (!err && (!reply.instance_id || !reply.endpoint))
+		err = UN_ERR_NO_MEMORY;
+	if (err)
+		rpc_fail(call, err, &detail);
+	else
+		rpc_reply(call, &reply.base);
+}
+
+static void
+get_info(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
+{
+	struct plane_worker *worker = rpc_worker(call);
+	enum un_err err;
+
+	(void)ctx;
+	(void)request;
+	err = keeper_ask_info(worker->keeper, (struct keeper_call){.done = on_info, .context = call});
+	if (err)
+		rpc_fail(call, err, NULL);
+}
+
+/* ---- Shutdown ---- */
+
+static void
+shut_down(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
+{
+	struct plane_worker *worker = rpc_worker(call);
+	Union__V1__ShutdownResponse reply = UNION__V1__SHUTDOWN_RESPONSE__INIT;
+
+	(void)ctx;
+	(void)request;
+	log_notice("uniond", "stopping: asked to by uid %u", (unsigned)rpc_peer(call)->uid);
+	plane_stop(worker->plane);
+	rpc_reply(call, &reply.base);
+}
+
+/* ---- keys ---- */
+
+static void
+on_rotated(void *context, const struct keeper_answer *answer)
+{
+	struct rpc_call *call = context;
+	struct plane_worker *worker = rpc_worker(call);
+	Union__V1__RotateKeysResponse reply = UNION__V1__ROTATE_KEYS_RESPONSE__INIT;
+	struct un_detail detail = {0};
+	enum un_err err = answer->err;
+
+	if (err) {
+		rpc_fail(call, err, answer->detail);
+		return;
+	}
+	log_notice("keeper", "key generation %u", answer->generation);
+	plane_rewrap(worker->plane);
+	reply.generation = answer->generation;
+	err = store_read_begin(worker->reader, &detail);
+	if (!err)
+		err = secrets_count_stale(store_reader_view(worker->reader), answer->generation,
+		                          &reply.to_rewrap, &detail);
+	if (err)
+		rpc_fail(call, err, &detail);
+	else
+		rpc_reply(call, &reply.base);
+}
+
+static void
+rotate_keys(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
+{
+	struct plane_worker *worker = rpc_worker(call);
+	enum un_err err;
+
+	(void)ctx;
+	(void)request;
+	err = keeper_rotate(worker->keeper, (struct keeper_call){.done = on_rotated, .context = call});
+	if (err)
+		rpc_fail(call, err, NULL);
+}
+
+static void
+on_rotation_info(void *context, const struct keeper_answer *answer)
+{
+	struct rpc_call *call = context;
+	struct plane_worker *worker = rpc_worker(call);
+	Union__V1__GetRotationResponse reply = UNION__V1__GET_ROTATION_RESPONSE__INIT;
+	struct un_detail detail = {0};
+	enum un_err err;
+
+	if (answer->err) {
+		rpc_fail(call, answer->err, answer->detail);
+		return;
+	}
+	reply.generation = answer->info->generation;
+	err = store_read_begin(worker->reader, &detail);
+	if (!err)
+		err = secrets_count_stale(store_reader_view(worker->reader), reply.generation,
+		                          &reply.remaining, &detail);
+	if (err)
+		rpc_fail(call, err, &detail);
+	else
+		rpc_reply(call, &reply.base);
+}
+
+static void
+get_rotation(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
+{
+	struct plane_worker *worker = rpc_worker(call);
+	enum un_err err;
+
+	(void)ctx;
+	(void)request;
+	err = keeper_ask_info(worker->keeper,
+	                      (struct keeper_call){.done = on_rotation_info, .context = call});
+	if (err)
+		rpc_fail(call, err, NULL);
+}
+
+static void
+on_unlocked(void *context, const struct keeper_answer *answer)
+{
+	struct rpc_call *call = context;
+	struct plane_worker *worker = rpc_worker(call);
+	Union__V1__UnlockResponse reply = UNION__V1__UNLOCK_RESPONSE__INIT;
+
+	if (answer->err) {
+		if (answer->err == UN_ERR_WRONG_PASSPHRASE)
+			log_warn("keeper", "a wrong passphrase from uid %u",
+			         (unsigned)rpc_peer(call)->uid);
+		rpc_fail(call, answer->err, answer->detail);
+		return;
+	}
+	log_notice("keeper", "unlocked by uid %u", (unsigned)rpc_peer(call)->uid);
+	plane_unlocked(worker->plane);
+	rpc_reply(call, &reply.base);
+}
+
+static void
+unlock(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
+{
+	const Union__V1__UnlockRequest *request = (const Union__V1__UnlockRequest *)message;
+	struct plane_worker *worker = rpc_worker(call);
+	/* Argon2id takes its time on purpose */
+	struct keeper_call how = {.done = on_unlocked, .context = call, .timeout_ms = 30000};
+	enum un_err err;
+
+	(void)ctx;
+	err = keeper_unlock(worker->keeper, request->sealed_passphrase.data,
+	                    request->sealed_passphrase.len, how);
+	if (err)
+		rpc_fail(call, err, NULL);
+}
+
+static const struct rpc_method methods[] = {
+        {.name = "GetInfo",
+         .input = &union__v1__get_info_request__descriptor,
+         .output = &union__v1__get_info_response__descriptor,
+         .handler = get_info},
+        {.name = "Shutdown",
+         .input = &union__v1__shutdown_request__descriptor,
+         .output = &union__v1__shutdown_response__descriptor,
+         .handler = shut_down},
+        {.name = "RotateKeys",
+         .input = &union__v1__rotate_keys_request__descriptor,
+         .output = &union__v1__rotate_keys_response__descriptor,
+         .handler = rotate_keys},
+        {.name = "GetRotation",
+         .input = &union__v1__get_rotation_request__descriptor,
+         .output = &union__v1__get_rotation_response__descriptor,
+         .handler = get_rotation},
+        {.name = "Unlock",
+         .input = &union__v1__unlock_request__descriptor,
+         .output = &union__v1__unlock_response__descriptor,
+         .handler = unlock,
+         .flags = RPC_SENSITIVE},
+        {.name = "Backup",
+         .input = &union__v1__backup_request__descriptor,
+         .output = &union__v1__backup_chunk__descriptor,
+         .server_streaming = true,
+         .handler = plane_service_backup},
+};
+
+static const char *const names[] = {"union.v1.PlaneService", NULL};
+
+const struct rpc_service plane_service = {
+        .names = names,
+        .methods = methods,
+        .method_count = sizeof methods / sizeof methods[0],
+};
