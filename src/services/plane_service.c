@@ -7,6 +7,7 @@
 #include "keeper/fingerprint.h"
 #include "rpc/service.h"
 #include "services/plane_service.h"
+#include "store/rewrap.h"
 #include "store/secrets.h"
 #include "union/v1/plane.pb-c.h"
 
@@ -54,10 +55,10 @@ count_records(struct plane_worker *worker, Union__V1__GetInfoResponse *reply, ui
 
 	if (err)
 		return err;
-	err = secrets_count(store_reader_view(worker->reader), &reply->secrets, detail);
+	err = secret_count(store_reader_view(worker->reader), &reply->secrets, detail);
 	if (err)
 		return err;
-	return secrets_count_stale(store_reader_view(worker->reader), generation,
+	return dek_count_stale(store_reader_view(worker->reader), generation,
 	                           &reply->stale_deks, detail);
 }
 
@@ -155,7 +156,7 @@ on_rotated(void *context, const struct keeper_answer *answer)
 	reply.generation = answer->generation;
 	err = store_read_begin(worker->reader, &detail);
 	if (!err)
-		err = secrets_count_stale(store_reader_view(worker->reader), answer->generation,
+		err = dek_count_stale(store_reader_view(worker->reader), answer->generation,
 		                          &reply.to_rewrap, &detail);
 	if (err)
 		rpc_fail(call, err, &detail);
@@ -192,7 +193,7 @@ on_rotation_info(void *context, const struct keeper_answer *answer)
 	reply.generation = answer->info->generation;
 	err = store_read_begin(worker->reader, &detail);
 	if (!err)
-		err = secrets_count_stale(store_reader_view(worker->reader), reply.generation,
+		err = dek_count_stale(store_reader_view(worker->reader), reply.generation,
 		                          &reply.remaining, &detail);
 	if (err)
 		rpc_fail(call, err, &detail);
