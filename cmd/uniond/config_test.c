@@ -74,7 +74,7 @@ TEST(config, refuses_what_it_does_not_know_with_the_line)
 	        {"data: /x\nlisten: yes\n", ":2: this needs a mapping"},
 	        {"data: {a: b}\n", ":1: this takes a plain value"},
 	        {"- data\n", ":1: lists and aliases"},
-	        {"data: [\n", "not YAML"},
+	        {"data: 'x\n", "not YAML"},
 	        {"data: relative\n", "absolute path"},
 	        {"data: /x\nlisten: {tcp: '0.0.0.0:80'}\n", "not a loopback address"},
 	        {"data: /x\nlisten: {tcp: 'localhost'}\n", "not a loopback address"},
