@@ -11,6 +11,7 @@
 
 static const struct schema_step *const steps[] = {
 	&schema_001_base,
+	&schema_002_runs,
 };
 #define STEP_COUNT (int)(sizeof steps / sizeof steps[0])
 
