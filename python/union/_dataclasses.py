@@ -37,13 +37,13 @@ class Dataclass(Type):
         return {"simple": s.STRUCT, "structure": {"tag": self.tag, "dataclass_type": types}}
 
     def to_literal(self, value: Any, where: str) -> Message:
-        return {"scalar": {"generic": _struct(self.to_plain(value, where))}}
+        return {"scalar": {"generic": struct_of_plain(self.to_plain(value, where))}}
 
     def from_literal(self, literal: Message, where: str) -> Any:
         struct = literal.get("scalar", {}).get("generic")
         if struct is None:
             raise wrong_literal(self, literal, where)
-        return self.from_plain(_from_struct(struct), where)
+        return self.from_plain(plain_of_struct(struct), where)
 
     def to_plain(self, value: Any, where: str) -> Any:
         if not isinstance(value, self.python):
@@ -120,7 +120,8 @@ def _namespace(python: type, field: str) -> Dict[str, Any]:
     return {**python.__dict__, python.__name__: python}
 
 
-def _struct(plain: Dict[str, Any]) -> Message:
+def struct_of_plain(plain: Dict[str, Any]) -> Message:
+    """Returns what `Type.to_plain` gave as a Struct message."""
     return {"fields": {name: _to_value(member) for name, member in plain.items()}}
 
 
@@ -135,10 +136,11 @@ def _to_value(plain: Any) -> Message:
         return {"string_value": plain}
     if isinstance(plain, list):
         return {"list_value": {"values": [_to_value(item) for item in plain]}}
-    return {"struct_value": _struct(plain)}
+    return {"struct_value": struct_of_plain(plain)}
 
 
-def _from_struct(struct: Message) -> Dict[str, Any]:
+def plain_of_struct(struct: Message) -> Dict[str, Any]:
+    """Returns a Struct message as JSON has it; every number is a float."""
     return {name: _from_value(value) for name, value in struct.get("fields", {}).items()}
 
 
@@ -147,7 +149,7 @@ def _from_value(value: Message) -> Any:
         if kind == "list_value":
             return [_from_value(item) for item in content.get("values", ())]
         if kind == "struct_value":
-            return _from_struct(content)
+            return plain_of_struct(content)
         if kind != "null_value":
             return content
     return None

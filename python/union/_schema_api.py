@@ -114,7 +114,7 @@ _TEMPLATES: Schema = {
         "task_node": (6, "TaskNode", "?"),
         "workflow_node": (7, "WorkflowNode", "?"),
     },
-    "WorkflowMetadata": {"on_failure": (1, "i", ""), "tags": (3, "s", "%")},
+    "WorkflowMetadata": {"on_failure": (2, "i", ""), "tags": (3, "s", "%")},
     "WorkflowMetadataDefaults": {"interruptible": (1, "b", "")},
     "WorkflowTemplate": {
         "id": (1, "Identifier", ""),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
 
 RETRIES_MAX = 100
+TIMEOUT_SECONDS_MAX = 365 * 24 * 60 * 60
 
 # What an argument that is not supported may hold without changing anything.
 _REFUSED: Dict[str, Any] = {
@@ -158,7 +159,7 @@ def task(  # type: ignore[no-redef,misc]
     """Makes a task of a function: `@union.task` or `@union.task(secret_requests=[…])`.
 
     retries: how often a failed attempt is repeated (0 to 100) when the failure may be passing.
-    timeout: seconds (int) or timedelta for one attempt; 0: no limit.
+    timeout: seconds (int) or timedelta for one attempt, at most a year; 0: no limit.
     environment: variables for the process, str to str.
     requests, limits, resources: `union.Resources`; `resources` stands for both others.
     secret_requests: list of `union.Secret`.
@@ -218,8 +219,9 @@ def _check_settings(owner: str, settings: Dict[str, Any]) -> None:
     if timeout is None:
         settings["timeout"] = timeout = 0
     seconds = timeout.total_seconds() if hasattr(timeout, "total_seconds") else timeout
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
-        raise _bad(owner, "timeout must be seconds as int, or a timedelta, and not negative")
+    if type(seconds) not in (int, float) or not 0 <= seconds <= TIMEOUT_SECONDS_MAX:
+        text = f"timeout must be a timedelta or int, from 0 to {TIMEOUT_SECONDS_MAX} seconds"
+        raise _bad(owner, text)
     if settings["interruptible"] not in (None, True, False):
         raise _bad(owner, "interruptible must be a bool")
     if not isinstance(settings["deprecated"], str):

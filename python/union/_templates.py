@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from ._errors import UnsupportedError
 from ._schema_api import LAUNCH_PLAN, TASK, WORKFLOW
 from ._tasks import Task
 from ._workflows import Workflow
@@ -183,11 +182,9 @@ def _timeout(timeout: Any) -> Message:
         return {}
     import datetime
 
-    from ._times import DURATION_SECONDS_MAX, duration
+    from ._times import duration
 
     if not isinstance(timeout, datetime.timedelta):
-        if timeout > DURATION_SECONDS_MAX:
-            raise UnsupportedError(f"a timeout is at most {DURATION_SECONDS_MAX} seconds")
         timeout = datetime.timedelta(seconds=timeout)
     return duration(timeout)
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     Entity = Union[Task, Workflow]
 
-NODES_MAX = 10_000
-"""Nodes in one workflow."""
+NODES_MAX = 1000
+"""Nodes in one workflow; the control plane counts those of sub-workflows too."""
 
 _WHY = "a workflow is a plan: its function runs before any task does, so there is no value yet"
 

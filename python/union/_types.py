@@ -141,9 +141,6 @@ class Float(Simple):
             return self.check(primitive["integer"], where)
         return super().from_literal(literal, where)
 
-    def accepts(self, other: Type) -> bool:
-        return isinstance(other, (Float, Int))
-
 
 class Str(Simple):
     name, tag, simple, field, python = "str", "str", s.STRING, "string_value", str
