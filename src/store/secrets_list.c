@@ -13,18 +13,19 @@ static const char list_all[] =
 	"SELECT " HEAD_COLUMNS " FROM secrets AS s WHERE org = ?1"
 	" AND (project, domain, name) > (?2, ?3, ?4) ORDER BY project, domain, name LIMIT ?5";
 static const char list_project[] =
-	"SELECT " HEAD_COLUMNS " FROM secrets AS s WHERE org = ?1 AND project = ?6"
-	" AND (project, domain, name) > (?2, ?3, ?4) ORDER BY domain, name LIMIT ?5";
+	"SELECT " HEAD_COLUMNS " FROM secrets AS s INDEXED BY secrets_by_scope"
+	" WHERE org = ?1 AND project = ?6 AND (domain, name) > (?3, ?4) ORDER BY domain, name LIMIT ?5";
 static const char list_scope[] =
-	"SELECT " HEAD_COLUMNS " FROM secrets AS s WHERE org = ?1 AND project = ?6 AND domain = ?7"
-	" AND (project, domain, name) > (?2, ?3, ?4) ORDER BY name LIMIT ?5";
-/* No index begins with the domain: the few scopes are gone through instead. */
+	"SELECT " HEAD_COLUMNS " FROM secrets AS s INDEXED BY secrets_by_scope"
+	" WHERE org = ?1 AND project = ?6 AND domain = ?7 AND name > ?4 ORDER BY name LIMIT ?5";
+/* No index begins with the domain: the scopes of that domain are gone through instead. There is no
+ * ORDER BY, because SQLite would sort each scope anew for every page: it does not see that the
+ * nesting, which CROSS JOIN fixes, and the indexes, which are named, give this very order already. */
 static const char list_domain[] =
-	"SELECT " HEAD_COLUMNS " FROM scopes AS c CROSS JOIN secrets AS s"
-	" ON s.org = c.org AND s.project = c.project AND s.domain = c.domain"
+	"SELECT " HEAD_COLUMNS " FROM scopes AS c CROSS JOIN secrets AS s INDEXED BY secrets_by_scope"
+	" ON s.org = ?1 AND s.project = c.project AND s.domain = ?7"
 	" WHERE c.org = ?1 AND c.domain = ?7 AND c.secrets > 0 AND c.project >= ?2"
-	" AND (c.project > ?2 OR (s.domain, s.name) > (?3, ?4))"
-	" ORDER BY c.project, s.name LIMIT ?5";
+	" AND s.name > iif(c.project > ?2, '', ?4) LIMIT ?5";
 
 static enum un_err
 cursor_format(const struct secret_id *id, char ret_cursor[SECRET_CURSOR_MAX])

@@ -1,0 +1,338 @@
+#include "audit/audit.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/pack.h"
+#include "store/trail.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ENTRY_VERSION 1
+#define ENTRY_MAX 4096
+#define EXTRA_MAX 1024
+
+static_assert(HASH_LEN == TRAIL_HASH_LEN, "one hash");
+
+static const char hash_purpose[] = "union audit 1";
+
+const char *
+audit_action_text(enum audit_action action)
+{
+	static const char *const texts[] = {
+		[AUDIT_SECRET_CREATE] = "secret.create",
+		[AUDIT_SECRET_UPDATE] = "secret.update",
+		[AUDIT_SECRET_DELETE] = "secret.delete",
+		[AUDIT_SECRET_RELEASE] = "secret.release",
+		[AUDIT_EXECUTION_CREATE] = "execution.create",
+		[AUDIT_EXECUTION_ABORT] = "execution.abort",
+		[AUDIT_ATTEMPT_CLAIM] = "attempt.claim",
+		[AUDIT_KEYS_ROTATE] = "keys.rotate",
+		[AUDIT_KEYS_UNLOCK] = "keys.unlock",
+		[AUDIT_BACKUP] = "backup",
+		[AUDIT_RESTORE] = "restore",
+		[AUDIT_PLANE_START] = "plane.start",
+		[AUDIT_PLANE_STOP] = "plane.stop",
+		[AUDIT_HEAD] = "head",
+	};
+	const char *text = (size_t)action < sizeof texts / sizeof texts[0] ? texts[action] : NULL;
+
+	return text ? text : "unknown";
+}
+
+const char *
+audit_verdict_text(enum audit_verdict verdict)
+{
+	static const char *const texts[] = {
+		[AUDIT_ALLOWED] = "allowed",
+		[AUDIT_DENIED] = "denied",
+		[AUDIT_FAILED] = "failed",
+	};
+	const char *text = (size_t)verdict < sizeof texts / sizeof texts[0] ? texts[verdict] : NULL;
+
+	return text ? text : "unknown";
+}
+
+static void
+hash_entry(const uint8_t *entry, size_t len, uint8_t ret_hash[HASH_LEN])
+{
+	const struct hash_part parts[] = {
+		{hash_purpose, sizeof hash_purpose - 1},
+		{entry, len},
+	};
+
+	hash_parts(parts, 2, ret_hash);
+}
+
+static enum un_err
+pack_limited(struct buf *out, const char *text, size_t max)
+{
+	text = text ? text : "";
+	return strlen(text) > max ? UN_ERR_TOO_LARGE : pack_text(out, text);
+}
+
+static enum un_err
+pack_cut(struct buf *out, const char *text, size_t max)
+{
+	text = text ? text : "";
+	return pack_bytes(out, text, strnlen(text, max));
+}
+
+static enum un_err
+pack_secret(struct buf *out, const struct secret_id *id)
+{
+	static const struct secret_id none;
+	enum un_err err;
+
+	id = id ? id : &none;
+	err = pack_text(out, id->org);
+	if (!err)
+		err = pack_text(out, id->scope.project);
+	if (!err)
+		err = pack_text(out, id->scope.domain);
+	if (!err)
+		err = pack_text(out, id->name);
+	return err;
+}
+
+static enum un_err
+entry_pack(struct buf *out, uint64_t seq, const uint8_t previous[HASH_LEN],
+           const struct audit_event *event)
+{
+	enum un_err err;
+
+	err = pack_u8(out, ENTRY_VERSION);
+	if (!err)
+		err = buf_append(out, previous, HASH_LEN);
+	if (!err)
+		err = pack_u64(out, seq);
+	if (!err)
+		err = pack_u64(out, (uint64_t)event->at_us);
+	if (!err)
+		err = pack_u16(out, (uint16_t)event->action);
+	if (!err)
+		err = pack_u8(out, (uint8_t)event->verdict);
+	if (!err)
+		err = pack_limited(out, event->principal, AUDIT_PRINCIPAL_MAX);
+	if (!err)
+		err = pack_secret(out, event->secret);
+	if (!err)
+		err = pack_u32(out, event->version);
+	if (!err)
+		err = pack_limited(out, event->execution, AUDIT_EXECUTION_MAX);
+	if (!err)
+		err = pack_limited(out, event->node, AUDIT_NODE_MAX);
+	if (!err)
+		err = pack_u32(out, event->attempt);
+	if (!err)
+		err = pack_cut(out, event->request_id, AUDIT_REQUEST_MAX);
+	if (!err)
+		err = pack_cut(out, event->reason, AUDIT_REASON_MAX);
+	if (!err)
+		err = pack_u32(out, 0); /* extra: room for signatures of heads */
+	return err;
+}
+
+enum un_err
+audit_entry_unpack(const uint8_t *entry, size_t len, struct audit_record *ret_record,
+                   uint8_t ret_previous[HASH_LEN])
+{
+	struct audit_record record = {0};
+	const uint8_t *previous;
+	struct unpack in;
+	size_t extra_len;
+
+	unpack_init(&in, entry, len);
+	if (unpack_u8(&in) != ENTRY_VERSION)
+		return UN_ERR_PROTOCOL;
+	previous = unpack_fixed(&in, HASH_LEN);
+	record.seq = unpack_u64(&in);
+	record.at_us = (int64_t)unpack_u64(&in);
+	record.action = (enum audit_action)unpack_u16(&in);
+	record.verdict = (enum audit_verdict)unpack_u8(&in);
+	unpack_text(&in, record.principal, sizeof record.principal);
+	unpack_text(&in, record.secret.org, sizeof record.secret.org);
+	unpack_text(&in, record.secret.scope.project, sizeof record.secret.scope.project);
+	unpack_text(&in, record.secret.scope.domain, sizeof record.secret.scope.domain);
+	unpack_text(&in, record.secret.name, sizeof record.secret.name);
+	record.version = unpack_u32(&in);
+	unpack_text(&in, record.execution, sizeof record.execution);
+	unpack_text(&in, record.node, sizeof record.node);
+	record.attempt = unpack_u32(&in);
+	unpack_text(&in, record.request_id, sizeof record.request_id);
+	unpack_text(&in, record.reason, sizeof record.reason);
+	(void)unpack_bytes(&in, EXTRA_MAX, &extra_len);
+	if (unpack_end(&in) != UN_OK)
+		return UN_ERR_PROTOCOL;
+	memcpy(ret_previous, previous, HASH_LEN);
+	*ret_record = record;
+	return UN_OK;
+}
+
+static enum un_err
+append_entry(struct store_txn *txn, const struct audit_event *event, int64_t seq,
+             const struct buf *entry, struct un_detail *detail)
+{
+	uint8_t hash[HASH_LEN];
+	struct trail_row row = {
+		.seq = seq,
+		.at_us = event->at_us,
+		.action = (uint32_t)event->action,
+		.verdict = (uint32_t)event->verdict,
+		.principal = event->principal ? event->principal : "",
+		.project = event->secret ? event->secret->scope.project : "",
+		.domain = event->secret ? event->secret->scope.domain : "",
+		.name = event->secret ? event->secret->name : "",
+		.execution = event->execution ? event->execution : "",
+		.entry = entry->data,
+		.entry_len = entry->len,
+		.hash = hash,
+	};
+
+	hash_entry(entry->data, entry->len, hash);
+	return trail_append(txn, &row, detail);
+}
+
+enum un_err
+audit_append(struct store_txn *txn, const struct audit_event *event, struct un_detail *detail)
+{
+	struct audit_event timed = *event;
+	uint8_t previous[HASH_LEN];
+	struct buf entry;
+	enum un_err err;
+	int64_t seq;
+
+	err = trail_last(store_txn_view(txn), &seq, previous, detail);
+	if (err)
+		return err;
+	seq++;
+	if (timed.at_us == 0)
+		timed.at_us = clock_wall_us();
+	buf_init(&entry, ENTRY_MAX, BUF_PLAIN);
+	err = entry_pack(&entry, (uint64_t)seq, previous, &timed);
+	if (err)
+		err = un_fail(detail, err, "cannot make the audit entry: %s", un_err_text(err));
+	else
+		err = append_entry(txn, &timed, seq, &entry, detail);
+	buf_fini(&entry);
+	return err;
+}
+
+struct check {
+	struct audit_head head; /* the last good one */
+	const char *wrong;      /* NULL while all is well */
+};
+
+/* The columns are for filters only; one that differs from the entry would hide it from a search. */
+static bool
+columns_agree(const struct trail_row *row, const struct audit_record *record)
+{
+	return (uint64_t)row->seq == record->seq && row->at_us == record->at_us
+	       && row->action == (uint32_t)record->action && row->verdict == (uint32_t)record->verdict
+	       && strcmp(row->principal, record->principal) == 0
+	       && strcmp(row->project, record->secret.scope.project) == 0
+	       && strcmp(row->domain, record->secret.scope.domain) == 0
+	       && strcmp(row->name, record->secret.name) == 0
+	       && strcmp(row->execution, record->execution) == 0;
+}
+
+static bool
+check_row(void *ctx, const struct trail_row *row)
+{
+	struct check *check = ctx;
+	struct audit_record record;
+	uint8_t hash[HASH_LEN], previous[HASH_LEN];
+
+	hash_entry(row->entry, row->entry_len, hash);
+	if ((uint64_t)row->seq != check->head.seq + 1)
+		check->wrong = "is missing";
+	else if (!row->hash || memcmp(row->hash, hash, HASH_LEN) != 0)
+		check->wrong = "was changed";
+	else if (audit_entry_unpack(row->entry, row->entry_len, &record, previous) != UN_OK)
+		check->wrong = "is malformed";
+	else if (memcmp(previous, check->head.hash, HASH_LEN) != 0)
+		check->wrong = "does not follow from the one before it";
+	else if (!columns_agree(row, &record))
+		check->wrong = "is filed under other words than its own";
+	if (check->wrong)
+		return false;
+	check->head.seq++;
+	memcpy(check->head.hash, hash, HASH_LEN);
+	return true;
+}
+
+enum un_err
+audit_verify(struct store_view *view, const struct audit_head *from, struct audit_head *ret_head,
+             uint64_t *ret_bad, struct un_detail *detail)
+{
+	struct check check = {.wrong = NULL};
+	struct trail_visit visit = {.each = check_row, .ctx = &check};
+	enum un_err err;
+
+	if (from)
+		check.head = *from;
+	err = trail_walk(view, (int64_t)check.head.seq, visit, detail);
+	if (err)
+		return err;
+	if (check.wrong) {
+		*ret_bad = check.head.seq + 1;
+		return un_fail(detail, UN_ERR_NOT_AUTHENTIC, "audit entry %llu %s",
+		               (unsigned long long)check.head.seq + 1, check.wrong);
+	}
+	*ret_head = check.head;
+	return UN_OK;
+}
+
+struct listing {
+	bool (*each)(void *ctx, const struct audit_record *record);
+	void *ctx;
+	int64_t malformed;
+};
+
+static bool
+list_row(void *ctx, const struct trail_row *row)
+{
+	struct listing *listing = ctx;
+	struct audit_record record;
+	uint8_t previous[HASH_LEN];
+
+	if (!row->hash
+	    || audit_entry_unpack(row->entry, row->entry_len, &record, previous) != UN_OK) {
+		listing->malformed = row->seq;
+		return false;
+	}
+	memcpy(record.hash, row->hash, HASH_LEN);
+	return listing->each(listing->ctx, &record);
+}
+
+enum un_err
+audit_list(struct store_view *view, const struct audit_filter *filter,
+           bool (*each)(void *ctx, const struct audit_record *record), void *ctx,
+           struct un_detail *detail)
+{
+	struct listing listing = {.each = each, .ctx = ctx};
+	struct trail_visit visit = {.each = list_row, .ctx = &listing};
+	struct trail_filter rows = {
+		.before_seq = (int64_t)filter->before_seq,
+		.since_us = filter->since_us,
+		.until_us = filter->until_us,
+		.action = (uint32_t)filter->action,
+		.verdict = (uint32_t)filter->verdict,
+		.principal = filter->principal,
+		.project = filter->project,
+		.domain = filter->domain,
+		.name = filter->name,
+		.execution = filter->execution,
+		.limit = filter->limit,
+	};
+	enum un_err err;
+
+	if (filter->limit == 0)
+		return un_fail(detail, UN_ERR_INVALID, "a page has at least one row");
+	err = trail_list(view, &rows, visit, detail);
+	if (!err && listing.malformed)
+		err = un_fail(detail, UN_ERR_NOT_AUTHENTIC, "audit entry %lld is malformed",
+		              (long long)listing.malformed);
+	return err;
+}

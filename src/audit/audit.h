@@ -1,0 +1,120 @@
+/* audit.h - the record of decisions: append-only, each entry bound to all before it by its hash.
+ *
+ * An entry says who did what to which secret, when, on whose behalf and with what outcome. It never
+ * holds a value, a key, a ticket or a token. Appending happens inside the transaction of the act; a
+ * release of secrets, which is no transaction, waits until its entry is durable (store_write.done).
+ * If the entry cannot be written the act does not happen. docs/formats/audit.md has every byte. */
+#ifndef AUDIT_AUDIT_H
+#define AUDIT_AUDIT_H
+
+#include "base/err.h"
+#include "crypto/hash.h"
+#include "model/scope.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define AUDIT_PRINCIPAL_MAX 255
+#define AUDIT_EXECUTION_MAX 255
+#define AUDIT_NODE_MAX 255
+#define AUDIT_REQUEST_MAX 64 /* longer ones are cut */
+#define AUDIT_REASON_MAX 64  /* longer ones are cut */
+
+/* Numbers are never reused. */
+enum audit_action {
+	AUDIT_SECRET_CREATE = 1,
+	AUDIT_SECRET_UPDATE = 2,
+	AUDIT_SECRET_DELETE = 3,
+	AUDIT_SECRET_RELEASE = 4, /* towards one attempt; one entry a secret */
+	AUDIT_EXECUTION_CREATE = 5,
+	AUDIT_EXECUTION_ABORT = 6,
+	AUDIT_ATTEMPT_CLAIM = 7,
+	AUDIT_KEYS_ROTATE = 8,
+	AUDIT_KEYS_UNLOCK = 9,
+	AUDIT_BACKUP = 10,
+	AUDIT_RESTORE = 11,
+	AUDIT_PLANE_START = 12,
+	AUDIT_PLANE_STOP = 13,
+	AUDIT_HEAD = 14, /* kept for heads signed by the keeper */
+};
+
+enum audit_verdict {
+	AUDIT_ALLOWED = 1, /* decided and about to happen, or happening in this transaction */
+	AUDIT_DENIED = 2,
+	AUDIT_FAILED = 3, /* allowed, but it could not be done */
+};
+
+/* What to record. Texts: NULL reads as "". */
+struct audit_event {
+	int64_t at_us; /* 0: now */
+	enum audit_action action;
+	enum audit_verdict verdict;
+	const char *principal;          /* "uid:1000", "execution:NAME", ... */
+	const struct secret_id *secret; /* NULL: not about a secret */
+	uint32_t version;               /* of the secret; 0: none */
+	const char *execution;
+	const char *node;
+	uint32_t attempt;
+	const char *request_id;
+	const char *reason; /* a slug of err.def where the verdict is not AUDIT_ALLOWED */
+};
+
+/* An entry as it is shown. */
+struct audit_record {
+	uint64_t seq;
+	int64_t at_us;
+	enum audit_action action;
+	enum audit_verdict verdict;
+	char principal[AUDIT_PRINCIPAL_MAX + 1];
+	struct secret_id secret; /* all empty when there is none */
+	uint32_t version;
+	char execution[AUDIT_EXECUTION_MAX + 1];
+	char node[AUDIT_NODE_MAX + 1];
+	uint32_t attempt;
+	char request_id[AUDIT_REQUEST_MAX + 1];
+	char reason[AUDIT_REASON_MAX + 1];
+	uint8_t hash[HASH_LEN];
+};
+
+/* On the writer thread, in the transaction of the act. UN_ERR_TOO_LARGE: a text is over its limit. */
+MUST_CHECK enum un_err audit_append(struct store_txn *txn, const struct audit_event *event,
+                                    struct un_detail *detail);
+
+/* How far a check has come: an entry's number and hash. Zeroed: nothing checked yet. */
+struct audit_head {
+	uint64_t seq;
+	uint8_t hash[HASH_LEN];
+};
+
+/* Checks every entry after `from` (NULL: all) against the one before it. UN_OK: *ret_head is the newest
+ * entry. UN_ERR_NOT_AUTHENTIC: *ret_bad is the number of the first entry that is wrong or missing. */
+MUST_CHECK enum un_err audit_verify(struct store_view *view, const struct audit_head *from,
+                                    struct audit_head *ret_head, uint64_t *ret_bad,
+                                    struct un_detail *detail);
+
+/* Texts NULL or "", numbers 0: does not filter. */
+struct audit_filter {
+	uint64_t before_seq; /* for paging: the last one seen */
+	int64_t since_us, until_us;
+	enum audit_action action;
+	enum audit_verdict verdict;
+	const char *principal, *project, *domain, *name, *execution;
+	uint32_t limit; /* at least 1 */
+};
+
+/* Newest first; `each` returns false to stop. */
+MUST_CHECK enum un_err audit_list(struct store_view *view, const struct audit_filter *filter,
+                                  bool (*each)(void *ctx, const struct audit_record *record),
+                                  void *ctx, struct un_detail *detail);
+
+/* "secret.create", ...; "unknown" for what a newer version wrote. */
+const char *audit_action_text(enum audit_action action);
+const char *audit_verdict_text(enum audit_verdict verdict);
+
+/* Bytes of an entry, as they lie in the database. UN_ERR_PROTOCOL. The hash is left as it is. */
+MUST_CHECK enum un_err audit_entry_unpack(const uint8_t *entry, size_t len,
+                                          struct audit_record *ret_record,
+                                          uint8_t ret_previous[HASH_LEN]);
+
+#endif
