@@ -226,6 +226,425 @@ TEST(keeper, takes_a_key_in_and_releases_it_to_one_launcher_only)
 	plane_fini(&plane);
 }
 
+
+/* Counts answers by what they say. */
+struct tally {
+	unsigned good, unreachable, other;
+};
+
+static void
+count_answer(void *context, const struct keeper_answer *answer)
+{
+	struct tally *tally = context;
+
+	if (answer->err == UN_OK && answer->len == STORED_DEK_LEN)
+		tally->good++;
+	else if (answer->err == UN_ERR_UNREACHABLE)
+		tally->unreachable++;
+	else
+		tally->other++;
+}
+
+#define MANY 20000
+
+/* As many as the client takes, then one pump, until `count` were asked. */
+static void
+ingest_many(struct plane *plane, const uint8_t *travel, unsigned count, struct tally *tally)
+{
+	struct keeper_client *client = plane->clients[0];
+	struct pollfd one = {.fd = keeper_client_fd(client)};
+	unsigned asked = 0;
+
+	while (asked < count) {
+		while (asked < count &&
+		       keeper_ingest(client, &plane->id, 1, travel,
+		                     (struct keeper_call){count_answer, tally, 60000}) == UN_OK)
+			asked++;
+		keeper_client_flush(client);
+		one.events = keeper_client_events(client);
+		assert_int_equal(poll(&one, 1, DEADLINE_MS), 1);
+		EXPECT_OK(keeper_client_pump(client));
+	}
+	drain(plane);
+}
+
+TEST(keeper, answers_thousands_in_flight_each_exactly_once)
+{
+	uint8_t travel[TRAVEL_DEK_LEN];
+	struct tally tally = {0};
+	struct secbuf *dek;
+	struct plane plane;
+	int64_t start_us;
+
+	plane_init(&plane);
+	make_travel(&plane, &dek, travel);
+	start_us = clock_mono_us();
+	ingest_many(&plane, travel, MANY, &tally);
+	print_message("# ingest: %lld a second\n",
+	              (long long)(MANY * 1000000ll / (clock_mono_us() - start_us + 1)));
+	EXPECT_INT(MANY, tally.good);
+	secbuf_free(dek);
+	plane_fini(&plane);
+}
+
+static void
+count_release(void *context, const struct keeper_answer *answer)
+{
+	struct tally *tally = context;
+
+	if (answer->err == UN_OK && answer->count == 5)
+		tally->good++;
+	else
+		tally->other++;
+}
+
+TEST(keeper, releases_five_keys_at_a_time)
+{
+	enum { RELEASES = 500, ROWS = 5 };
+	uint8_t travel[TRAVEL_DEK_LEN], launcher_public[BOX_PUBLIC_LEN];
+	struct secbuf *dek, *launcher_private, *ticket;
+	struct keeper_row rows[ROWS];
+	struct tally tally = {0};
+	struct result stored;
+	struct plane plane;
+	int64_t start_us;
+
+	plane_init(&plane);
+	make_travel(&plane, &dek, travel);
+	stored = ingest(&plane, 1, travel);
+	ticket = grant(&plane);
+	EXPECT_OK(box_keypair(&launcher_private, launcher_public));
+	for (int i = 0; i < ROWS; i++)
+		rows[i] = (struct keeper_row){&plane.id, 1, stored.bytes};
+	start_us = clock_mono_us();
+	for (unsigned asked = 0; asked < RELEASES; asked++) {
+		struct keeper_release what = {ticket, launcher_public, rows, ROWS};
+
+		while (keeper_release(plane.clients[0], &what,
+		                      (struct keeper_call){count_release, &tally, 60000}) != UN_OK)
+			EXPECT_OK(keeper_client_drain(plane.clients[0],
+			                              clock_mono_ms() + DEADLINE_MS));
+	}
+	drain(&plane);
+	print_message("# release of five: %lld a second\n",
+	              (long long)(RELEASES * 1000000ll / (clock_mono_us() - start_us + 1)));
+	EXPECT_INT(RELEASES, tally.good);
+	secbuf_free(ticket);
+	secbuf_free(launcher_private);
+	secbuf_free(dek);
+	plane_fini(&plane);
+}
+
+/* Pumps the supervisor until a keeper has been given `restarts` times more. */
+static void
+await_restart(struct plane *plane, unsigned restarts)
+{
+	struct pollfd one = {.fd = keeper_supervisor_fd(plane->supervisor), .events = POLLIN};
+
+	while (keeper_supervisor_restarts(plane->supervisor) < restarts ||
+	       keeper_client_fd(plane->clients[0]) < 0) {
+		assert_true(poll(&one, 1, DEADLINE_MS) > 0);
+		keeper_supervisor_pump(plane->supervisor);
+	}
+}
+
+TEST(keeper, killed_under_load_comes_back_with_the_same_keys)
+{
+	enum { ROUNDS = 5, EACH = 300 };
+	uint8_t travel[TRAVEL_DEK_LEN];
+	struct tally tally = {0};
+	struct result before, rewrapped = {0};
+	struct secbuf *dek;
+	struct plane plane;
+
+	plane_init(&plane);
+	make_travel(&plane, &dek, travel);
+	before = ingest(&plane, 1, travel);
+	for (unsigned round = 1; round <= ROUNDS; round++) {
+		for (unsigned i = 0; i < EACH; i++)
+			EXPECT_OK(keeper_ingest(plane.clients[0], &plane.id, 1, travel,
+			                        (struct keeper_call){count_answer, &tally, 60000}));
+		keeper_client_flush(plane.clients[0]);
+		EXPECT_INT(0, kill(keeper_supervisor_pid(plane.supervisor), SIGKILL));
+		while (keeper_client_fd(plane.clients[0]) >= 0) { /* until its end is seen */
+			struct pollfd one = {.fd = keeper_client_fd(plane.clients[0]),
+			                     .events = POLLIN};
+
+			assert_int_equal(poll(&one, 1, DEADLINE_MS), 1);
+			if (keeper_client_pump(plane.clients[0]) != UN_OK)
+				break;
+		}
+		EXPECT_OK(keeper_ingest(plane.clients[0], &plane.id, 1, travel, /* waits for the next */
+		                        (struct keeper_call){count_answer, &tally, 60000}));
+		await_restart(&plane, round);
+		drain(&plane);
+		EXPECT_INT(round * (EACH + 1), tally.good + tally.unreachable);
+		EXPECT(tally.good >= round); /* the one that waited was answered */
+	}
+	EXPECT_INT(0, tally.other);
+	EXPECT_OK(keeper_rewrap(plane.clients[0], &plane.id, 1, before.bytes,
+	                        (struct keeper_call){take, &rewrapped, 0}));
+	drain(&plane);
+	EXPECT_OK(rewrapped.err);
+	secbuf_free(dek);
+	plane_fini(&plane);
+}
+
+TEST(keeper, a_request_that_no_keeper_answers_ends_at_its_deadline)
+{
+	uint8_t travel[TRAVEL_DEK_LEN] = {1};
+	struct result result = {0};
+	struct plane plane = {0};
+
+	make_clients(&plane); /* no keeper at all */
+	EXPECT_OK(keeper_ingest(plane.clients[0], &plane.id, 1, travel,
+	                        (struct keeper_call){take, &result, 20}));
+	EXPECT_OK(keeper_client_drain(plane.clients[0], clock_mono_ms() + DEADLINE_MS));
+	EXPECT_INT(1, result.count);
+	EXPECT_ERR(UN_ERR_TIMEOUT, result.err);
+	result.count = 0;
+	EXPECT_OK(keeper_ingest(plane.clients[1], &plane.id, 1, travel,
+	                        (struct keeper_call){take, &result, 20}));
+	for (int i = 0; i < CLIENTS; i++)
+		keeper_client_free(plane.clients[i]);
+	EXPECT_INT(1, result.count); /* freed: answered all the same */
+	EXPECT_ERR(UN_ERR_CANCELLED, result.err);
+}
+
+static bool
+status_says(pid_t pid, const char *line)
+{
+	char path[64], text[8192];
+	ssize_t len;
+	int fd;
+
+	(void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	len = read(fd, text, sizeof text - 1);
+	assert_true(len > 0);
+	(void)close(fd);
+	text[len] = '\0';
+	return strstr(text, line) != NULL;
+}
+
+TEST(keeper, runs_confined_without_privileges_cores_or_foreign_descriptors)
+{
+	char path[64], target[256], limits[4096];
+	struct plane plane;
+	struct keeper_info info;
+	struct stat st;
+	ssize_t len;
+	pid_t pid;
+	int fd;
+
+	plane_init(&plane);
+	pid = keeper_supervisor_pid(plane.supervisor);
+	EXPECT(status_says(pid, "Seccomp:\t2"));
+	EXPECT(status_says(pid, "NoNewPrivs:\t1"));
+	(void)snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	len = read(fd, limits, sizeof limits - 1);
+	assert_true(len > 0);
+	(void)close(fd);
+	limits[len] = '\0';
+	EXPECT(strstr(limits, "Max core file size        0                    0 ") != NULL);
+	/* not dumpable: its /proc files belong to root, whoever runs it */
+	(void)snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+	EXPECT_INT(0, stat(path, &st));
+	EXPECT_INT(0, st.st_uid);
+	(void)snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, 6 + CLIENTS);
+	EXPECT(readlink(path, target, sizeof target) < 0);
+	info = ask_info(&plane).info;
+	EXPECT(info.state == KEEPER_OPEN);
+	plane_fini(&plane);
+}
+
+TEST(keeper, ends_when_its_parent_lets_go)
+{
+	struct pollfd one = {.events = POLLIN};
+	struct plane plane;
+
+	plane_init(&plane);
+	one.fd = keeper_supervisor_fd(plane.supervisor);
+	EXPECT_INT(0, poll(&one, 1, 0)); /* nothing to do for the supervisor */
+	plane_fini(&plane); /* would wait for its deadline and then kill */
+}
+
+TEST(keeper, a_frame_that_is_no_request_ends_it_and_the_next_one_serves)
+{
+	static const uint8_t garbage[] = {0, 0, 0, 6, 1, 99, 0, 0, 0, 1};
+	struct plane plane;
+
+	plane_init(&plane);
+	assert_int_equal(write(keeper_client_fd(plane.clients[0]), garbage, sizeof garbage),
+	                 sizeof garbage);
+	for (;;) {
+		struct pollfd one = {.fd = keeper_client_fd(plane.clients[0]), .events = POLLIN};
+
+		assert_int_equal(poll(&one, 1, DEADLINE_MS), 1);
+		if (keeper_client_pump(plane.clients[0]) == UN_ERR_UNREACHABLE)
+			break;
+	}
+	await_restart(&plane, 1);
+	EXPECT_INT(KEEPER_OPEN, ask_info(&plane).info.state);
+	plane_fini(&plane);
+}
+
+TEST(keeper, says_why_it_does_not_start)
+{
+	struct keeper_supervisor *supervisor = NULL;
+	struct keeper_options options;
+	struct un_detail detail = {0};
+	struct plane plane = {0};
+	int fd;
+
+	make_dir(&plane);
+	make_clients(&plane);
+	options = options_of(&plane);
+	options.may_create = false;
+	EXPECT_ERR(UN_ERR_NOT_FOUND, keeper_supervisor_start(&options, &detail, &supervisor));
+	EXPECT(strstr(detail.message, "key ring is missing") != NULL);
+	EXPECT(strstr(detail.hint, "union restore") != NULL);
+	fd = open(plane.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	EXPECT_OK(io_replace_file(fd, "ring", "union key ring\n\x01\x01", 17, 0600));
+	(void)close(fd);
+	EXPECT_ERR(UN_ERR_NOT_AUTHENTIC, keeper_supervisor_start(&options, &detail, &supervisor));
+	EXPECT(strstr(detail.message, "damaged") != NULL);
+	EXPECT_NULL(supervisor);
+	for (int i = 0; i < CLIENTS; i++)
+		keeper_client_free(plane.clients[i]);
+	remove_dir(plane.dir);
+}
+
+TEST(keeper, opens_by_itself_with_a_passphrase_file_also_after_a_crash)
+{
+	struct keeper_options options;
+	struct un_detail detail = {0};
+	struct plane plane = {0};
+	char path[128];
+	int fd;
+
+	make_dir(&plane);
+	make_clients(&plane);
+	fd = open(plane.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	EXPECT_OK(io_replace_file(fd, "pass", "correct horse battery\n", 22, 0600));
+	(void)close(fd);
+	(void)snprintf(path, sizeof path, "%s/pass", plane.dir);
+	options = options_of(&plane);
+	options.provider = "passphrase";
+	options.passphrase_path = path;
+	EXPECT_OK(keeper_supervisor_start(&options, &detail, &plane.supervisor));
+	EXPECT_INT(KEEPER_OPEN, ask_info(&plane).info.state);
+	EXPECT_INT(0, kill(keeper_supervisor_pid(plane.supervisor), SIGKILL));
+	while (keeper_supervisor_restarts(plane.supervisor) == 0) {
+		struct pollfd one = {.fd = keeper_supervisor_fd(plane.supervisor), .events = POLLIN};
+
+		assert_true(poll(&one, 1, DEADLINE_MS) > 0);
+		keeper_supervisor_pump(plane.supervisor);
+	}
+	while (keeper_client_pump(plane.clients[0]) == UN_OK)
+		;
+	await_restart(&plane, 1);
+	EXPECT_INT(KEEPER_OPEN, ask_info(&plane).info.state);
+	plane_fini(&plane);
+}
+
+/* Whether `bytes` are the inverse of `inverted`: the search's own copy never matches. */
+static bool
+is_inverse(const uint8_t *bytes, const uint8_t *inverted, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((bytes[i] ^ inverted[i]) != 0xff)
+			return false;
+	return true;
+}
+
+static unsigned
+find_in_range(int mem, unsigned long from, unsigned long to, const uint8_t *inverted, size_t len)
+{
+	static uint8_t window[1 << 16];
+	unsigned found = 0;
+
+	for (unsigned long at = from; at < to; at += sizeof window - len + 1) {
+		size_t want = to - at < sizeof window ? to - at : sizeof window;
+		ssize_t got = pread(mem, window, want, (off_t)at);
+
+		if (got < (ssize_t)len)
+			break; /* secret memory: nobody can read it */
+		for (size_t i = 0; i + len <= (size_t)got; i++)
+			found += is_inverse(window + i, inverted, len);
+	}
+	explicit_bzero(window, sizeof window);
+	return found;
+}
+
+/* Counts the inverse of `inverted` in all writable memory of this process, read as another process
+ * with the right to would. */
+static unsigned
+find_in_memory(const uint8_t *inverted, size_t len)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	unsigned found = 0;
+	char line[512];
+
+	assert_non_null(maps);
+	assert_true(mem >= 0);
+	while (fgets(line, sizeof line, maps)) {
+		unsigned long from, to;
+		char mode[8];
+
+		/* the sanitizer's shadow is huge and holds no bytes of ours */
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) == 3 && mode[1] == 'w' &&
+		    to - from <= (64ul << 20))
+			found += find_in_range(mem, from, to, inverted, len);
+	}
+	(void)fclose(maps);
+	(void)close(mem);
+	return found;
+}
+
+/* The needles are kept inverted, so that only the real thing matches. */
+TEST(keeper, leaves_no_key_and_no_ticket_in_the_memory_of_its_client)
+{
+	enum { PART = 24 };
+	uint8_t travel[TRAVEL_DEK_LEN], launcher_public[BOX_PUBLIC_LEN];
+	uint8_t not_dek[PART], not_ticket[PART], control[PART], *live;
+	struct secbuf *dek, *launcher_private, *ticket;
+	struct result stored, released = {0};
+	struct plane plane;
+
+	plane_init(&plane);
+	make_travel(&plane, &dek, travel);
+	stored = ingest(&plane, 1, travel);
+	ticket = grant(&plane);
+	EXPECT_OK(box_keypair(&launcher_private, launcher_public));
+	EXPECT_OK(keeper_release(
+	        plane.clients[0],
+	        &(struct keeper_release){ticket, launcher_public,
+	                                 &(struct keeper_row){&plane.id, 1, stored.bytes}, 1},
+	        (struct keeper_call){take, &released, 0}));
+	drain(&plane);
+	EXPECT_OK(released.err);
+	for (size_t i = 0; i < PART; i++) {
+		not_dek[i] = secbuf_peek(dek)[i] ^ 0xff;
+		not_ticket[i] = secbuf_peek(ticket)[secbuf_len(ticket) - PART + i] ^ 0xff;
+		control[i] = (uint8_t)(i * 7) ^ 0xff;
+	}
+	secbuf_free(ticket);
+	secbuf_free(launcher_private);
+	secbuf_free(dek);
+	live = malloc(PART);
+	for (size_t i = 0; i < PART; i++)
+		live[i] = (uint8_t)(i * 7);
+	EXPECT(find_in_memory(control, PART) >= 1); /* the search does find */
+	free(live);
+	EXPECT_INT(0, find_in_memory(not_dek, PART));
+	EXPECT_INT(0, find_in_memory(not_ticket, PART));
+	plane_fini(&plane);
+}
+
 int
 main(int argc, char **argv)
 {
