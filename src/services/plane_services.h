@@ -1,0 +1,11 @@
+/* plane_services.h - the services of a plane, made once and offered by its server. */
+#ifndef SERVICES_PLANE_SERVICES_H
+#define SERVICES_PLANE_SERVICES_H
+
+#include "rpc/server.h"
+#include "services/plane_impl.h"
+
+/* Puts services and routes into `options`; what they point to lives as long as the plane. */
+void plane_services_offer(struct plane *plane, struct server_options *options);
+
+#endif
