@@ -17,6 +17,11 @@ ROOT = os.path.dirname(PYTHON_DIR)
 PROTO_DIR = os.path.join(ROOT, "proto")
 TIMEOUT_SECONDS = 60
 
+START = (
+    "import sys; sys.path[:] = filter(None, sys.path); from union.{0} import main; sys.exit(main())"
+)
+"""How the C programs start a module of ours: -m takes longer, and looks in the current folder."""
+
 CANARY = "CANARY-7f3a91"
 """A value of a secret: must never be seen in an error, a message or a result."""
 

@@ -140,7 +140,9 @@ class Task(unittest.TestCase):
 
     def test_keeps_the_name_and_text_of_the_function(self):
         made = union.task(body)
-        self.assertEqual(("body", "Says one.", __name__), (made.__name__, made.__doc__, made.__module__))
+        self.assertEqual(
+            ("body", "Says one.", __name__), (made.__name__, made.__doc__, made.__module__)
+        )
 
     def test_called_outside_a_workflow_it_just_runs(self):
         @union.task
@@ -234,7 +236,14 @@ class Resources(unittest.TestCase):
         self.assertEqual(("1", "2"), union.Resources(cpu=("1", 2)).cpu)
 
     def test_refuses_what_is_no_quantity(self):
-        cases = [{"cpu": "x"}, {"cpu": ""}, {"cpu": "1Gi"}, {"cpu": -1}, {"cpu": True}, {"cpu": "1e3"}]
+        cases = [
+            {"cpu": "x"},
+            {"cpu": ""},
+            {"cpu": "1Gi"},
+            {"cpu": -1},
+            {"cpu": True},
+            {"cpu": "1e3"},
+        ]
         cases += [{"mem": "1m"}, {"mem": "Gi"}, {"mem": "1 Gi"}, {"mem": ("1",)}, {"mem": "٣"}]
         for arguments in cases:
             with self.subTest(str(arguments)), self.assertRaises(union.UnionError):

@@ -149,7 +149,9 @@ class Context(unittest.TestCase):
             context = union.current_context()
             id_, task = context.execution_id, context.task_id
             self.assertEqual(("p", "d", "e1"), (id_.project, id_.domain, id_.name))
-            self.assertEqual(("tp", "td", "m.t", "v"), (task.project, task.domain, task.name, task.version))
+            self.assertEqual(
+                ("tp", "td", "m.t", "v"), (task.project, task.domain, task.name, task.version)
+            )
             self.assertEqual((2, False), (context.attempt, context.is_local))
 
     def test_refuses_by_name_what_it_does_not_have(self):

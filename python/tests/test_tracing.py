@@ -98,7 +98,9 @@ class Graphs(unittest.TestCase):
         numbers = inputs[0]["binding"]["collection"]["bindings"]
         self.assertEqual(["promise", "scalar", "promise"], [next(iter(b)) for b in numbers])
         table = inputs[1]["binding"]["map"]["bindings"]
-        self.assertEqual({"a": "promise", "b": "scalar"}, {k: next(iter(b)) for k, b in table.items()})
+        self.assertEqual(
+            {"a": "promise", "b": "scalar"}, {k: next(iter(b)) for k, b in table.items()}
+        )
 
     def test_constant_lists_and_dicts_are_bindings_too(self):
         def wf() -> int:

@@ -211,7 +211,11 @@ class RoundTrip(unittest.TestCase):
         type_ = type_of(datetime.datetime, {}, "x")
         naive = datetime.datetime(2026, 1, 2, 3)
         east = datetime.timezone(datetime.timedelta(hours=2))
-        for moment in (naive, naive.replace(tzinfo=UTC), datetime.datetime(2026, 1, 2, 5, tzinfo=east)):
+        for moment in (
+            naive,
+            naive.replace(tzinfo=UTC),
+            datetime.datetime(2026, 1, 2, 5, tzinfo=east),
+        ):
             back = type_.from_literal(type_.to_literal(moment, "x"), "x")
             self.assertEqual(naive.replace(tzinfo=UTC), back)
 
@@ -249,9 +253,21 @@ class Refusals(unittest.TestCase):
 
     def test_literals_of_another_type_are_refused(self):
         made = [(d, type_of(d, {}, "x").to_literal(v[-1], "x")) for d, v in ROUND_TRIPS]
-        for declared in (int, str, bool, bytes, datetime.datetime, List[int], Dict[str, int], Point):
+        for declared in (
+            int,
+            str,
+            bool,
+            bytes,
+            datetime.datetime,
+            List[int],
+            Dict[str, int],
+            Point,
+        ):
             for other, literal in [*made, (None, {}), (None, {"scalar": {}})]:
-                if type_of(other, {}, "x").accepts(type_of(declared, {}, "x")) and other is not None:
+                if (
+                    type_of(other, {}, "x").accepts(type_of(declared, {}, "x"))
+                    and other is not None
+                ):
                     continue
                 with self.subTest(f"{declared} from {other}"):
                     with self.assertRaises(TypeMismatchError):
@@ -293,7 +309,9 @@ class LiteralTypes(unittest.TestCase):
 
     def test_an_optional_is_a_union_with_tagged_variants(self):
         variants = type_of(Optional[int], {}, "x").literal_type()["union_type"]["variants"]
-        self.assertEqual([(1, "int"), (0, "none")], [(v["simple"], v["structure"]["tag"]) for v in variants])
+        self.assertEqual(
+            [(1, "int"), (0, "none")], [(v["simple"], v["structure"]["tag"]) for v in variants]
+        )
 
     def test_a_dataclass_says_its_fields(self):
         literal_type = type_of(Point, {}, "x").literal_type()

@@ -179,7 +179,9 @@ class Codec(unittest.TestCase):
         self.assertEqual(expected, decode(CORE, "ErrorDocument", parts))
 
     def test_unknown_fields_of_every_wire_type_are_skipped(self):
-        unknown = b"\xa0\x06\x05" + b"\xa1\x06" + bytes(8) + b"\xa2\x06\x01x" + b"\xa5\x06" + bytes(4)
+        unknown = (
+            b"\xa0\x06\x05" + b"\xa1\x06" + bytes(8) + b"\xa2\x06\x01x" + b"\xa5\x06" + bytes(4)
+        )
         known = encode(CORE, "Void", {}) + unknown
         self.assertEqual({}, decode(CORE, "Void", known))
         text = encode(CORE, "Error", {"message": "m"})

@@ -14,5 +14,7 @@ def refuse(owner: str, arguments: Dict[str, Any], allowed: Dict[str, Any]) -> No
     for name, value in arguments.items():
         if name not in allowed:
             raise UnsupportedError(f"{owner} has no argument {name!r}")
-        if not any(value is ok or (type(value) is type(ok) and value == ok) for ok in allowed[name]):
+        if not any(
+            value is ok or (type(value) is type(ok) and value == ok) for ok in allowed[name]
+        ):
             raise UnsupportedError(f"{owner}: the argument {name!r} is not supported yet")

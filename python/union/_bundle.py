@@ -121,8 +121,10 @@ def _is_code_below(path: str, root: str) -> bool:
         return False
     folder = os.path.dirname(os.path.relpath(path, root))
     inside = set(folder.split(os.sep))
-    return not (inside & _SKIPPED_FOLDERS) and os.path.isfile(path) and not _in_environment(
-        root, folder
+    return (
+        not (inside & _SKIPPED_FOLDERS)
+        and os.path.isfile(path)
+        and not _in_environment(root, folder)
     )
 
 

@@ -1,7 +1,7 @@
 """Calls to a control plane: the Connect protocol, unary, protobuf bodies, over HTTP/1.1.
 
-One `Connection` belongs to one thread. Every call has a deadline and a limit on its reply; a call is
-sent once, and again only when it cannot have reached the control plane.
+One `Connection` belongs to one thread. Every call has a deadline and a limit on its reply. A call
+is sent once; one that changes nothing is sent again when an idle connection turns out closed.
 """
 
 from __future__ import annotations
@@ -167,7 +167,9 @@ class Connection:
         try:
             return decode(API, reply_kind, data)
         except WireError as err:
-            raise RemoteError(f"the reply to {method} is malformed: {err}", "", "protocol") from None
+            raise RemoteError(
+                f"the reply to {method} is malformed: {err}", "", "protocol"
+            ) from None
 
     def put(self, url: str, body: bytes, headers: Dict[str, str]) -> None:
         """Uploads `body` to a path, or to a URL that points at this endpoint."""

@@ -38,7 +38,8 @@ def run(entity: Union[Task, Workflow], inputs: Literals) -> Literals:
     with _Environment(entity.settings["environment"]):
         result = entity.__wrapped__(**values)
     note_dropped(entity, result)
-    return interface.output_literals(interface.split(result))["literals"]
+    outputs: Literals = interface.output_literals(interface.split(result))["literals"]
+    return outputs
 
 
 def from_literals(types: Dict[str, Any], literals: Literals, where: str) -> Dict[str, Any]:

@@ -43,7 +43,9 @@ class Members(Type):
         return self.from_plain(plain_of_struct(literal["scalar"]["generic"]), where)
 
     def to_plain(self, value: Any, where: str) -> Any:
-        return {n: self._field(n, where).to_plain(v, f"{where}.{n}") for n, v in _items(value, where)}
+        return {
+            n: self._field(n, where).to_plain(v, f"{where}.{n}") for n, v in _items(value, where)
+        }
 
     def from_plain(self, plain: Any, where: str) -> Any:
         items = _items(plain, where)

@@ -60,9 +60,7 @@ class Resources:
         return entries
 
 
-def _checked(
-    name: str, value: Any, suffixes: Tuple[str, ...]
-) -> Union[None, str, Tuple[str, ...]]:
+def _checked(name: str, value: Any, suffixes: Tuple[str, ...]) -> Union[None, str, Tuple[str, ...]]:
     if value is None:
         return None
     if isinstance(value, (list, tuple)):

@@ -95,7 +95,9 @@ class Script:
         listed = ", ".join(f"{n} ({_kind(e)})" for n, e in self.entities.items())
         near = _nearest(name, list(self.entities))
         hint = f"there are: {listed}"
-        return ScriptError(message, f"did you mean '{near}'? {hint}" if near else hint, "entity-not-found")
+        return ScriptError(
+            message, f"did you mean '{near}'? {hint}" if near else hint, "entity-not-found"
+        )
 
     def _shown(self) -> str:
         return os.path.basename(self.path)
@@ -158,7 +160,8 @@ def _check_path(path: str) -> str:
     stem, extension = os.path.splitext(os.path.basename(path))
     if extension != ".py" or "." in stem or not stem:
         raise ScriptError(
-            f"'{path}' cannot be imported by that name", "a script is called NAME.py, without other dots"
+            f"'{path}' cannot be imported by that name",
+            "a script is called NAME.py, without other dots",
         )
     return os.path.abspath(path)
 

@@ -27,12 +27,12 @@ DIR_VARIABLE = "FLYTE_SECRETS_DEFAULT_DIR"
 FILE_PREFIX_VARIABLE = "FLYTE_SECRETS_FILE_PREFIX"
 
 
-class MountType:
+class Mount:
     """How a task wants to see a secret: ANY (the control plane chooses), ENV_VAR or FILE."""
 
-    ANY: MountType
-    ENV_VAR: MountType
-    FILE: MountType
+    ANY: Mount
+    ENV_VAR: Mount
+    FILE: Mount
 
     __slots__ = ("name", "value")
 
@@ -44,16 +44,17 @@ class MountType:
         return f"<MountType.{self.name}: {self.value}>"
 
     def __reduce__(self) -> Any:
-        return (_mount_type, (self.name,))
+        return (_mount, (self.name,))
 
 
-def _mount_type(name: str) -> MountType:
-    return getattr(MountType, name)
+def _mount(name: str) -> Mount:
+    mount: Mount = getattr(Mount, name)
+    return mount
 
 
-MountType.ANY = MountType("ANY", 0)
-MountType.ENV_VAR = MountType("ENV_VAR", 1)
-MountType.FILE = MountType("FILE", 2)
+Mount.ANY = Mount("ANY", 0)
+Mount.ENV_VAR = Mount("ENV_VAR", 1)
+Mount.FILE = Mount("FILE", 2)
 
 
 class Secret:
@@ -68,7 +69,7 @@ class Secret:
     Raises UnionError when a part is not as described.
     """
 
-    MountType = MountType
+    MountType = Mount
 
     __slots__ = ("group", "key", "group_version", "mount_requirement", "env_var")
 
@@ -77,7 +78,7 @@ class Secret:
         group: Optional[str] = None,
         key: Optional[str] = None,
         group_version: Optional[str] = None,
-        mount_requirement: MountType = MountType.ANY,
+        mount_requirement: Mount = Mount.ANY,
         env_var: Optional[str] = None,
     ) -> None:
         if not key and not group:
@@ -86,7 +87,7 @@ class Secret:
         _check_name("group", group)
         _check_name("key", key)
         _check_name("group_version", group_version)
-        if not isinstance(mount_requirement, MountType):
+        if not isinstance(mount_requirement, Mount):
             raise UnionError(
                 "Secret: mount_requirement must be one of Secret.MountType.ANY, ENV_VAR, FILE",
                 slug="invalid",
@@ -130,7 +131,11 @@ class Secret:
 def _check_name(argument: str, name: Optional[str]) -> None:
     if name is None:
         return
-    if not isinstance(name, str) or not 0 < len(name) <= NAME_MAX or not _NAME_CHARS.issuperset(name):
+    if (
+        not isinstance(name, str)
+        or not 0 < len(name) <= NAME_MAX
+        or not _NAME_CHARS.issuperset(name)
+    ):
         raise UnionError(
             f"Secret: {argument} {name!r} is not a name for a secret",
             f"letters, digits, - and _, at most {NAME_MAX}",

@@ -86,7 +86,9 @@ class Interface:
         """Returns Python values of inputs as the LiteralMap message."""
         inputs = self.inputs
         where = f"{self.owner}: input "
-        return {"literals": {n: inputs[n].to_literal(v, f"{where}{n!r}") for n, v in values.items()}}
+        return {
+            "literals": {n: inputs[n].to_literal(v, f"{where}{n!r}") for n, v in values.items()}
+        }
 
     def output_literals(self, values: Dict[str, Any]) -> Message:
         """Returns Python values of outputs as the LiteralMap message."""
@@ -183,12 +185,12 @@ def _outputs_of(
     return {"o0": type_of(annotation, namespace, f"{owner}: output 'o0'")}, None, False
 
 
-def _named_outputs(
-    output_class: type, namespace: Dict[str, Any], owner: str
-) -> Dict[str, Type]:
+def _named_outputs(output_class: type, namespace: Dict[str, Any], owner: str) -> Dict[str, Type]:
     fields = getattr(output_class, "_fields", None)
     types = getattr(output_class, "__annotations__", {})
     if not fields or any(name not in types for name in fields):
-        text = f"{owner}: the result has the type {spelled(output_class)}, whose parts have no types"
+        text = (
+            f"{owner}: the result has the type {spelled(output_class)}, whose parts have no types"
+        )
         raise TypeUnsupportedError(text, "use tuple[T, ...] by part, or a typing.NamedTuple")
     return {name: type_of(types[name], namespace, f"{owner}: output {name!r}") for name in fields}

@@ -46,6 +46,9 @@ _REFUSED: Dict[str, Any] = {
 class Task:
     """A function as a task. Called inside a workflow it becomes a node, elsewhere it just runs."""
 
+    __name__: str
+    __module__: str
+
     def __init__(self, function: Callable[..., Any], settings: Dict[str, Any]) -> None:
         for name in ("__module__", "__name__", "__qualname__", "__doc__"):
             setattr(self, name, getattr(function, name, None))
@@ -69,7 +72,8 @@ class Task:
 
     @property
     def secret_requests(self) -> List[Secret]:
-        return self.settings["secret_requests"]
+        requests: List[Secret] = self.settings["secret_requests"]
+        return requests
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if _state.tracer is not None:
@@ -126,7 +130,7 @@ if TYPE_CHECKING:
     ) -> Callable[[F], F]: ...
 
 
-def task(  # type: ignore[no-redef,misc]
+def task(
     _task_function: Any = None,
     task_config: Any = None,
     cache: Any = False,

@@ -55,7 +55,7 @@ class Compiler:
         return self._id(LAUNCH_PLAN, name)
 
     def set_version(self, version: str) -> None:
-        """Writes the version into every identifier. It is made from all that is here, without it."""
+        """Writes the version, which is made from all that is here, into every identifier."""
         for reference in self._references:
             reference["version"] = version
 

@@ -79,7 +79,9 @@ class Timedelta(Simple):
     def from_literal(self, literal: Message, where: str) -> Any:
         span = super().from_literal(literal, where)
         nanos = span.get("nanos", 0)
-        micros = span.get("seconds", 0) * 1_000_000 + (abs(nanos) // 1000) * (-1 if nanos < 0 else 1)
+        micros = span.get("seconds", 0) * 1_000_000 + (abs(nanos) // 1000) * (
+            -1 if nanos < 0 else 1
+        )
         try:
             return datetime.timedelta(microseconds=micros)
         except OverflowError:

@@ -52,9 +52,7 @@ def _clean(shown: traceback.TracebackException, root: str, seen: List[int]) -> N
 
 
 def _is_ours(filename: str) -> bool:
-    return (
-        filename.startswith(("<frozen importlib", "<frozen runpy")) or filename.startswith(_OWN)
-    )
+    return filename.startswith(("<frozen importlib", "<frozen runpy")) or filename.startswith(_OWN)
 
 
 def _relative(filename: str, root: str) -> str:

@@ -322,7 +322,9 @@ def _bind_outputs(tracer: Tracer, interface: Interface, result: Any) -> Dict[str
             raise WorkflowError(text, "add the type of the result: def …() -> T")
         return {}
     if interface.is_tuple and isinstance(result, Promise):
-        raise TypeMismatchError(f"{tracer.owner} must return {len(interface.outputs)} values, not one")
+        raise TypeMismatchError(
+            f"{tracer.owner} must return {len(interface.outputs)} values, not one"
+        )
     if result is None or isinstance(result, NoOutput):
         for name, type_ in interface.outputs.items():
             if not type_.accepts(NOTHING):
@@ -332,4 +334,3 @@ def _bind_outputs(tracer: Tracer, interface: Interface, result: Any) -> Dict[str
         where = f"{tracer.owner}: output {name!r}"
         bindings[name] = tracer.bind(value, interface.outputs[name], where)
     return bindings
-

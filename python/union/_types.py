@@ -1,7 +1,7 @@
 """Which Python types travel between tasks, and how their values look as literals.
 
-`type_of(annotation)` gives a `Type`, which turns values into Literal messages (dicts, see `_schema`)
-and back. Types: int, float, str, bool, bytes, None, datetime, timedelta, list, dict with str keys,
+`type_of(annotation)` gives a `Type`, which turns values into Literal messages (dicts, see
+`_schema`) and back. Types: int, float, str, bool, bytes, None, datetime, timedelta, list, dict with str keys,
 dataclass, Optional. Anything else raises TypeUnsupportedError when the script is compiled.
 
 Messages name types and places, never a value: a value may be a secret.
@@ -16,7 +16,7 @@ from ._errors import TypeMismatchError, TypeUnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict
+    from typing import Any, Dict, Tuple
 
     from ._wire import Message
 
@@ -103,7 +103,8 @@ class Simple(Type):
 
 
 class Int(Simple):
-    name, tag, simple, field, python = "int", "int", s.INTEGER, "integer", int
+    name, tag = "int", "int"
+    simple, field, python = s.INTEGER, "integer", int
 
     def check(self, value: Any, where: str) -> Any:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -126,7 +127,8 @@ class Int(Simple):
 
 
 class Float(Simple):
-    name, tag, simple, field, python = "float", "float", s.FLOAT, "float_value", float
+    name, tag = "float", "float"
+    simple, field, python = s.FLOAT, "float_value", float
 
     def check(self, value: Any, where: str) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -143,7 +145,8 @@ class Float(Simple):
 
 
 class Str(Simple):
-    name, tag, simple, field, python = "str", "str", s.STRING, "string_value", str
+    name, tag = "str", "str"
+    simple, field, python = s.STRING, "string_value", str
 
     def check(self, value: Any, where: str) -> Any:
         text = super().check(value, where)
@@ -155,7 +158,8 @@ class Str(Simple):
 
 
 class Bool(Simple):
-    name, tag, simple, field, python = "bool", "bool", s.BOOLEAN, "boolean", bool
+    name, tag = "bool", "bool"
+    simple, field, python = s.BOOLEAN, "boolean", bool
 
 
 class Bytes(Type):
@@ -214,7 +218,8 @@ class Nothing(Type):
             raise self.mismatch(value, where)
         return None
 
-    from_plain = to_plain
+    def from_plain(self, plain: Any, where: str) -> Any:
+        return self.to_plain(plain, where)
 
 
 class List(Type):
@@ -367,7 +372,7 @@ def type_of(annotation: Any, namespace: Dict[str, Any], where: str) -> Type:
     if hasattr(annotation, "__forward_arg__"):  # list["Point"]
         return type_of(annotation.__forward_arg__, namespace, where)
     origin = getattr(annotation, "__origin__", None)
-    arguments = getattr(annotation, "__args__", ())
+    arguments: Tuple[Any, ...] = getattr(annotation, "__args__", ())
     if origin is list and len(arguments) == 1 and not _is_type_variable(arguments[0]):
         return List(type_of(arguments[0], namespace, where))
     if origin is dict and len(arguments) == 2 and arguments[0] is str:
@@ -450,9 +455,7 @@ def _is_union(annotation: Any, origin: Any) -> bool:
     return typing is not None and origin is typing.Union
 
 
-def _optional_of(
-    annotation: Any, arguments: Any, namespace: Dict[str, Any], where: str
-) -> Type:
+def _optional_of(annotation: Any, arguments: Any, namespace: Dict[str, Any], where: str) -> Type:
     members = [argument for argument in arguments if argument is not type(None)]
     if len(members) != 1 or len(members) == len(arguments):
         raise unsupported(annotation, where)

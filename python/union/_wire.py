@@ -94,7 +94,7 @@ def _encode_repeated(
 
 def _encode_field(schema: Schema, number: int, kind: str, value: Any, depth: int) -> bytes:
     if kind == "s":
-        body = value.encode()
+        body: bytes = value.encode()
     elif kind == "i":
         if not -(1 << 63) <= value < 1 << 63:
             raise OverflowError("does not fit in 64 bits")

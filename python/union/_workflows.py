@@ -28,6 +28,9 @@ class Workflow:
     """A function as a workflow. Called inside another workflow it becomes one node of it;
     called elsewhere it runs here and now, its tasks one after the other."""
 
+    __name__: str
+    __module__: str
+
     def __init__(self, function: Callable[..., Any]) -> None:
         for name in ("__module__", "__name__", "__qualname__", "__doc__"):
             setattr(self, name, getattr(function, name, None))
@@ -86,7 +89,7 @@ if TYPE_CHECKING:
     ) -> Callable[[F], F]: ...
 
 
-def workflow(  # type: ignore[no-redef,misc]
+def workflow(
     _workflow_function: Any = None,
     failure_policy: Any = None,
     interruptible: Any = False,

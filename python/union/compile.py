@@ -151,14 +151,14 @@ def _version(compiler: Any, bundle: bytes) -> str:
 def _md5(data: bytes) -> bytes:
     digest = _new_md5()
     digest.update(data)
-    return digest.digest()
+    return bytes(digest.digest())
 
 
 def _new_md5() -> Any:
     """md5 names content here, as the upload protocol has it; it protects nothing. The module
     `hashlib` would load OpenSSL for it."""
     try:
-        from _md5 import md5
+        from _md5 import md5  # type: ignore[import-not-found]
     except ImportError:
         from hashlib import md5
     return md5(usedforsecurity=False)

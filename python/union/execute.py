@@ -46,7 +46,10 @@ def main(argv: Optional[List[str]] = None) -> None:
     try:
         _catch_sigterm()
         status = execute(
-            given["--inputs"], given["--output-prefix"], given["--task-module"], given["--task-name"]
+            given["--inputs"],
+            given["--output-prefix"],
+            given["--task-module"],
+            given["--task-name"],
         )
     except _Terminated:
         _die_of_sigterm()
@@ -82,7 +85,9 @@ def _run(inputs: str, module: str, name: str) -> Message:
     interface = task.interface
     types = interface.inputs
     where = f"{task.label}: input "
-    given = {n: types[n].from_literal(v, f"{where}{n!r}") for n, v in literals.items() if n in types}
+    given = {
+        n: types[n].from_literal(v, f"{where}{n!r}") for n, v in literals.items() if n in types
+    }
     values = interface.bind((), given)
     try:
         result = task.__wrapped__(**values)
@@ -167,7 +172,7 @@ def _flush() -> None:
 
 def _catch_sigterm() -> None:
     """SIGTERM unwinds the task, so that its `finally:` blocks run. `signal` would load `enum`."""
-    import _signal
+    import _signal  # type: ignore[import-not-found]
 
     def terminate(*_: Any) -> None:
         raise _Terminated

@@ -20,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional
 
+    from ._wire import Message
+
 USAGE = "usage: python3 -m union.local --inputs-fd N --outputs-fd M SCRIPT ENTITY"
 INPUTS_MAX = 64 << 20
 """Bytes of the serialized inputs."""
@@ -57,7 +59,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     return 0
 
 
-def _run(path: str, name: str, inputs: bytes) -> Dict[str, object]:
+def _run(path: str, name: str, inputs: bytes) -> Dict[str, Message]:
     from ._local_run import run
     from ._script import load
 

@@ -34,12 +34,13 @@ from ._workflows import Workflow
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import datetime
-    from typing import Any, Dict, List, Optional, Union
+    from typing import Any, Callable, Dict, List, Optional, Union
 
     from ._signature import Interface
     from ._wire import Message
 
-    Entity = Union[Task, Workflow, "RemoteEntity"]
+    # A decorated function is a Task or Workflow; for type checkers it is still a function.
+    Entity = Union[Task, Workflow, "RemoteEntity", Callable[..., Any]]
 
 __all__ = [
     "DeadlineError",
@@ -189,11 +190,12 @@ class Execution:
         """When it last changed, in UTC; at the end the time of its end."""
         return self._moment("updated_at")
 
-    def _moment(self, field: str) -> Any:
+    def _moment(self, field: str) -> Optional[datetime.datetime]:
         stamp = self._closure.get(field)
         if stamp is None:
             return None
-        return value_of({"scalar": {"primitive": {"datetime": stamp}}})
+        moment: datetime.datetime = value_of({"scalar": {"primitive": {"datetime": stamp}}})
+        return moment
 
     def _values(self, field: str, side: str) -> Dict[str, Any]:
         literals = self._data.get(field, {}).get("literals", {})
@@ -334,10 +336,9 @@ class UnionRemote:
             created = self._admin("CreateExecution", kinds[0], request, kinds[1], False)
             execution = self._fetch(created.get("id", {}), None)
         else:
-            raise UnionError(
-                f"execute needs a task, a workflow or a fetched entity, not {type(entity).__name__}",
-                slug="invalid",
-            )
+            kind = type(entity).__name__
+            text = f"execute needs a task, a workflow or a fetched entity, not {kind}"
+            raise UnionError(text, slug="invalid")
         return self.wait(execution) if wait else execution
 
     def wait(
