@@ -319,6 +319,16 @@ class Footprint(FolderCase):
         "s",
     }
 
+    def test_making_a_remote_loads_little_more(self):
+        code = (
+            "import sys; before = set(sys.modules); import union; union.UnionRemote();"
+            "print(*sorted(set(sys.modules) - before))"
+        )
+        done = self.run_module("", code=code)
+        loaded = set(done.stdout.decode().split())
+        more = {"time", "union.remote", "union._remote_errors"}
+        self.assertEqual(set(), loaded - self.ALLOWED - more)
+
     def test_a_small_task_loads_nothing_else(self):
         self.write(
             "s.py",

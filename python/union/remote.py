@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 import time
 
-from ._connect import (
-    Connection,
+from ._errors import UnionError, UnsupportedError
+from ._remote_errors import (
     DeadlineError,
     DeniedError,
     ExistsError,
@@ -23,11 +23,7 @@ from ._connect import (
     RemoteError,
     UnauthenticatedError,
     UnreachableError,
-    find_endpoint,
 )
-from ._errors import UnionError, UnsupportedError
-from ._guess import value_of
-from ._schema_api import LAUNCH_PLAN, TASK
 from ._tasks import Task
 from ._workflows import Workflow
 
@@ -36,6 +32,7 @@ if TYPE_CHECKING:
     import datetime
     from typing import Any, Callable, Dict, List, Optional, Union
 
+    from ._connect import Connection
     from ._signature import Interface
     from ._wire import Message
 
@@ -57,6 +54,7 @@ __all__ = [
     "UnreachableError",
 ]
 
+_TASK, _LAUNCH_PLAN = 1, 3  # ResourceType
 _ADMIN = "flyteidl.service.AdminService"
 _PHASES = (
     "UNDEFINED",
@@ -194,10 +192,14 @@ class Execution:
         stamp = self._closure.get(field)
         if stamp is None:
             return None
+        from ._guess import value_of
+
         moment: datetime.datetime = value_of({"scalar": {"primitive": {"datetime": stamp}}})
         return moment
 
     def _values(self, field: str, side: str) -> Dict[str, Any]:
+        from ._guess import value_of
+
         literals = self._data.get(field, {}).get("literals", {})
         types = getattr(self._interface, side) if self._interface is not None else {}
         values = {}
@@ -427,7 +429,7 @@ class UnionRemote:
         version: str = "",
     ) -> RemoteEntity:
         """Returns a registered task. Raises NotFoundError."""
-        identifier = self._identifier(TASK, project, domain, name, version)
+        identifier = self._identifier(_TASK, project, domain, name, version)
         task = self._admin("GetTask", "ObjectGetRequest", {"id": identifier}, "Task")
         template = task.get("closure", {}).get("compiled_task", {}).get("template", {})
         inputs = template.get("interface", {}).get("inputs", {}).get("variables", {})
@@ -441,7 +443,7 @@ class UnionRemote:
         version: str = "",
     ) -> RemoteEntity:
         """Returns the launch plan of a registered workflow. Raises NotFoundError."""
-        identifier = self._identifier(LAUNCH_PLAN, project, domain, name, version)
+        identifier = self._identifier(_LAUNCH_PLAN, project, domain, name, version)
         plan = self._admin("GetLaunchPlan", "ObjectGetRequest", {"id": identifier}, "LaunchPlan")
         closure = plan.get("closure", {}).get("expected_inputs") or plan.get("spec", {}).get(
             "default_inputs", {}
@@ -488,6 +490,8 @@ class UnionRemote:
 
     def _connected(self) -> Connection:
         if self._connection is None:
+            from ._connect import Connection, find_endpoint
+
             self._connection = Connection(self._endpoint or find_endpoint())
         return self._connection
 
