@@ -1,8 +1,9 @@
 """Which Python types travel between tasks, and how their values look as literals.
 
 `type_of(annotation)` gives a `Type`, which turns values into Literal messages (dicts, see
-`_schema`) and back. Types: int, float, str, bool, bytes, None, datetime, timedelta, list, dict with
-str keys, dataclass, Optional. Anything else raises TypeUnsupportedError when the script is compiled.
+`_schema`) and back. Types: int, float, str, bool, bytes, None, datetime, timedelta, list, dict
+with str keys, dataclass, Optional. Anything else raises TypeUnsupportedError when the script is
+compiled.
 
 Messages name types and places, never a value: a value may be a secret.
 """
