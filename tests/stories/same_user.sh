@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# A process of the same user that is not root: what it can and cannot see.
+. "$(dirname "$0")/../lib.sh"
+if [ "$(id -u)" = 0 ] && [ -z "${AS_PLAIN_USER:-}" ]; then
+	# root sees everything; become somebody
+	home=$(mktemp -d /tmp/union-plain.XXXXXX) && chown 65534:65534 "$home"
+	TMPDIR=$home AS_PLAIN_USER=1 setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all "$0" "$@"
+	status=$?
+	rm -rf "$home"
+	exit $status
+fi
+story "the same user cannot read what is not in a task"
+fails() {
+	local promise=$1
+	shift
+	if capture "$@"; then fail "$promise"; else pass "$promise"; fi
+}
+v=$(canary)
+check "a plain user runs the main job: a secret" run_with_input "$v" union create secret my_secret
+check "and a task" union run --remote "$SOURCE_ROOT/examples/using_secrets.py" main
+says "with its result" "${#v}"
+for p in $(plane_pids) $(pgrep -u "$(id -u)" -x uniond); do
+	fails "process $p: its memory" cat "/proc/$p/mem"
+	fails "process $p: its environment" cat "/proc/$p/environ"
+	fails "process $p: its descriptors" ls "/proc/$p/fd"
+done
+finish
