@@ -36,6 +36,7 @@ struct plane {
 	struct loop_timer idle_timer;
 	int64_t busy_ms; /* when a call or a run was last seen */
 	atomic_bool stopping;
+	atomic_bool backup_runs; /* one at a time */
 
 	struct store *store;
 	struct store_reader *reader; /* of the control loop */
