@@ -5,9 +5,11 @@ DESTDIR ?=
 SECONDS ?= 60
 BUILD ?= build
 CHECK ?= build-check
+TSAN ?= build-tsan
+ROUNDS ?= 100
 MESON ?= meson
 
-.PHONY: all quickstart check check-source check-layers check-static check-tsan bench fuzz install clean deps
+.PHONY: all quickstart check check-source check-layers check-static check-tsan check-kill bench fuzz install clean deps
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -26,11 +28,18 @@ $(CHECK)/build.ninja:
 	@$(MESON) setup $(CHECK) -Dbuildtype=debug -Doptimization=1 -Dtests=enabled -Dfaults=true \
 		-Db_sanitize=address,undefined -Db_lundef=false >/dev/null
 
-# Everything that must hold; the last line is "N passed, N failed".
-check: all $(CHECK)/build.ninja
+$(TSAN)/build.ninja:
+	@tools/install-deps check
+	@$(MESON) setup $(TSAN) -Dbuildtype=debug -Doptimization=1 -Dtests=enabled \
+		-Db_sanitize=thread -Db_lundef=false >/dev/null
+
+# Everything that must hold, under ASan and UBSan, the threaded parts once more under TSan; the last
+# line is "N passed, N failed".
+check: all $(CHECK)/build.ninja $(TSAN)/build.ninja
 	@tools/install-deps check
 	@ninja -C $(CHECK) --quiet
-	@tests/run --build $(CHECK) --release $(BUILD)
+	@ninja -C $(TSAN) --quiet
+	@tests/run --build $(CHECK) --tsan $(TSAN) --release $(BUILD)
 
 check-source:
 	@tools/check-source
@@ -41,13 +50,13 @@ check-layers:
 check-static: $(CHECK)/build.ninja
 	@tools/check-static $(CHECK)
 
-# The server's tests once more under the thread sanitizer.
-check-tsan:
-	@tools/install-deps check
-	@test -f build-tsan/build.ninja || $(MESON) setup build-tsan -Dbuildtype=debug -Doptimization=1 \
-		-Dtests=enabled -Db_sanitize=thread -Db_lundef=false >/dev/null
-	@ninja -C build-tsan --quiet
-	@tests/run --build build-tsan --only tsan
+check-tsan: $(TSAN)/build.ninja
+	@ninja -C $(TSAN) --quiet
+	@tests/run --tsan $(TSAN)
+
+# Many rounds of kill -9 under load; `make check` has a few.
+check-kill: all
+	@ROUNDS=$(ROUNDS) UNION_BUILD=$(BUILD) tests/stories/kill.sh
 
 bench: all
 	@tools/install-deps bench
@@ -63,4 +72,4 @@ install: all
 	@DESTDIR=$(DESTDIR) $(MESON) install -C $(BUILD) --quiet
 
 clean:
-	@rm -rf $(BUILD) $(CHECK) build-tsan build-fuzz build-static
+	@rm -rf $(BUILD) $(CHECK) $(TSAN) build-fuzz build-static
