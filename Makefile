@@ -65,7 +65,7 @@ bench: all
 # libFuzzer on each target for SECONDS seconds.
 fuzz:
 	@tools/install-deps check
-	@tools/run-fuzz $(SECONDS)
+	@tools/fuzz $(SECONDS)
 
 install: all
 	@$(MESON) configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
