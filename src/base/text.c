@@ -175,6 +175,47 @@ text_nearest(const char *word, const char *const *words, size_t count)
 	return nearest;
 }
 
+size_t
+text_utf8_len(const char *text, size_t len)
+{
+	static const uint32_t least_point[] = {0, 0, 0x80, 0x800, 0x10000};
+	const uint8_t *bytes = (const uint8_t *)text;
+	uint32_t point;
+	size_t more;
+
+	if (!len)
+		return 0;
+	if (bytes[0] < 0x80)
+		return 1;
+	more = bytes[0] >= 0xf0 ? 3 : bytes[0] >= 0xe0 ? 2 : 1;
+	if (bytes[0] < 0xc2 || bytes[0] > 0xf4 || more >= len)
+		return 0;
+	point = bytes[0] & (0x3fu >> more);
+	for (size_t i = 1; i <= more; i++) {
+		if ((bytes[i] & 0xc0) != 0x80)
+			return 0;
+		point = point << 6 | (bytes[i] & 0x3f);
+	}
+	if (point < least_point[more + 1] || point > 0x10ffff ||
+	    (point >= 0xd800 && point <= 0xdfff))
+		return 0;
+	return more + 1;
+}
+
+bool
+text_is_utf8(const char *text, size_t len)
+{
+	while (len) {
+		size_t one = text_utf8_len(text, len);
+
+		if (!one)
+			return false;
+		text += one;
+		len -= one;
+	}
+	return true;
+}
+
 enum un_err
 text_parse_u64(const char *text, uint64_t *ret_number)
 {

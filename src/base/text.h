@@ -1,10 +1,11 @@
-/* text.h - hex, base64, and the distance between words. Not for values. Any thread. */
+/* text.h - hex, base64, UTF-8, and the distance between words. Not for values. Any thread. */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,11 @@ MUST_CHECK enum un_err text_decode_hex(const char *text, size_t len, struct buf 
 unsigned text_distance(const char *a, const char *b);
 /* The nearest of `count` words within a third of the length of `word` (at least 1), or NULL. */
 const char *text_nearest(const char *word, const char *const *words, size_t count);
+
+/* The length of the UTF-8 character that `text` begins with; 0 when it begins with none (also an
+ * overlong one, a surrogate, or one cut off). */
+size_t text_utf8_len(const char *text, size_t len);
+bool text_is_utf8(const char *text, size_t len);
 
 /* All of `text` is one decimal number without sign, blanks or overflow. */
 MUST_CHECK enum un_err text_parse_u64(const char *text, uint64_t *ret_number);
