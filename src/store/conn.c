@@ -417,6 +417,12 @@ sql_last_insert_id(struct store_view *view)
 	return sqlite3_last_insert_rowid(view->conn->db);
 }
 
+int64_t *
+sql_memo(struct store_view *view)
+{
+	return &view->conn->memo;
+}
+
 bool
 sql_view_may_write(const struct store_view *view)
 {

@@ -32,6 +32,7 @@ struct conn {
 	size_t statement_count;
 	size_t busy_count;
 	struct sql *lent;
+	int64_t memo; /* see sql_memo */
 	bool may_write;
 };
 

@@ -118,7 +118,6 @@ inspect_roots(struct conn *conn, struct un_detail *detail)
 		"SELECT count(*) FROM (SELECT 1 FROM meta LIMIT 1)",
 		"SELECT count(*) FROM (SELECT 1 FROM scopes LIMIT 1)",
 		"SELECT count(*) FROM (SELECT type FROM secrets LIMIT 1)",
-		"SELECT count(*) FROM (SELECT 1 FROM secrets INDEXED BY secrets_by_scope LIMIT 1)",
 		"SELECT max(id) FROM versions",
 		"SELECT max(generation) FROM versions",
 		"SELECT max(id) FROM large_values",

@@ -38,8 +38,8 @@ dek_list_stale(struct store_view *view, uint32_t generation, const struct secret
 	               "SELECT " HEAD_COLUMNS ", v.id, v.generation, v.stored_dek"
 	               " FROM secrets AS s CROSS JOIN versions AS v"
 	               " ON v.id > s.id << 20 AND v.id < (s.id + 1) << 20"
-	               " WHERE (s.org, s.name, s.project, s.domain) > (?1, ?2, ?3, ?4)"
-	               " AND v.generation < ?5 ORDER BY s.org, s.name, s.project, s.domain, v.id",
+	               " WHERE (s.org, s.project, s.domain, s.name) > (?1, ?3, ?4, ?2)"
+	               " AND v.generation < ?5 ORDER BY s.org, s.project, s.domain, s.name, v.id",
 	               &sql, detail);
 	if (err)
 		return err;

@@ -1,7 +1,8 @@
 /* Schema 1: meta, scopes, secrets and their versions, the audit trail.
  *
- * secrets: keyed so that the up to four rows of a cascade lie side by side, and without a rowid, so
- * that finding them is one descent of one tree. The second index is the order of lists.
+ * secrets: one tree, in the order of lists, and without a rowid, so that finding one is one descent.
+ * There is no second index by name: it would double the pages that a create changes, and a lookup
+ * always knows the scope. Whoever looks for a name in every scope goes through `scopes`.
  *
  * versions: one tree by number, `id` = secret's id * 2^20 + version. The newest version is the end of
  * a range, no other index is needed, and new secrets append at the end of the tree. A sealed value of
@@ -30,17 +31,16 @@ const struct schema_step schema_001_base = {
 	       ") WITHOUT ROWID;\n"
 	       "CREATE TABLE secrets (\n"
 	       "  org TEXT NOT NULL,\n"
-	       "  name TEXT NOT NULL,\n"
 	       "  project TEXT NOT NULL,\n"
 	       "  domain TEXT NOT NULL,\n"
+	       "  name TEXT NOT NULL,\n"
 	       "  id INTEGER NOT NULL,\n"
 	       "  type INTEGER NOT NULL,\n"
 	       "  version INTEGER NOT NULL,\n"
 	       "  created_at INTEGER NOT NULL,\n"
 	       "  updated_at INTEGER NOT NULL,\n"
-	       "  PRIMARY KEY (org, name, project, domain)\n"
+	       "  PRIMARY KEY (org, project, domain, name)\n"
 	       ") WITHOUT ROWID;\n"
-	       "CREATE INDEX secrets_by_scope ON secrets (org, project, domain, name);\n"
 	       "CREATE TABLE versions (\n"
 	       "  id INTEGER PRIMARY KEY,\n"
 	       "  generation INTEGER NOT NULL,\n"

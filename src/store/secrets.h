@@ -96,7 +96,7 @@ struct secret_filter {
 MUST_CHECK enum un_err secret_list(struct store_view *view, const struct secret_filter *filter,
                                    struct secret_visit visit, char ret_cursor[SECRET_CURSOR_MAX],
                                    struct un_detail *detail);
-/* Every scope where `name` exists. */
+/* Every scope where `name` exists. Looks into each known scope: for people, not for every request. */
 MUST_CHECK enum un_err secret_scopes(struct store_view *view, const char *org, const char *name,
                                      struct secret_visit visit, struct un_detail *detail);
 /* The versions there are, newest first; `each` returns false to stop. */

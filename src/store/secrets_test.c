@@ -335,7 +335,7 @@ swap_apply(struct store_txn *txn, void *ctx, struct un_detail *detail)
 TEST(rewrap, finds_every_stale_key_once_and_swaps_only_what_was_read)
 {
 	struct plane plane = plane_begin();
-	struct stale stale = {.stop_at = 2};
+	struct stale stale = {.stop_at = 3};
 	struct sample sample;
 	uint64_t count;
 
@@ -353,15 +353,15 @@ TEST(rewrap, finds_every_stale_key_once_and_swaps_only_what_was_read)
 	EXPECT_OK(dek_count_stale(now(&plane), 2, &count, NULL));
 	EXPECT_INT(4, count);
 	EXPECT_OK(dek_list_stale(now(&plane), 2, NULL, collect_stale, &stale, NULL));
-	EXPECT_INT(2, stale.count);
-	EXPECT_STR("a", stale.deks[0].id.name);
-	EXPECT_INT(1, stale.deks[0].version);
-	EXPECT_INT(2, stale.deks[1].version);
-	EXPECT_INT(1, stale.deks[1].stored_dek[STORED_DEK_LEN - 1]);
+	EXPECT_INT(3, stale.count);
+	EXPECT_STR("b", stale.deks[0].id.name);
+	EXPECT_STR("a", stale.deks[1].id.name);
+	EXPECT_INT(1, stale.deks[1].version);
+	EXPECT_INT(2, stale.deks[2].version);
+	EXPECT_INT(1, stale.deks[2].stored_dek[STORED_DEK_LEN - 1]);
 	stale.stop_at = 8;
-	EXPECT_OK(dek_list_stale(now(&plane), 2, &stale.deks[1].id, collect_stale, &stale, NULL));
+	EXPECT_OK(dek_list_stale(now(&plane), 2, &stale.deks[2].id, collect_stale, &stale, NULL));
 	EXPECT_INT(4, stale.count);
-	EXPECT_STR("b", stale.deks[2].id.name);
 	EXPECT_STR("c", stale.deks[3].id.name);
 	EXPECT_STR("d", stale.deks[3].id.scope.domain);
 

@@ -17,19 +17,28 @@ check_sealed(const struct secret_write *write, uint32_t *ret_generation, struct 
 	return UN_OK;
 }
 
+/* Numbers only go up, and only this connection gives them out: it looks once and remembers. Those of
+ * writes that failed are left out. */
 static enum un_err
 next_row(struct store_view *view, int64_t *ret_row, struct un_detail *detail)
 {
+	int64_t *next = sql_memo(view);
 	struct sql *sql;
 	enum un_err err;
 	bool row;
 
+	if (*next) {
+		*ret_row = (*next)++;
+		return UN_OK;
+	}
 	err = sql_open(view, "SELECT coalesce(max(id) >> 20, 0) + 1 FROM versions", &sql, detail);
 	if (err)
 		return err;
 	err = sql_step(sql, &row, detail);
-	if (!err)
+	if (!err) {
 		*ret_row = sql_int(sql, 0);
+		*next = *ret_row + 1;
+	}
 	sql_close(sql);
 	return err;
 }
@@ -135,6 +144,20 @@ count_in_scope(struct store_view *view, const struct secret_id *id, int change,
 	return sql_run(sql, detail);
 }
 
+/* A scope that is there already, the usual case, costs one statement. */
+static enum un_err
+enter_scope(struct store_txn *txn, const struct secret_id *id, struct scope_novelty *novelty,
+            struct un_detail *detail)
+{
+	struct store_view *view = store_txn_view(txn);
+	enum un_err err = count_in_scope(view, id, 1, detail);
+
+	if (err || sql_changes(view) > 0)
+		return err;
+	err = scope_note(txn, id->org, &id->scope, novelty, detail);
+	return err ? err : count_in_scope(view, id, 1, detail);
+}
+
 enum un_err
 secret_insert(struct store_txn *txn, const struct secret_write *write,
               struct scope_novelty *ret_novelty, struct un_detail *detail)
@@ -158,9 +181,7 @@ secret_insert(struct store_txn *txn, const struct secret_write *write,
 	if (!err)
 		err = insert_version(view, row, generation, write, detail);
 	if (!err)
-		err = scope_note(txn, write->id->org, &write->id->scope, &novelty, detail);
-	if (!err)
-		err = count_in_scope(view, write->id, 1, detail);
+		err = enter_scope(txn, write->id, &novelty, detail);
 	if (!err && ret_novelty)
 		*ret_novelty = novelty;
 	return err;

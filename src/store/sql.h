@@ -53,6 +53,8 @@ void sql_lend(struct sql *sql);
 
 int64_t sql_changes(struct store_view *view);        /* rows of the last INSERT, UPDATE, DELETE */
 int64_t sql_last_insert_id(struct store_view *view); /* rowid of the last INSERT */
+/* A number that the connection remembers across transactions, 0 at first: for secrets_write.c. */
+int64_t *sql_memo(struct store_view *view);
 bool sql_view_may_write(const struct store_view *view);
 
 #endif

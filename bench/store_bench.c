@@ -1,0 +1,312 @@
+/* store_bench.c - what the store costs: lookups in databases of growing size, durable creates by many
+ * submitters, opening.
+ *
+ * usage: store_bench DIR [COUNT ...]
+ *
+ * DIR must be empty and on the disk that is to be measured; COUNT are numbers of secrets (default
+ * 1000 100000 1000000), each filled into a database of its own below DIR. */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "store/secrets.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SEALED_LEN 312
+#define LOOKUPS 300000
+#define READ_BATCH 16
+#define SUBMITTERS 64
+#define CREATE_MS 4000
+#define OUTSTANDING 4096
+#define SAMPLES_MAX 4000000
+
+static const char *const domains[] = {"", "development", "staging", "production"};
+
+static void
+die(const char *what, enum un_err err, const struct un_detail *detail)
+{
+	(void)fprintf(stderr, "store_bench: %s: %s\n", what, un_message(err, detail));
+	exit(1);
+}
+
+/* Names in an order that has nothing to do with that of the tree. */
+static uint32_t
+scatter(uint32_t i)
+{
+	i *= 0x9e3779b1u;
+	i ^= i >> 15;
+	return i * 0x85ebca77u;
+}
+
+static void
+name_of(uint32_t i, struct secret_id *ret_id)
+{
+	memset(ret_id, 0, sizeof *ret_id);
+	(void)snprintf(ret_id->scope.project, sizeof ret_id->scope.project, "project-%u", i % 97);
+	(void)snprintf(ret_id->scope.domain, sizeof ret_id->scope.domain, "%s", domains[i % 4]);
+	(void)snprintf(ret_id->name, sizeof ret_id->name, "secret_%08x", scatter(i));
+}
+
+struct create {
+	struct store_write write;
+	struct secret_id id;
+	struct secret_write secret;
+	uint8_t sealed[SEALED_LEN];
+	uint8_t stored_dek[STORED_DEK_LEN];
+	int64_t began_us;
+	sem_t *ready;
+	enum un_err err;
+};
+
+static enum un_err
+create_apply(struct store_txn *txn, void *ctx, struct un_detail *detail)
+{
+	struct create *create = ctx;
+
+	return secret_insert(txn, &create->secret, NULL, detail);
+}
+
+static void
+create_done(void *ctx, enum un_err err, const struct un_detail *detail)
+{
+	struct create *create = ctx;
+
+	if (err)
+		die("create", err, detail);
+	(void)sem_post(create->ready);
+}
+
+static void
+create_init(struct create *create, uint32_t i, sem_t *ready)
+{
+	name_of(i, &create->id);
+	memset(create->sealed, (int)(i & 0xff), sizeof create->sealed);
+	memset(create->stored_dek, (int)(i & 0xff), sizeof create->stored_dek);
+	create->stored_dek[0] = ENVELOPE_VERSION;
+	memcpy(create->stored_dek + 1, (const uint8_t[]){0, 0, 0, 1}, 4);
+	create->secret = (struct secret_write){
+		.id = &create->id,
+		.version = 1,
+		.sealed_value = create->sealed,
+		.sealed_value_len = sizeof create->sealed,
+		.stored_dek = create->stored_dek,
+		.at_us = clock_wall_us(),
+	};
+	create->ready = ready;
+	create->write =
+		(struct store_write){.apply = create_apply, .done = create_done, .ctx = create};
+}
+
+static struct store *
+open_store(const char *dir)
+{
+	struct store_options options = {.dir = dir, .create = true};
+	struct un_detail detail = {0};
+	struct store *store;
+	enum un_err err = store_open(&options, &store, &detail);
+
+	if (err)
+		die("open", err, &detail);
+	return store;
+}
+
+static void
+fill(struct store *store, uint32_t count)
+{
+	static struct create creates[OUTSTANDING];
+	sem_t ready;
+	uint32_t done = 0;
+
+	(void)sem_init(&ready, 0, 0);
+	while (done < count) {
+		uint32_t batch = count - done < OUTSTANDING ? count - done : OUTSTANDING;
+
+		for (uint32_t i = 0; i < batch; i++) {
+			enum un_err err;
+
+			create_init(&creates[i], done + i, &ready);
+			err = store_submit(store, &creates[i].write);
+			if (err)
+				die("submit", err, NULL);
+		}
+		for (uint32_t i = 0; i < batch; i++)
+			(void)sem_wait(&ready);
+		done += batch;
+	}
+	(void)sem_destroy(&ready);
+}
+
+static double
+look_up(struct store *store, uint32_t count, uint32_t among)
+{
+	struct store_reader *reader;
+	struct un_detail detail = {0};
+	struct secret_sealed sealed;
+	struct secret_id at;
+	enum un_err err = store_reader_open(store, &reader, &detail);
+	uint32_t at_row = 12345;
+	int64_t began = 0;
+
+	if (err)
+		die("reader", err, &detail);
+	for (uint32_t i = 0; i < LOOKUPS + LOOKUPS / 4; i++) {
+		if (i == LOOKUPS / 4) /* warm by then */
+			began = clock_mono_us();
+		at_row = at_row * 1664525u + 1013904223u;
+		name_of((uint32_t)((uint64_t)at_row * among >> 32), &at);
+		if (!at.scope.domain[0])
+			memcpy(at.scope.domain, "anywhere", 9);
+		err = store_read_begin(reader, &detail);
+		if (!err)
+			err = secret_resolve(store_reader_view(reader), &at, 0, &sealed, &detail);
+		if (err)
+			die("resolve", err, &detail);
+		if (i % READ_BATCH == READ_BATCH - 1)
+			store_read_end(reader);
+	}
+	(void)count;
+	double each = (double)(clock_mono_us() - began) / LOOKUPS;
+	store_reader_close(reader);
+	return each;
+}
+
+struct submitter {
+	pthread_t thread;
+	struct store *store;
+	uint32_t first;
+	int64_t until_ms;
+	uint32_t count;
+	int64_t *samples;
+};
+
+static void *
+submit_creates(void *arg)
+{
+	struct submitter *self = arg;
+	struct create create;
+	sem_t ready;
+
+	(void)sem_init(&ready, 0, 0);
+	while (clock_mono_ms() < self->until_ms) {
+		enum un_err err;
+		int64_t began = clock_mono_us();
+
+		create_init(&create, self->first + self->count, &ready);
+		err = store_submit(self->store, &create.write);
+		if (err)
+			die("submit", err, NULL);
+		(void)sem_wait(&ready);
+		self->samples[self->count++] = clock_mono_us() - began;
+	}
+	(void)sem_destroy(&ready);
+	return NULL;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+static void
+measure_creates(const char *dir, uint32_t present)
+{
+	static struct submitter submitters[SUBMITTERS];
+	struct store *store = open_store(dir);
+	int64_t *all = malloc(SAMPLES_MAX * sizeof *all), began;
+	struct store_stats before, after;
+	size_t count = 0;
+	double seconds;
+
+	store_stats(store, &before);
+	began = clock_mono_us();
+	for (uint32_t i = 0; i < SUBMITTERS; i++) {
+		submitters[i] = (struct submitter){
+			.store = store,
+			.first = 0x40000000u + i * 1000000u,
+			.until_ms = clock_mono_ms() + CREATE_MS,
+			.samples = malloc(SAMPLES_MAX / SUBMITTERS * sizeof(int64_t)),
+		};
+		(void)pthread_create(&submitters[i].thread, NULL, submit_creates, &submitters[i]);
+	}
+	for (uint32_t i = 0; i < SUBMITTERS; i++) {
+		(void)pthread_join(submitters[i].thread, NULL);
+		memcpy(all + count, submitters[i].samples, submitters[i].count * sizeof *all);
+		count += submitters[i].count;
+		free(submitters[i].samples);
+	}
+	seconds = (double)(clock_mono_us() - began) / 1e6;
+	store_stats(store, &after);
+	store_close(store);
+	qsort(all, count, sizeof *all, by_size);
+	(void)printf("create %7u present, %d submitters: %8.0f rows/s, p50 %.2f ms, p99 %.2f ms, worst %.1f"
+	             " ms, %.1f rows a commit, %llu checkpoints\n",
+	             present, SUBMITTERS, (double)count / seconds, (double)all[count / 2] / 1e3,
+	             (double)all[count * 99 / 100] / 1e3, (double)all[count - 1] / 1e3,
+	             (double)(after.writes - before.writes) / (double)(after.commits - before.commits),
+	             (unsigned long long)after.checkpoints);
+	free(all);
+}
+
+static void
+measure_one(const char *base, uint32_t count)
+{
+	char dir[4096];
+	struct store *store;
+	int64_t began;
+	double best = 1e9, hot = 1e9;
+
+	(void)snprintf(dir, sizeof dir, "%s/%u", base, count);
+	store = open_store(dir);
+	began = clock_mono_us();
+	fill(store, count);
+	(void)printf("fill   %7u: %.0f rows/s\n", count,
+	             count / ((double)(clock_mono_us() - began) / 1e6));
+	store_close(store);
+	for (int i = 0; i < 3; i++) {
+		began = clock_mono_us();
+		store = open_store(dir);
+		double ms = (double)(clock_mono_us() - began) / 1e3;
+
+		best = ms < best ? ms : best;
+		store_close(store);
+	}
+	(void)printf("open   %7u: %.2f ms\n", count, best);
+	store = open_store(dir);
+	best = 1e9;
+	for (int i = 0; i < 3; i++) {
+		double each = look_up(store, count, count);
+
+		best = each < best ? each : best;
+		each = look_up(store, count, count < 1000 ? count : 1000);
+		hot = each < hot ? each : hot;
+	}
+	(void)printf("lookup %7u: %.2f us, of the same 1000 names %.2f us\n", count, best, hot);
+	store_close(store);
+	measure_creates(dir, count);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const uint32_t usual[] = {1000, 100000, 1000000};
+
+	if (argc < 2) {
+		(void)fprintf(stderr, "usage: store_bench DIR [COUNT ...]\n");
+		return 2;
+	}
+	if (argc == 2) {
+		for (size_t i = 0; i < 3; i++)
+			measure_one(argv[1], usual[i]);
+	}
+	for (int i = 2; i < argc; i++)
+		measure_one(argv[1], (uint32_t)strtoul(argv[i], NULL, 10));
+	return 0;
+}
