@@ -1,4 +1,5 @@
-/* Opens foreign bytes as each of the four kinds, and carries foreign values and names once around. */
+/* Opens foreign bytes as each of the four kinds, and carries foreign values and names once around.
+ */
 #include "crypto/hash.h"
 #include "envelope/envelope.h"
 

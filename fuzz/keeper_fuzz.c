@@ -62,8 +62,8 @@ to_keeper(const uint8_t *bytes, size_t len)
 		if (is_cheap(request.op)) {
 			err = keyholder_answer(holder, &request, &out);
 			assert(err == UN_OK && out.len <= KEYHOLDER_ANSWER_MAX);
-			err = wire_answer_unpack(out.data + WIRE_LENGTH_LEN, out.len - WIRE_LENGTH_LEN,
-			                         &answer);
+			err = wire_answer_unpack(out.data + WIRE_LENGTH_LEN,
+			                         out.len - WIRE_LENGTH_LEN, &answer);
 			assert(err == UN_OK);
 			/* nobody can make these without the keys */
 			assert(request.op != WIRE_RELEASE || answer.err != UN_OK);

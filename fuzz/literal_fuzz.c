@@ -1,4 +1,5 @@
-/* Foreign text as an input of each type, and foreign bytes as a literal that is checked and shown. */
+/* Foreign text as an input of each type, and foreign bytes as a literal that is checked and shown.
+ */
 #include "base/text.h"
 #include "model/literal_json.h"
 #include "model/literal_text.h"

@@ -1,6 +1,6 @@
-/* Values and text both from the fuzzer, compared with the obvious way, for two ways to cut the input.
- * Input: count of values, then for each its length and bytes; the size of a piece; the text. Bytes are
- * mapped to a few letters, so that values overlap, touch and begin alike. */
+/* Values and text both from the fuzzer, compared with the obvious way, for two ways to cut the
+ * input. Input: count of values, then for each its length and bytes; the size of a piece; the text.
+ * Bytes are mapped to a few letters, so that values overlap, touch and begin alike. */
 #include "base/buf.h"
 #include "redact/redact.h"
 
@@ -49,7 +49,8 @@ parse(const uint8_t *at, size_t left, struct input *in)
 {
 	in->count = take(&at, &left) % VALUES_MAX + 1u;
 	for (size_t v = 0; v < in->count; v++) {
-		in->lens[v] = REDACT_VALUE_MIN + take(&at, &left) % (VALUE_MAX - REDACT_VALUE_MIN + 1u);
+		in->lens[v] =
+			REDACT_VALUE_MIN + take(&at, &left) % (VALUE_MAX - REDACT_VALUE_MIN + 1u);
 		for (size_t i = 0; i < in->lens[v]; i++)
 			in->values[v][i] = letter(take(&at, &left));
 		in->names[v][0] = 'n';
@@ -99,7 +100,8 @@ reference(const struct input *in, struct buf *out)
 }
 
 static void
-compare(const struct redact_set *set, const struct input *in, size_t piece, const struct buf *expected)
+compare(const struct redact_set *set, const struct input *in, size_t piece,
+        const struct buf *expected)
 {
 	struct redact_stream *stream;
 	struct buf out;
@@ -107,7 +109,8 @@ compare(const struct redact_set *set, const struct input *in, size_t piece, cons
 	buf_init(&out, 1 << 20, BUF_PLAIN);
 	must(redact_stream_new(set, collect, &out, &stream));
 	for (size_t at = 0; at < in->len; at += piece)
-		must(redact_push(stream, in->text + at, in->len - at < piece ? in->len - at : piece));
+		must(redact_push(stream, in->text + at,
+		                 in->len - at < piece ? in->len - at : piece));
 	must(redact_flush(stream));
 	if (out.len != expected->len || (out.len && memcmp(out.data, expected->data, out.len) != 0))
 		abort();

@@ -1,8 +1,8 @@
 /* Replays a corpus without libFuzzer: usage: replay_NAME FOLDER. Prints TAP, one line a file.
  *
- * Every file is given as it is, cut at 16 lengths, and MUTATIONS times with a few bytes changed. The
- * changes come from a fixed series, so a failure is found again. Each input is a heap block of its
- * exact size: the address sanitizer sees one byte read too many. */
+ * Every file is given as it is, cut at 16 lengths, and MUTATIONS times with a few bytes changed.
+ * The changes come from a fixed series, so a failure is found again. Each input is a heap block of
+ * its exact size: the address sanitizer sees one byte read too many. */
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/io.h"

@@ -16,7 +16,8 @@ char *mem_strdup(const char *text) MUST_CHECK;
 char *mem_strndup(const char *text, size_t len) MUST_CHECK; /* adds the NUL */
 void *mem_dup(const void *bytes, size_t len) MUST_CHECK;
 void mem_free(void *block); /* NULL is fine */
-/* Wipes `len` bytes, then frees. For buffers that held foreign plaintext on its way into a secbuf. */
+/* Wipes `len` bytes, then frees. For buffers that held foreign plaintext on its way into a secbuf.
+ */
 void mem_wipe_free(void *block, size_t len);
 
 #ifdef UN_FAULTS

@@ -1,8 +1,8 @@
 /* buf.h - bytes that grow, up to a maximum given when the buffer is made.
  *
- * Not for values: a secret lives in a secbuf. A buffer made with BUF_WIPE zeroes every byte it gives
- * back to the allocator (for wire data that may carry a foreign client's plaintext). `data` always
- * has a NUL behind its last byte, so text can be read as a C string. Not thread safe. */
+ * Not for values: a secret lives in a secbuf. A buffer made with BUF_WIPE zeroes every byte it
+ * gives back to the allocator (for wire data that may carry a foreign client's plaintext). `data`
+ * always has a NUL behind its last byte, so text can be read as a C string. Not thread safe. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 

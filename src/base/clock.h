@@ -11,7 +11,8 @@ int64_t clock_mono_us(void);
 /* For records: microseconds since 1970-01-01 UTC. */
 int64_t clock_wall_us(void);
 
-/* What is left until `deadline_ms` (of clock_mono_ms), as poll(2) wants it: 0 when it has passed. */
+/* What is left until `deadline_ms` (of clock_mono_ms), as poll(2) wants it: 0 when it has passed.
+ */
 int clock_left_ms(int64_t deadline_ms);
 
 #define CLOCK_TEXT_MAX 32

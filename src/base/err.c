@@ -15,7 +15,7 @@ struct error_row {
 };
 
 static const struct error_row rows[] = {
-#define UN_ERROR(symbol, number, slug, grpc, exit, retry, text, hint)                                \
+#define UN_ERROR(symbol, number, slug, grpc, exit, retry, text, hint)                              \
 	{UN_ERR_##symbol, slug, GRPC_##grpc, exit, retry, text, hint},
 #include "base/err.def"
 #undef UN_ERROR

@@ -1,9 +1,9 @@
 /* err.h - how functions fail.
  *
  * A function that can fail returns enum un_err: UN_OK is 0, failures are negative and never
- * renumbered. All of them, with their texts, stand in err.def. What a person needs to know beyond the
- * code (which file, which name, what to do) travels in the caller's struct un_detail. A detail never
- * holds a secret's value. Everything here may be called from any thread. */
+ * renumbered. All of them, with their texts, stand in err.def. What a person needs to know beyond
+ * the code (which file, which name, what to do) travels in the caller's struct un_detail. A detail
+ * never holds a secret's value. Everything here may be called from any thread. */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 

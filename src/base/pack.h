@@ -1,7 +1,9 @@
-/* pack.h - fixed-size fields and length-prefixed bytes, big-endian: what our own formats are made of.
+/* pack.h - fixed-size fields and length-prefixed bytes, big-endian: what our own formats are made
+ * of.
  *
  * Writing goes to a struct buf. Reading goes through a cursor that never passes its end: after the
- * first short read every further one fails too, so a parser may check once at the end. Any thread. */
+ * first short read every further one fails too, so a parser may check once at the end. Any thread.
+ */
 #ifndef BASE_PACK_H
 #define BASE_PACK_H
 

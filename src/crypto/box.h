@@ -1,7 +1,7 @@
 /* box.h - X25519 key agreement: a key that two parties can derive and nobody between them.
  *
- * shared = BLAKE2b-256(key = X25519(private, peer), "union box 1" | sender public | receiver public).
- * The sender uses a one-time key pair and sends its public half along. Any thread. */
+ * shared = BLAKE2b-256(key = X25519(private, peer), "union box 1" | sender public | receiver
+ * public). The sender uses a one-time key pair and sends its public half along. Any thread. */
 #ifndef CRYPTO_BOX_H
 #define CRYPTO_BOX_H
 

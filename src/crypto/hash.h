@@ -1,4 +1,5 @@
-/* hash.h - BLAKE2b, key derivation, Argon2id, random bytes, comparison in constant time. Any thread. */
+/* hash.h - BLAKE2b, key derivation, Argon2id, random bytes, comparison in constant time. Any
+ * thread. */
 #ifndef CRYPTO_HASH_H
 #define CRYPTO_HASH_H
 

@@ -5,8 +5,8 @@
  * (MADV_DONTFORK): a forked child has an empty arena of its own; there it may free its parent's
  * buffers, but to touch their bytes is a crash. A freed buffer is zeroed before anyone else can get
  * it. There is no text form, no == and no function that prints one. write(2) from a buffer and
- * read(2) into one work; what maps user pages in the kernel (O_DIRECT, vmsplice) does not. The arena
- * may be used from any thread; one buffer belongs to one thread at a time. */
+ * read(2) into one work; what maps user pages in the kernel (O_DIRECT, vmsplice) does not. The
+ * arena may be used from any thread; one buffer belongs to one thread at a time. */
 #ifndef CRYPTO_SECBUF_H
 #define CRYPTO_SECBUF_H
 

@@ -6,8 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
-/* docs/formats/envelope.md has the bytes of all four kinds. What is sealed with each of them is bound
- * to a label and to fields; both are only associated data and are not stored:
+/* docs/formats/envelope.md has the bytes of all four kinds. What is sealed with each of them is
+ * bound to a label and to fields; both are only associated data and are not stored:
  *
  *   u32 length | label | version byte | u32 length | org | ... project | ... domain | ... name |
  *   further fields of the kind, of fixed width

@@ -209,8 +209,8 @@ literal_type_check(const char *what, const char *name, const literal_type *type,
 		return UN_OK;
 	name_type(type, text);
 	un_hint(detail, "supported: " LITERAL_TYPES_SUPPORTED);
-	return un_fail(detail, UN_ERR_TYPE_UNSUPPORTED, "the type of %s '%.128s' is not supported: %s",
-	               what, name, text);
+	return un_fail(detail, UN_ERR_TYPE_UNSUPPORTED,
+	               "the type of %s '%.128s' is not supported: %s", what, name, text);
 }
 
 static const char *
@@ -389,8 +389,9 @@ check_enum(struct checking *at, const literal_type *type, const literal *value)
 		if (strcmp(of->values[i], value->scalar->primitive->string_value) == 0)
 			return UN_OK;
 	}
-	return un_fail(at->detail, UN_ERR_INPUT_TYPE, "%s is none of the %zu values that it may have",
-	               at->place.text, of->n_values);
+	return un_fail(at->detail, UN_ERR_INPUT_TYPE,
+	               "%s is none of the %zu values that it may have", at->place.text,
+	               of->n_values);
 }
 
 static enum un_err

@@ -1,7 +1,7 @@
 /* literal.h - values that flow between tasks: what they are, and whether one is of a type.
  *
- * Types: int, float, str, bool, bytes, None, datetime, timedelta, list, dict, dataclass, Optional and
- * enumerations of text. Messages are those of protobuf-c; what is made here is freed with
+ * Types: int, float, str, bool, bytes, None, datetime, timedelta, list, dict, dataclass, Optional
+ * and enumerations of text. Messages are those of protobuf-c; what is made here is freed with
  * literal_free (or ..._free_unpacked of its parent). Text in errors names the place, such as "input
  * 'n'" or "output 'o0'[3]", and never a value. Any thread. */
 #ifndef MODEL_LITERAL_H
@@ -18,7 +18,7 @@
 
 #define LITERAL_DEPTH_MAX 32
 #define LITERAL_PLACE_MAX 256
-#define LITERAL_TYPES_SUPPORTED                                                                      \
+#define LITERAL_TYPES_SUPPORTED                                                                    \
 	"int, float, str, bool, bytes, None, datetime, timedelta, list, dict, dataclass, Optional"
 
 typedef Flyteidl__Core__Literal literal;

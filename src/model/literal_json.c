@@ -18,7 +18,8 @@ typedef Google__Protobuf__Value plain;
 static enum un_err append_literal(struct buf *out, const literal *value, unsigned depth);
 static enum un_err append_plain(struct buf *out, const plain *value, unsigned depth);
 
-/* The shortest decimal that reads back as the same double. `is_float`: with a point, also when whole. */
+/* The shortest decimal that reads back as the same double. `is_float`: with a point, also when
+ * whole. */
 static enum un_err
 append_number(struct buf *out, double number, bool is_float)
 {

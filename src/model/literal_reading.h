@@ -1,7 +1,7 @@
 /* literal_reading.h - what the parts of literal_text share; for nobody else.
  *
- * literal_scalar.c reads what is one piece of text, literal_text.c walks JSON, literal_plain.c turns
- * literals into the members of a Struct. */
+ * literal_scalar.c reads what is one piece of text, literal_text.c walks JSON, literal_plain.c
+ * turns literals into the members of a Struct. */
 #ifndef MODEL_LITERAL_READING_H
 #define MODEL_LITERAL_READING_H
 

@@ -31,15 +31,18 @@ hint_of(const literal_type *type)
 	case FLYTEIDL__CORE__SIMPLE_TYPE__BOOLEAN:
 		return "give true or false";
 	case FLYTEIDL__CORE__SIMPLE_TYPE__DATETIME:
-		return "give ISO 8601, such as 2026-11-23 or 2026-11-23T13:07:00+01:00; without a zone "
+		return "give ISO 8601, such as 2026-11-23 or 2026-11-23T13:07:00+01:00; without a "
+		       "zone "
 		       "it is UTC";
 	case FLYTEIDL__CORE__SIMPLE_TYPE__DURATION:
-		return "give a length with units w d h m s ms us, such as 90s or 1h30m, or ISO 8601, "
+		return "give a length with units w d h m s ms us, such as 90s or 1h30m, or ISO "
+		       "8601, "
 		       "such as PT1H30M";
 	case FLYTEIDL__CORE__SIMPLE_TYPE__BINARY:
 		return "give base64";
 	case FLYTEIDL__CORE__SIMPLE_TYPE__STRUCT:
-		return "give a JSON object with the fields of the dataclass, such as '{\"field\": 1}'";
+		return "give a JSON object with the fields of the dataclass, such as '{\"field\": "
+		       "1}'";
 	default:
 		return "supported: " LITERAL_TYPES_SUPPORTED;
 	}
@@ -202,7 +205,8 @@ literal_scalar_from_text(const literal_type *type, const char *text, literal **r
 }
 
 enum un_err
-literal_enum_from_text(struct reading *in, const literal_type *type, const char *text, literal **ret_value)
+literal_enum_from_text(struct reading *in, const literal_type *type, const char *text,
+                       literal **ret_value)
 {
 	const Flyteidl__Core__EnumType *of = type->enum_type;
 	char list[512] = "";

@@ -2,14 +2,13 @@
  *
  *   int        42, -7 (64 bits, exact)          datetime   2026-11-23T13:07:00Z, 2026-11-23
  *   float      0.5, 1e-3, nan, inf, -inf        timedelta  90s, 1h30m, PT1H30M
- *   str        as it is                         bytes      base64 (whoever reads a file: literal_of_bytes)
- *   bool       true, false, yes, no, on, off, 1, 0
- *   None       null, None                       Optional   null and None are None, else as T
- *   list, dict, dataclass                       JSON
+ *   str        as it is                         bytes      base64 (whoever reads a file:
+ * literal_of_bytes) bool       true, false, yes, no, on, off, 1, 0 None       null, None Optional
+ * null and None are None, else as T list, dict, dataclass                       JSON
  *
- * Inside JSON the same types are: number, string, true/false, null, and text in quotes for datetime,
- * timedelta, bytes, and for floats that JSON has no number for. An int beyond 2^53 in a dataclass may
- * be text too. Errors never quote what was given. Any thread. */
+ * Inside JSON the same types are: number, string, true/false, null, and text in quotes for
+ * datetime, timedelta, bytes, and for floats that JSON has no number for. An int beyond 2^53 in a
+ * dataclass may be text too. Errors never quote what was given. Any thread. */
 #ifndef MODEL_LITERAL_TEXT_H
 #define MODEL_LITERAL_TEXT_H
 

@@ -29,7 +29,8 @@ is_name_char(char c)
 	return is_lower(c) || is_upper(c) || is_digit(c) || c == '-' || c == '_';
 }
 
-/* What was given, cut at SECRET_NAME_MAX bytes and with '?' for bytes that could fool a terminal. */
+/* What was given, cut at SECRET_NAME_MAX bytes and with '?' for bytes that could fool a terminal.
+ */
 static const char *
 quoted(const char *given, char text[QUOTED_MAX])
 {

@@ -15,7 +15,7 @@ expect_all(enum un_err expected, name_check *check, const char *const *names, si
 		EXPECT((expected == UN_OK) == (detail.message[0] == '\0'));
 	}
 }
-#define EXPECT_ALL(expected, check, names)                                                           \
+#define EXPECT_ALL(expected, check, names)                                                         \
 	expect_all(expected, check, names, sizeof(names) / sizeof(names)[0])
 
 #define X63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

@@ -22,7 +22,8 @@ struct claims {
 	size_t count;
 };
 
-#define CLAIMS_PER_REQUEST 8 /* files: 3 spellings, each as given and in lower case; or 3 variables */
+#define CLAIMS_PER_REQUEST                                                                         \
+	8 /* files: 3 spellings, each as given and in lower case; or 3 variables */
 
 static enum un_err
 check_group(const char *group, struct un_detail *detail)
@@ -237,9 +238,9 @@ fail_collision(const struct contest *contest, const struct claim *a, const struc
 	               full[1], contest->are_paths ? "file" : "environment variable", b->text);
 }
 
-/* Settles two claims that cannot both stand: claims to the same bytes become one, a wish gives way, and
- * all else is a collision. A wish that was dropped goes on to keep other wishes off its name: an
- * ambiguous name must not depend on the order of the requests. */
+/* Settles two claims that cannot both stand: claims to the same bytes become one, a wish gives way,
+ * and all else is a collision. A wish that was dropped goes on to keep other wishes off its name:
+ * an ambiguous name must not depend on the order of the requests. */
 static enum un_err
 settle(const struct contest *contest, struct claim *a, struct claim *b)
 {

@@ -9,8 +9,9 @@
  *   FILE      X        X = path of the first file     as for ANY
  *
  * Existing readers disagree on case and on whether a group is part of the name, so every spelling
- * exists. The full ones are claims: two requests that claim one for different bytes collide. The short
- * ones (without group and version) are a service: where two requests would share one, neither has it.
+ * exists. The full ones are claims: two requests that claim one for different bytes collide. The
+ * short ones (without group and version) are a service: where two requests would share one, neither
+ * has it.
  *
  * docs/formats/task-secrets.md has the rules for people. Any thread. */
 #ifndef MODEL_SECRET_REQUEST_H
@@ -50,9 +51,9 @@ struct secret_request_fields {
 	const char *key, *group, *group_version, *env_var;
 	int mount;
 };
-/* Checks and copies. Without a key the group is the name, as existing SDKs write it. UN_ERR_BAD_NAME
- * for key or group; UN_ERR_INVALID for a version that is no number from 1, an env_var that cannot be
- * one, or an unknown mount. */
+/* Checks and copies. Without a key the group is the name, as existing SDKs write it.
+ * UN_ERR_BAD_NAME for key or group; UN_ERR_INVALID for a version that is no number from 1, an
+ * env_var that cannot be one, or an unknown mount. */
 MUST_CHECK enum un_err secret_request_init(struct secret_request *request,
                                            const struct secret_request_fields *fields,
                                            struct un_detail *detail);

@@ -1,5 +1,5 @@
-/* literal_types.h - types for tests, made in one expression: list_of(optional_of(INT)). From a pool that
- * a test program never has to free. */
+/* literal_types.h - types for tests, made in one expression: list_of(optional_of(INT)). From a pool
+ * that a test program never has to free. */
 #ifndef LITERAL_TYPES_H
 #define LITERAL_TYPES_H
 

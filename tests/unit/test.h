@@ -4,8 +4,9 @@
  *   TEST_MAIN()
  *
  * A TORTURE body runs again and again, each time with one more allocation allowed before one fails,
- * until none fails any more; TORTURE_IO does so with the wrappers of base/io.h as well. The body must
- * work (UN_OK) or fail whole; leaks are found by the sanitizers. It must not keep state between runs. */
+ * until none fails any more; TORTURE_IO does so with the wrappers of base/io.h as well. The body
+ * must work (UN_OK) or fail whole; leaks are found by the sanitizers. It must not keep state
+ * between runs. */
 #ifndef TEST_H
 #define TEST_H
 
@@ -27,14 +28,13 @@
 static struct CMUnitTest test_all[TEST_MAX];
 static size_t test_count;
 
-#define TEST(area, promise)                                                                          \
-	static void test_##area##_##promise(void **state);                                              \
-	__attribute__((constructor)) static void test_add_##area##_##promise(void)                      \
-	{                                                                                            \
-		test_all[test_count++] =                                                             \
-		        (struct CMUnitTest){.name = #area "." #promise,                              \
-		                            .test_func = test_##area##_##promise};                      \
-	}                                                                                            \
+#define TEST(area, promise)                                                                        \
+	static void test_##area##_##promise(void **state);                                         \
+	__attribute__((constructor)) static void test_add_##area##_##promise(void)                 \
+	{                                                                                          \
+		test_all[test_count++] = (struct CMUnitTest){                                      \
+			.name = #area "." #promise, .test_func = test_##area##_##promise};         \
+	}                                                                                          \
 	static void test_##area##_##promise(__attribute__((unused)) void **state)
 
 #ifdef UN_FAULTS
@@ -57,20 +57,20 @@ test_torture(void (*body)(void), int kinds)
 		assert_true(nth < TORTURE_MAX);
 	}
 }
-#define TORTURE_KINDS(area, name, kinds)                                                             \
-	static void torture_##area##_##name(void);                                                   \
-	TEST(area, name)                                                                             \
-	{                                                                                            \
-		test_torture(torture_##area##_##name, kinds);                                        \
-	}                                                                                            \
+#define TORTURE_KINDS(area, name, kinds)                                                           \
+	static void torture_##area##_##name(void);                                                 \
+	TEST(area, name)                                                                           \
+	{                                                                                          \
+		test_torture(torture_##area##_##name, kinds);                                      \
+	}                                                                                          \
 	static void torture_##area##_##name(void)
 #else
-#define TORTURE_KINDS(area, name, kinds)                                                             \
-	static void torture_##area##_##name(void);                                                   \
-	TEST(area, name)                                                                             \
-	{                                                                                            \
-		torture_##area##_##name();                                                           \
-	}                                                                                            \
+#define TORTURE_KINDS(area, name, kinds)                                                           \
+	static void torture_##area##_##name(void);                                                 \
+	TEST(area, name)                                                                           \
+	{                                                                                          \
+		torture_##area##_##name();                                                         \
+	}                                                                                          \
 	static void torture_##area##_##name(void)
 #endif
 #define TORTURE(area, name) TORTURE_KINDS(area, name, FAULT_ALLOC + 1)
@@ -84,11 +84,11 @@ test_torture(void (*body)(void), int kinds)
 #define EXPECT_STR(expected, actual) assert_string_equal(actual, expected)
 #define EXPECT_BYTES(expected, actual, len) assert_memory_equal(actual, expected, len)
 
-#define TEST_MAIN()                                                                                  \
-	int main(void)                                                                               \
-	{                                                                                            \
-		cmocka_set_message_output(CM_OUTPUT_TAP);                                            \
-		return _cmocka_run_group_tests(__FILE__, test_all, test_count, NULL, NULL);          \
+#define TEST_MAIN()                                                                                \
+	int main(void)                                                                             \
+	{                                                                                          \
+		cmocka_set_message_output(CM_OUTPUT_TAP);                                          \
+		return _cmocka_run_group_tests(__FILE__, test_all, test_count, NULL, NULL);        \
 	}
 
 #endif
