@@ -1,0 +1,172 @@
+/* union-exec - runs one attempt of a task on this machine. An engine starts it; people may look. */
+#include "base/log.h"
+#include "base/text.h"
+#include "launch/attempt.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_OURS 125 /* as env(1): the launcher itself failed */
+#define EXIT_USAGE 2
+
+static const char help[] =
+        "usage: union-exec attempt --endpoint URL --ticket-fd N --workdir DIR [--sdk DIR] [--ready-fd N]\n"
+        "\n"
+        "Runs one attempt of a task: claims it from the control plane with the ticket, receives its\n"
+        "secrets, runs its command in a sandbox, and reports output and result. Engines start it.\n"
+        "\n"
+        "  --endpoint URL   the control plane: unix:///path or http://127.0.0.1:port\n"
+        "  --ticket-fd N    descriptor to read the ticket from, to its end\n"
+        "  --workdir DIR    folder of this attempt alone; made if missing, emptied at the end\n"
+        "  --sdk DIR        folder with the Python package, for PYTHONPATH\n"
+        "  --ready-fd N     descriptor that gets one line feed when the attempt is claimed\n"
+        "  --no-namespaces  do not ask the kernel for namespaces\n"
+        "  --help, --version\n"
+        "\n"
+        "Exit status: the task's; 1 when it ended well but without its results; 125 when the launcher\n"
+        "itself failed; 2 for wrong usage.\n";
+
+enum option_id {
+	OPTION_ENDPOINT = 256,
+	OPTION_TICKET_FD,
+	OPTION_WORKDIR,
+	OPTION_SDK,
+	OPTION_READY_FD,
+	OPTION_PLAIN,
+	OPTION_HELP,
+	OPTION_VERSION,
+};
+
+static const struct option options[] = {
+        {"endpoint", required_argument, NULL, OPTION_ENDPOINT},
+        {"ticket-fd", required_argument, NULL, OPTION_TICKET_FD},
+        {"workdir", required_argument, NULL, OPTION_WORKDIR},
+        {"sdk", required_argument, NULL, OPTION_SDK},
+        {"ready-fd", required_argument, NULL, OPTION_READY_FD},
+        {"no-namespaces", no_argument, NULL, OPTION_PLAIN},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {0},
+};
+
+#ifdef __SANITIZE_ADDRESS__
+/* The search for leaks attaches to this process and reads its /proc: both are what it forbids. */
+const char *__asan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
+
+static int
+usage_error(const char *what, const char *text)
+{
+	(void)fprintf(stderr, "union-exec: error: %s%s%s%s\n", what, text ? " '" : "",
+	              text ? text : "", text ? "'" : "");
+	(void)fprintf(stderr, "union-exec: hint: see union-exec --help\n");
+	return EXIT_USAGE;
+}
+
+static bool
+parse_fd(const char *text, int *ret_fd)
+{
+	uint64_t number;
+
+	if (text_parse_u64(text, &number) || number > INT_MAX || fcntl((int)number, F_GETFD) < 0)
+		return false;
+	(void)fcntl((int)number, F_SETFD, FD_CLOEXEC);
+	*ret_fd = (int)number;
+	return true;
+}
+
+/* -1: go on; else the exit status. */
+static int
+parse(int argc, char **argv, struct attempt_options *out)
+{
+	int id;
+
+	opterr = 0;
+	while ((id = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (id) {
+		case OPTION_ENDPOINT:
+			out->endpoint = optarg;
+			break;
+		case OPTION_WORKDIR:
+			out->workdir = optarg;
+			break;
+		case OPTION_SDK:
+			out->sdk = optarg;
+			break;
+		case OPTION_TICKET_FD:
+			if (!parse_fd(optarg, &out->ticket_fd))
+				return usage_error("--ticket-fd is no open descriptor:", optarg);
+			break;
+		case OPTION_READY_FD:
+			if (!parse_fd(optarg, &out->ready_fd))
+				return usage_error("--ready-fd is no open descriptor:", optarg);
+			break;
+		case OPTION_PLAIN:
+			out->plain = true;
+			break;
+		case OPTION_HELP:
+		case 'h':
+			(void)fputs(help, stdout);
+			return 0;
+		case OPTION_VERSION:
+			(void)puts("union-exec " UNION_VERSION);
+			return 0;
+		default:
+			return usage_error("unknown or incomplete option", argv[optind - 1]);
+		}
+	}
+	if (optind + 1 != argc || strcmp(argv[optind], "attempt") != 0)
+		return usage_error("the one command is: attempt", NULL);
+	if (!out->endpoint || !out->workdir || out->ticket_fd < 0)
+		return usage_error("--endpoint, --workdir and --ticket-fd are needed", NULL);
+	return -1;
+}
+
+/* Descriptors 0 to 2 exist from here on: nothing opened later may become the task's output. */
+static bool
+have_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= 2);
+	if (fd < 0)
+		return false;
+	(void)close(fd);
+	return true;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct attempt_options chosen = {.ticket_fd = -1, .ready_fd = -1, .environment = environ};
+	struct attempt_outcome outcome = {0};
+	struct un_detail detail = {0};
+	int status;
+	enum un_err err;
+
+	if (!have_standard_descriptors())
+		return EXIT_OURS;
+	status = parse(argc, argv, &chosen);
+	if (status >= 0)
+		return status;
+	err = attempt_run(&chosen, &outcome, &detail);
+	if (outcome.notes[0])
+		log_warn("sandbox", "the kernel refused part of the sandbox: %s", outcome.notes);
+	if (err) {
+		log_error("launch", "%s", un_message(err, &detail));
+		return EXIT_OURS;
+	}
+	return outcome.exit_status;
+}

@@ -1,0 +1,523 @@
+#include "launch/attempt.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "crypto/box.h"
+#include "crypto/hash.h"
+#include "keeper/ticket.h"
+#include "launch/bundle.h"
+#include "launch/command.h"
+#include "launch/report.h"
+#include "launch/result.h"
+#include "launch/task_secrets.h"
+#include "launch/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONNECT_MS 5000
+#define CONNECT_PAUSE_MS 20
+#define BUNDLE_MS 120000
+#define BUNDLE_MAX (512ull << 20) /* bytes of a packed bundle */
+#define CLAIM_REPLY_MAX (160u << 20) /* a hundred values of 1 MiB, inputs, and what is around them */
+
+struct attempt {
+	const struct attempt_options *options;
+	struct attempt_outcome outcome;
+	char workdir[PATH_MAX];
+	int workdir_fd;
+	bool made_workdir;
+	int bundle_fd;
+	int outputs_fd;
+	int signal_fd;
+	struct sandbox sandbox;
+	uint8_t id[ATTEMPT_ID_LEN];
+	struct secbuf *private_key;
+	struct channel *channel;
+	Union__V1__ClaimResponse *claim;
+	struct reporter *reporter;
+	struct attempt_paths paths;
+	struct task_secrets secrets;
+	struct redact_set *values;
+	struct result result;
+};
+
+static const char *const folders[] = {"bundle", "outputs", "tmp", "raw", "checkpoints", "secrets"};
+
+static void
+clear_workdir(int fd)
+{
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+		(void)!tree_remove(fd, folders[i]);
+	(void)unlinkat(fd, "inputs.pb", 0);
+}
+
+/* Opens the working folder, private, and ours as long as we live. */
+static enum un_err
+open_workdir(struct attempt *attempt, struct un_detail *detail)
+{
+	const char *given = attempt->options->workdir;
+
+	attempt->made_workdir = mkdir(given, 0700) == 0;
+	if (!realpath(given, attempt->workdir))
+		return un_fail_errno(detail, errno, "cannot use the working folder '%s'", given);
+	attempt->workdir_fd = open(attempt->workdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (attempt->workdir_fd < 0)
+		return un_fail_errno(detail, errno, "cannot open the working folder '%s'", given);
+	if (flock(attempt->workdir_fd, LOCK_EX | LOCK_NB) != 0)
+		return un_fail(detail, UN_ERR_BUSY, "another launcher uses the working folder '%s'",
+		               given);
+	if (fchmod(attempt->workdir_fd, 0700) != 0)
+		return un_fail_errno(detail, errno, "cannot make '%s' private", given);
+	clear_workdir(attempt->workdir_fd); /* of an attempt that was killed here */
+	return UN_OK;
+}
+
+static enum un_err
+set_path(char path[PATH_MAX], const struct attempt *attempt, const char *name)
+{
+	int len = snprintf(path, PATH_MAX, "%s/%s", attempt->workdir, name);
+
+	return len > 0 && len < PATH_MAX ? UN_OK : UN_ERR_TOO_LARGE;
+}
+
+static enum un_err
+set_paths(struct attempt *attempt)
+{
+	struct attempt_paths *paths = &attempt->paths;
+	enum un_err err = set_path(paths->inputs, attempt, "inputs.pb");
+
+	if (!err)
+		err = set_path(paths->outputs, attempt, "outputs");
+	if (!err)
+		err = set_path(paths->temporary, attempt, "tmp");
+	if (!err)
+		err = set_path(paths->raw, attempt, "raw");
+	if (!err)
+		err = set_path(paths->checkpoints, attempt, "checkpoints");
+	memcpy(paths->secrets, attempt->sandbox.secrets_path, sizeof paths->secrets);
+	paths->sdk = attempt->options->sdk;
+	return err;
+}
+
+static enum un_err
+catch_signals(struct attempt *attempt)
+{
+	sigset_t signals, pipe_signal;
+
+	supervise_signals(&signals);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0)
+		return un_err_from_errno(errno);
+	attempt->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	(void)sigemptyset(&pipe_signal);
+	(void)sigaddset(&pipe_signal, SIGPIPE);
+	(void)sigprocmask(SIG_BLOCK, &pipe_signal, NULL);
+	return attempt->signal_fd >= 0 ? UN_OK : un_err_from_errno(errno);
+}
+
+/* A control plane that is just being restarted is waited for; after the claim was sent, nothing is
+ * tried twice. */
+static enum un_err
+connect_patiently(struct channel *channel, struct un_detail *detail)
+{
+	int64_t deadline_ms = clock_mono_ms() + CONNECT_MS;
+
+	for (;;) {
+		enum un_err err = channel_connect(channel, deadline_ms, detail);
+
+		if (!err || !un_err_may_retry(err) ||
+		    clock_mono_ms() + CONNECT_PAUSE_MS >= deadline_ms)
+			return err;
+		(void)poll(NULL, 0, CONNECT_PAUSE_MS);
+	}
+}
+
+static enum un_err
+read_ticket(struct attempt *attempt, struct secbuf **ret_ticket, struct un_detail *detail)
+{
+	struct secbuf *ticket;
+	enum un_err err = secbuf_read(attempt->options->ticket_fd, TICKET_LEN_MAX, &ticket);
+
+	if (err)
+		return un_fail(detail, err, "cannot read the ticket: %s", un_err_text(err));
+	err = ticket_attempt(ticket, attempt->id);
+	if (err) {
+		secbuf_free(ticket);
+		return un_fail(detail, err, "what came in place of a ticket is none");
+	}
+	*ret_ticket = ticket;
+	return UN_OK;
+}
+
+/* The lease goes into a secbuf, and out of the message. */
+static enum un_err
+take_lease(struct attempt *attempt, int64_t start_ms, struct un_detail *detail)
+{
+	Union__V1__ClaimResponse *claim = attempt->claim;
+	struct report_plan plan = {.channel = attempt->channel, .lease_start_ms = start_ms};
+	enum un_err err;
+
+	if (!claim->lease_ttl || claim->lease_ttl->seconds < 1 || claim->lease_ttl->seconds > 86400 ||
+	    claim->lease.len == 0 || claim->lease.len > 64)
+		return un_fail(detail, UN_ERR_PROTOCOL, "the control plane gave no usable lease");
+	plan.lease_ttl_ms = claim->lease_ttl->seconds * 1000;
+	err = secbuf_copy(claim->lease.data, claim->lease.len, &plan.lease);
+	explicit_bzero(claim->lease.data, claim->lease.len);
+	if (err)
+		return err;
+	attempt->channel = NULL;
+	return report_new(&plan, &attempt->reporter);
+}
+
+static enum un_err
+claim(struct attempt *attempt, struct un_detail *detail)
+{
+	Union__V1__ClaimRequest request = UNION__V1__CLAIM_REQUEST__INIT;
+	struct channel_call call = {.method = "/union.v1.AttemptService/Claim",
+	                            .request = &request.base,
+	                            .reply = &union__v1__claim_response__descriptor,
+	                            .reply_max = CLAIM_REPLY_MAX};
+	struct secbuf *ticket = NULL;
+	uint8_t public_key[BOX_PUBLIC_LEN];
+	ProtobufCMessage *reply;
+	int64_t start_ms;
+	enum un_err err = read_ticket(attempt, &ticket, detail);
+
+	if (!err)
+		err = box_keypair(&attempt->private_key, public_key);
+	if (!err)
+		err = channel_new(attempt->options->endpoint, NULL, &attempt->channel, detail);
+	if (!err)
+		err = connect_patiently(attempt->channel, detail);
+	if (err)
+		goto out;
+	request.ticket.len = secbuf_len(ticket);
+	request.ticket.data = (uint8_t *)(uintptr_t)secbuf_peek(ticket); /* only read */
+	request.public_key.len = sizeof public_key;
+	request.public_key.data = public_key;
+	start_ms = clock_mono_ms();
+	err = channel_unary(attempt->channel, &call, &reply, detail);
+	if (err)
+		goto out;
+	attempt->claim = (Union__V1__ClaimResponse *)reply;
+	err = take_lease(attempt, start_ms, detail);
+out:
+	secbuf_free(ticket);
+	return err;
+}
+
+static void
+say_ready(const struct attempt *attempt)
+{
+	if (attempt->options->ready_fd >= 0)
+		(void)!write(attempt->options->ready_fd, "\n", 1);
+}
+
+/* Before the reporter's thread runs, its channel is free to fetch the bundle. */
+static enum un_err
+fetch_bundle(struct attempt *attempt, struct un_detail *detail)
+{
+	struct channel_file file = {.url = attempt->claim->bundle_url,
+	                            .size = attempt->claim->bundle_size < BUNDLE_MAX
+	                                            ? attempt->claim->bundle_size
+	                                            : BUNDLE_MAX,
+	                            .deadline_ms = clock_mono_ms() + BUNDLE_MS,
+	                            .fd = -1};
+	uint64_t size;
+	enum un_err err = tree_make(attempt->workdir_fd, "bundle", &attempt->bundle_fd, detail);
+
+	if (err || !attempt->claim->bundle_url[0])
+		return err;
+	if (attempt->claim->bundle_size > BUNDLE_MAX)
+		return un_fail(detail, UN_ERR_BUNDLE_REFUSED, "the code bundle is refused: over %llu MiB",
+		               BUNDLE_MAX >> 20);
+	file.fd = memfd_create("bundle", MFD_CLOEXEC);
+	if (file.fd < 0)
+		return un_fail_errno(detail, errno, "cannot make a place for the code bundle");
+	err = report_fetch(attempt->reporter, &file, &size, detail);
+	if (!err && lseek(file.fd, 0, SEEK_SET) != 0)
+		err = un_err_from_errno(errno);
+	if (!err)
+		err = bundle_unpack(file.fd, attempt->bundle_fd, detail);
+	io_close(&file.fd);
+	return err;
+}
+
+static enum un_err
+write_inputs(struct attempt *attempt, struct un_detail *detail)
+{
+	Flyteidl__Core__LiteralMap none = FLYTEIDL__CORE__LITERAL_MAP__INIT;
+	const Flyteidl__Core__LiteralMap *inputs =
+	        attempt->claim->inputs ? attempt->claim->inputs : &none;
+	size_t len = flyteidl__core__literal_map__get_packed_size(inputs);
+	uint8_t *bytes = mem_alloc(len);
+	int fd = -1;
+	enum un_err err;
+
+	if (!bytes)
+		return UN_ERR_NO_MEMORY;
+	(void)flyteidl__core__literal_map__pack(inputs, bytes);
+	fd = openat(attempt->workdir_fd, "inputs.pb", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	err = fd >= 0 ? io_write_all(fd, bytes, len) : un_err_from_errno(errno);
+	io_close(&fd);
+	mem_wipe_free(bytes, len);
+	return err ? un_fail(detail, err, "cannot write the task's inputs: %s", un_err_text(err)) : UN_OK;
+}
+
+static enum un_err
+make_folders(struct attempt *attempt, struct un_detail *detail)
+{
+	enum un_err err = tree_make(attempt->workdir_fd, "outputs", &attempt->outputs_fd, detail);
+
+	for (size_t i = 0; !err && i < 3; i++) {
+		static const char *const names[] = {"tmp", "raw", "checkpoints"};
+		int fd;
+
+		err = tree_make(attempt->workdir_fd, names[i], &fd, detail);
+		if (!err)
+			(void)close(fd);
+	}
+	return err;
+}
+
+/* One line of our own in the attempt's log. */
+static void
+log_own(struct attempt *attempt, const char *text)
+{
+	char line[SANDBOX_NOTES_MAX + 128];
+	int len = snprintf(line, sizeof line, "[union-exec: %s]\n", text);
+
+	if (len > 0)
+		(void)!report_log(attempt->reporter, (const uint8_t *)line,
+		                  (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
+}
+
+static enum un_err
+open_secrets(struct attempt *attempt, struct un_detail *detail)
+{
+	size_t unseen = 0;
+	enum un_err err = task_secrets_open(&attempt->secrets, attempt->claim, attempt->private_key,
+	                                    attempt->id, detail);
+
+	secbuf_free(attempt->private_key);
+	attempt->private_key = NULL;
+	if (!err)
+		err = task_secrets_redaction(&attempt->secrets, &attempt->values, &unseen);
+	if (!err)
+		err = task_secrets_write(&attempt->secrets, attempt->sandbox.secrets_fd, detail);
+	if (err)
+		return err;
+	sandbox_seal(&attempt->sandbox);
+	if (attempt->sandbox.notes[0]) {
+		char text[SANDBOX_NOTES_MAX + 64];
+
+		(void)snprintf(text, sizeof text, "the kernel refused part of the sandbox: %s",
+		               attempt->sandbox.notes);
+		log_own(attempt, text);
+	}
+	if (unseen) {
+		char text[128];
+
+		(void)snprintf(text, sizeof text,
+		               "%zu of the secrets are shorter than %d bytes and not looked for in the output",
+		               unseen, REDACT_VALUE_MIN);
+		log_own(attempt, text);
+	}
+	return UN_OK;
+}
+
+/* Starts the task's process; the environment with the values is gone when this returns. */
+static enum un_err
+start_child(struct attempt *attempt, const struct command *command, struct child *ret_child,
+            struct un_detail *detail)
+{
+	char program[PATH_MAX];
+	struct command_facts facts;
+	struct environment *environment = NULL;
+	struct child_plan plan = {
+	        .program = program, .args = command->words, .dir_fd = attempt->bundle_fd};
+	enum un_err err = environment_new(&environment);
+
+	if (err)
+		return err;
+	err = command_environment(attempt->claim, &attempt->paths, attempt->options->environment,
+	                          &facts, environment, detail);
+	if (!err)
+		err = child_find(command->words[0], environment_get(environment, "PATH"), program,
+		                 sizeof program, detail);
+	if (!err)
+		err = task_secrets_set(&attempt->secrets, attempt->paths.secrets, environment, detail);
+	if (!err)
+		err = environment_vector(environment, &plan.environment);
+	if (!err)
+		err = report_start(attempt->reporter, detail);
+	if (!err)
+		err = sandbox_join(&attempt->sandbox, detail);
+	if (!err)
+		err = child_start(&plan, ret_child, detail);
+	environment_free(environment);
+	return err;
+}
+
+static int64_t
+timeout_of(const Union__V1__ClaimResponse *claim)
+{
+	const Google__Protobuf__Duration *timeout = claim->timeout;
+
+	if (!timeout || timeout->seconds < 0 || timeout->nanos < 0 ||
+	    timeout->seconds > INT64_MAX / 2000)
+		return 0;
+	return timeout->seconds * 1000 + timeout->nanos / 1000000;
+}
+
+static enum un_err
+run_task(struct attempt *attempt, struct ending *ret_ending, struct un_detail *detail)
+{
+	struct command command;
+	struct child child = {.pid_fd = -1, .out_fd = -1, .err_fd = -1};
+	struct supervision plan = {.sandbox = &attempt->sandbox,
+	                           .child = &child,
+	                           .reporter = attempt->reporter,
+	                           .values = attempt->values,
+	                           .signal_fd = attempt->signal_fd,
+	                           .timeout_ms = timeout_of(attempt->claim)};
+	enum un_err err = command_init(&command, attempt->claim, &attempt->paths, detail);
+
+	if (err)
+		return err;
+	err = start_child(attempt, &command, &child, detail);
+	command_fini(&command);
+	if (err)
+		return err;
+	err = supervise(&plan, ret_ending);
+	child_close(&child);
+	return err;
+}
+
+/* What the task itself or who wrote it can mend. */
+static bool
+is_users_fault(enum un_err err)
+{
+	return err == UN_ERR_BUNDLE_REFUSED || err == UN_ERR_NOT_FOR_ENVIRONMENT ||
+	       err == UN_ERR_MOUNT_COLLISION || err == UN_ERR_BAD_NAME || err == UN_ERR_INVALID ||
+	       err == UN_ERR_TOO_LARGE || err == UN_ERR_NOT_FOUND || err == UN_ERR_DENIED;
+}
+
+static enum un_err
+prepare(struct attempt *attempt, struct un_detail *detail)
+{
+	enum un_err err = open_secrets(attempt, detail);
+
+	if (!err)
+		err = fetch_bundle(attempt, detail);
+	if (!err)
+		err = make_folders(attempt, detail);
+	if (!err)
+		err = write_inputs(attempt, detail);
+	return err;
+}
+
+/* From the claim on: whatever happens, the control plane is told, unless the lease is lost. */
+static enum un_err
+run_claimed(struct attempt *attempt, struct un_detail *detail)
+{
+	const Flyteidl__Core__TaskTemplate *task = attempt->claim->task;
+	struct result_source source = {.interface = task ? task->interface : NULL,
+	                               .timeout_ms = timeout_of(attempt->claim)};
+	struct un_detail why = {0};
+	struct ending ending = {0};
+	enum un_err err = prepare(attempt, &why);
+
+	if (!err)
+		err = run_task(attempt, &ending, &why);
+	if (!err && ending.cause == ENDED_LEASE_LOST)
+		return un_fail(detail, UN_ERR_BAD_TICKET,
+		               "the lease of the attempt is over; the task was killed");
+	if (err) {
+		err = result_of_failure(&attempt->result, err, &why, is_users_fault(err));
+	} else {
+		source.dir_fd = attempt->outputs_fd;
+		source.values = attempt->values;
+		err = result_of_task(&attempt->result, &source, &ending);
+	}
+	if (err)
+		err = result_of_failure(&attempt->result, err, NULL, false);
+	if (err)
+		return err;
+	attempt->outcome.exit_status = result_exit_status(&attempt->result);
+	return report_finish(attempt->reporter, &attempt->result.finish, detail);
+}
+
+static void
+clean_up(struct attempt *attempt)
+{
+	report_free(attempt->reporter);
+	channel_free(attempt->channel);
+	result_fini(&attempt->result);
+	redact_set_free(attempt->values);
+	task_secrets_close(&attempt->secrets);
+	secbuf_free(attempt->private_key);
+	channel_message_free(attempt->claim);
+	sandbox_end(&attempt->sandbox);
+	io_close(&attempt->bundle_fd);
+	io_close(&attempt->outputs_fd);
+	io_close(&attempt->signal_fd);
+	if (attempt->workdir_fd >= 0)
+		clear_workdir(attempt->workdir_fd);
+	io_close(&attempt->workdir_fd);
+	if (attempt->made_workdir)
+		(void)rmdir(attempt->workdir);
+}
+
+enum un_err
+attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_outcome,
+            struct un_detail *detail)
+{
+	struct attempt attempt = {.options = options,
+	                          .workdir_fd = -1,
+	                          .bundle_fd = -1,
+	                          .outputs_fd = -1,
+	                          .signal_fd = -1,
+	                          .sandbox = {.secrets_fd = -1, .shared_fd = -1, .init_fd = -1}};
+	bool entered = false;
+	enum un_err err;
+
+	result_init(&attempt.result);
+	(void)umask(077);
+	err = open_workdir(&attempt, detail);
+	if (!err) {
+		entered = true;
+		err = options->plain ? sandbox_enter_plain(&attempt.sandbox, attempt.workdir, detail)
+		                     : sandbox_enter(&attempt.sandbox, attempt.workdir, detail);
+	}
+	if (!err)
+		err = set_paths(&attempt);
+	if (!err)
+		err = catch_signals(&attempt);
+	if (!err)
+		err = crypto_init();
+	if (!err)
+		err = claim(&attempt, detail);
+	if (!err) {
+		say_ready(&attempt);
+		err = run_claimed(&attempt, detail);
+	}
+	memcpy(attempt.outcome.notes, attempt.sandbox.notes, sizeof attempt.outcome.notes);
+	if (!entered)
+		io_close(&attempt.workdir_fd); /* another launcher's: nothing there is ours to remove */
+	clean_up(&attempt);
+	*ret_outcome = attempt.outcome;
+	return err;
+}

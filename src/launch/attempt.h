@@ -1,0 +1,32 @@
+/* attempt.h - one attempt from its ticket to its end: what union-exec does.
+ *
+ * Claims the attempt, opens its secrets, builds the sandbox, runs the task, redacts its output, checks
+ * its results, reports, and removes everything it made. Once in a process. */
+#ifndef LAUNCH_ATTEMPT_H
+#define LAUNCH_ATTEMPT_H
+
+#include "base/err.h"
+#include "launch/sandbox.h"
+
+#include <stdbool.h>
+
+struct attempt_options {
+	const char *endpoint; /* of the control plane */
+	int ticket_fd;        /* the ticket is all that can be read from it */
+	const char *workdir;  /* of this attempt alone; made when it is not there */
+	const char *sdk;      /* a folder for PYTHONPATH; NULL: none */
+	int ready_fd;         /* gets one byte when the attempt is claimed; -1: none */
+	bool plain;           /* use no namespaces */
+	char *const *environment; /* of this process: a few names are passed on to the task */
+};
+
+struct attempt_outcome {
+	int exit_status; /* the task's; 0 or 1 where it ended otherwise */
+	char notes[SANDBOX_NOTES_MAX]; /* what the kernel refused; "" when nothing */
+};
+
+/* UN_OK: the task ran (well or not) and its end was acknowledged, or its failure to start was. */
+MUST_CHECK enum un_err attempt_run(const struct attempt_options *options,
+                                   struct attempt_outcome *ret_outcome, struct un_detail *detail);
+
+#endif

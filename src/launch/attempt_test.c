@@ -1,0 +1,396 @@
+/* The whole of union-exec against a control plane made for tests: tests/launch/plane.h. */
+#include "launch/plane.h"
+#include "test.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define SUCCEEDED UNION__V1__FINISH_REQUEST__OUTCOME__SUCCEEDED
+#define FAILED UNION__V1__FINISH_REQUEST__OUTCOME__FAILED
+
+static void
+use_shell(struct plane *plane, const char *script)
+{
+	plane_init(plane);
+	plane->words[0] = "/bin/sh";
+	plane->words[1] = "-c";
+	plane->words[2] = script;
+}
+
+static void
+add_secret(struct plane *plane, const char *name, const char *value)
+{
+	plane->secrets[plane->secret_count++] =
+	        (struct plane_secret){.name = name, .value = value, .len = strlen(value)};
+}
+
+static void
+expect_outcome(const struct plane *plane, int outcome, int exit_status)
+{
+	if (!plane->finished || (int)plane->finish->outcome != outcome)
+		print_message("log: %s\nerror: %s\n", buf_text(&plane->log),
+		              plane->finished && plane->finish->error ? plane->finish->error->message
+		                                                      : "none");
+	EXPECT(plane->finished);
+	EXPECT_INT(outcome, plane->finish->outcome);
+	EXPECT_INT(exit_status, plane->exit_status);
+}
+
+static void
+expect_log(const struct plane *plane, const char *text)
+{
+	EXPECT_STR(text, buf_text(&plane->log));
+}
+
+static void
+expect_error(const struct plane *plane, const char *code, const char *part)
+{
+	EXPECT(plane->finish->error != NULL);
+	EXPECT_STR(code, plane->finish->error->code);
+	if (!strstr(plane->finish->error->message, part))
+		print_message("%s\n", plane->finish->error->message);
+	EXPECT(strstr(plane->finish->error->message, part) != NULL);
+}
+
+TEST(attempt, a_task_that_asked_for_a_secret_has_it_and_the_log_does_not)
+{
+	struct plane plane;
+
+	use_shell(&plane, "cat \"$FLYTE_SECRETS_DEFAULT_DIR/db_password\"; echo; "
+	                  "printf 'again hunter22-sword'; sleep 0.1; echo fish >&2; echo '-end'");
+	add_secret(&plane, "db_password", "hunter22-swordfish");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	EXPECT(strncmp(buf_text(&plane.log), "[secret db_password]\n", 21) == 0);
+	EXPECT_NULL(strstr(buf_text(&plane.log), "hunter22-swordfish"));
+	plane_fini(&plane);
+}
+
+TEST(attempt, every_way_to_mount_a_secret)
+{
+	struct plane plane;
+
+	use_shell(&plane,
+	          "cd \"$FLYTE_SECRETS_DEFAULT_DIR\"; for f in Any any file grp/deep deep; do "
+	          "[ \"$(wc -c <$f)\" -gt 9 ] || echo missing $f; done; "
+	          "[ \"$AS_ENV\" = env-value-1 ] || echo no AS_ENV; "
+	          "[ \"$_UNION_ENV\" = env-value-1 ] || echo no _UNION_ENV; "
+	          "[ \"$(cat $FILE_PATH)\" = file-value-1 ] || echo no FILE_PATH; "
+	          "env | grep -q any-value-1 && echo any is in the environment; "
+	          "echo x 2>/dev/null >new && echo writable; echo done");
+	add_secret(&plane, "Any", "any-value-1");
+	add_secret(&plane, "env", "env-value-1");
+	plane.secrets[1].mount = 1;
+	plane.secrets[1].env_var = "AS_ENV";
+	add_secret(&plane, "file", "file-value-1");
+	plane.secrets[2].mount = 2;
+	plane.secrets[2].env_var = "FILE_PATH";
+	add_secret(&plane, "deep", "deep-value-1");
+	plane.secrets[3].group = "grp";
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_log(&plane, "done\n");
+	plane_fini(&plane);
+}
+
+TEST(attempt, the_environment_is_clean_and_has_the_facts)
+{
+	struct plane plane;
+
+	use_shell(&plane, "env | sort | sed 's#=.*/#=#' | grep -v -e ^PWD -e ^_= -e ^SHLVL -e ^OLDPWD "
+	                  "-e ^USER -e ^LOGNAME -e ^SHELL -e ^TERM -e ^HOSTNAME -e ^LANG -e ^LC_ -e ^TZ "
+	                  "-e ^SSL -e ^HOME -e ^PATH; ls /proc/self/fd | wc -l; cat; umask");
+	plane.envs[0][0] = "FROM_RUN";
+	plane.envs[0][1] = "yes";
+	plane.envs[1][0] = "FLYTE_ATTEMPT_NUMBER";
+	plane.envs[1][1] = "99";
+	plane.env_count = 2;
+	plane.sdk = "/some/sdk";
+	EXPECT_INT(0, setenv("LEAKED_BY_ENGINE", "1", 1));
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_log(&plane, "FLYTE_ATTEMPT_NUMBER=2\nFLYTE_INTERNAL_EXECUTION_DOMAIN=d\n"
+	                   "FLYTE_INTERNAL_EXECUTION_ID=e1\nFLYTE_INTERNAL_EXECUTION_PROJECT=p\n"
+	                   "FLYTE_INTERNAL_TASK_DOMAIN=\nFLYTE_INTERNAL_TASK_NAME=t1\n"
+	                   "FLYTE_INTERNAL_TASK_PROJECT=\nFLYTE_INTERNAL_TASK_VERSION=v1\n"
+	                   "FLYTE_SECRETS_DEFAULT_DIR=secrets\nFLYTE_SECRETS_ENV_PREFIX=_UNION_\n"
+	                   "FLYTE_SECRETS_FILE_PREFIX=\nFROM_RUN=yes\nPYTHONDONTWRITEBYTECODE=1\n"
+	                   "PYTHONPATH=sdk\nPYTHONUNBUFFERED=1\nTMPDIR=tmp\n4\n0022\n");
+	plane_fini(&plane);
+}
+
+TEST(attempt, the_task_sees_no_process_but_its_own)
+{
+	struct plane plane;
+
+	use_shell(&plane, "ls /proc | grep -c '^[0-9]*$'; cat /proc/1/comm; "
+	                  "tr '\\0' '\\n' </proc/1/environ 2>/dev/null | grep -c . ; "
+	                  "kill -0 $PPID 2>/dev/null && echo parent is visible; "
+	                  "grep -E '^(NoNewPrivs|Seccomp)' /proc/self/status | head -1; ulimit -c");
+	add_secret(&plane, "s", "value-of-secret");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	EXPECT(strstr(buf_text(&plane.log), "union-init\n") != NULL);
+	EXPECT(strstr(buf_text(&plane.log), "NoNewPrivs:\t1\n0\n") != NULL);
+	EXPECT_NULL(strstr(buf_text(&plane.log), "union-exec"));
+	plane_fini(&plane);
+}
+
+TEST(attempt, exit_statuses_and_signals_are_told_plainly)
+{
+	struct plane plane;
+
+	use_shell(&plane, "exit 7");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, FAILED, 7);
+	expect_error(&plane, "task-failed", "exit status 7");
+	plane_fini(&plane);
+	use_shell(&plane, "kill -SEGV $$");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, FAILED, 128 + 11);
+	expect_error(&plane, "task-failed", "SIGSEGV");
+	plane_fini(&plane);
+	use_shell(&plane, "");
+	plane.words[0] = "/no/such/program-anywhere";
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, FAILED, 1);
+	expect_error(&plane, "not-found", "program-anywhere");
+	plane_fini(&plane);
+}
+
+TEST(attempt, an_interpreter_of_another_machine_is_found_by_its_name)
+{
+	struct plane plane;
+
+	use_shell(&plane, "echo found");
+	plane.words[0] = "/opt/elsewhere/bin/sh";
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_log(&plane, "found\n");
+	plane_fini(&plane);
+}
+
+TEST(attempt, placeholders_of_the_command_are_filled_in)
+{
+	struct plane plane;
+
+	use_shell(&plane, "[ -s \"$1\" ] || echo inputs are empty; [ -d \"$2\" ] || echo no folder; "
+	                  "echo \"$3 $4\"; pwd | grep -o 'bundle$'");
+	plane.words[3] = "sh";
+	plane.words[4] = "{{.Input}}";
+	plane.words[5] = "{{ $outputPrefix }}";
+	plane.words[6] = "<{{.prevCheckpointPrefix}}>";
+	plane.words[7] = "{{.unknown}}";
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_log(&plane, "inputs are empty\n<\"\"> {{.unknown}}\nbundle\n");
+	plane_fini(&plane);
+}
+
+TEST(attempt, everything_the_task_leaves_behind_is_killed)
+{
+	struct plane plane;
+
+	for (int plain = 0; plain < 2; plain++) {
+		use_shell(&plane, "setsid sh -c 'trap \"\" TERM HUP; sleep 1000' & sleep 1000 & echo started");
+		plane.plain = plain;
+		plane_run(&plane, UNION_EXEC);
+		expect_outcome(&plane, SUCCEEDED, 0);
+		EXPECT(plane.run_ms < 10000);
+		plane_fini(&plane);
+	}
+}
+
+TEST(attempt, runs_into_its_timeout_and_is_killed_when_it_does_not_listen)
+{
+	struct plane plane;
+
+	use_shell(&plane, "trap 'echo told; exit 0' TERM; echo up; while :; do sleep 0.02; done");
+	plane.timeout_ms = 300;
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, UNION__V1__FINISH_REQUEST__OUTCOME__TIMED_OUT, 1);
+	expect_error(&plane, "task-timed-out", "0.300 seconds");
+	EXPECT(strstr(buf_text(&plane.log), "told\n") != NULL);
+	plane_fini(&plane);
+}
+
+TEST(attempt, a_cancel_ends_the_task)
+{
+	struct plane plane;
+
+	use_shell(&plane, "echo up; exec sleep 1000");
+	plane.lease_ms = 1000;
+	plane.cancel = true;
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, UNION__V1__FINISH_REQUEST__OUTCOME__CANCELLED, 128 + 15);
+	EXPECT(plane.heartbeats > 0);
+	plane_fini(&plane);
+}
+
+TEST(attempt, a_signal_to_the_launcher_reaches_the_task)
+{
+	struct plane plane;
+
+	use_shell(&plane, "trap 'echo told; exit 3' TERM; echo up; while :; do sleep 0.02; done");
+	plane.signal_at_log = 15;
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, UNION__V1__FINISH_REQUEST__OUTCOME__SYSTEM_FAILED, 3);
+	expect_error(&plane, "interrupted", "SIGTERM");
+	EXPECT(strstr(buf_text(&plane.log), "told\n") != NULL);
+	plane_fini(&plane);
+}
+
+TEST(attempt, a_control_plane_that_does_not_answer_ends_the_task_with_the_lease)
+{
+	struct plane plane;
+
+	use_shell(&plane, "exec sleep 1000");
+	plane.lease_ms = 1000;
+	plane.silent_after_claim = true;
+	plane_run(&plane, UNION_EXEC);
+	EXPECT(!plane.finished);
+	EXPECT_INT(125, plane.exit_status);
+	plane_fini(&plane);
+}
+
+TEST(attempt, broken_connections_lose_and_double_nothing)
+{
+	struct plane plane;
+
+	use_shell(&plane, "for i in 1 2 3 4 5; do echo line $i; sleep 0.08; done");
+	plane.drop_calls = 4;
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_log(&plane, "line 1\nline 2\nline 3\nline 4\nline 5\n");
+	plane_fini(&plane);
+}
+
+TEST(attempt, a_refused_claim_runs_nothing)
+{
+	struct plane plane;
+
+	use_shell(&plane, "echo must not run");
+	plane.claim_refused = true;
+	plane_run(&plane, UNION_EXEC);
+	EXPECT(!plane.finished);
+	EXPECT_INT(125, plane.exit_status);
+	EXPECT_INT(0, plane.log.len);
+	plane_fini(&plane);
+}
+
+TEST(attempt, a_key_that_was_delivered_for_another_attempt_does_not_open)
+{
+	struct plane plane;
+
+	use_shell(&plane, "echo must not run");
+	add_secret(&plane, "s", "value-of-secret");
+	plane.wrong_attempt = true;
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, UNION__V1__FINISH_REQUEST__OUTCOME__SYSTEM_FAILED, 1);
+	expect_error(&plane, "not-authentic", "'s' does not open");
+	EXPECT_INT(0, plane.log.len);
+	plane_fini(&plane);
+}
+
+TEST(attempt, a_binary_value_as_variable_fails_before_the_task_starts)
+{
+	struct plane plane;
+
+	use_shell(&plane, "echo must not run");
+	plane.secrets[plane.secret_count++] =
+	        (struct plane_secret){.name = "bin", .mount = 1, .value = "a\0bcdef", .len = 8};
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, FAILED, 1);
+	expect_error(&plane, "not-for-environment", "bin");
+	EXPECT(strstr(plane.finish->error->message, "hint: mount it as a file") != NULL);
+	EXPECT_INT(0, plane.log.len);
+	plane_fini(&plane);
+}
+
+/* A bundle that the command line's tar made would do too; this one is the smallest there is. */
+static void
+pack_bundle(const char *name, const char *text, struct buf *packed)
+{
+	static uint8_t tar[2048];
+	z_stream zip = {0};
+	unsigned sum = 0;
+
+	memset(tar, 0, sizeof tar);
+	memcpy(tar, name, strlen(name));
+	memcpy(tar + 100, "0000755", 8);
+	(void)snprintf((char *)tar + 124, 12, "%011zo", strlen(text));
+	memset(tar + 148, ' ', 8);
+	tar[156] = '0';
+	memcpy(tar + 257, "ustar\00000", 8);
+	for (size_t i = 0; i < 512; i++)
+		sum += tar[i];
+	(void)snprintf((char *)tar + 148, 8, "%06o", sum);
+	memcpy(tar + 512, text, strlen(text));
+	buf_init(packed, 4096, BUF_PLAIN);
+	EXPECT_OK(buf_reserve(packed, 4000));
+	EXPECT_INT(Z_OK, deflateInit2(&zip, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY));
+	zip.next_in = tar;
+	zip.avail_in = sizeof tar;
+	zip.next_out = packed->data;
+	zip.avail_out = 4000;
+	EXPECT_INT(Z_STREAM_END, deflate(&zip, Z_FINISH));
+	buf_added(packed, zip.total_out);
+	EXPECT_INT(Z_OK, deflateEnd(&zip));
+}
+
+TEST(attempt, the_bundle_is_the_current_folder)
+{
+	struct plane plane;
+	struct buf bundle;
+
+	pack_bundle("run.sh", "#!/bin/sh\necho from the bundle\n", &bundle);
+	use_shell(&plane, "./run.sh");
+	plane.bundle = bundle.data;
+	plane.bundle_len = bundle.len;
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_log(&plane, "from the bundle\n");
+	plane_fini(&plane);
+	buf_fini(&bundle);
+}
+
+TEST(attempt, a_bundle_that_leads_elsewhere_fails_the_task)
+{
+	struct plane plane;
+	struct buf bundle;
+
+	pack_bundle("../run.sh", "#!/bin/sh\n", &bundle);
+	use_shell(&plane, "echo must not run");
+	plane.bundle = bundle.data;
+	plane.bundle_len = bundle.len;
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, FAILED, 1);
+	expect_error(&plane, "bundle-refused", "'../run.sh' leads out");
+	plane_fini(&plane);
+	buf_fini(&bundle);
+}
+
+TEST(attempt, without_namespaces_it_says_so_and_leaves_nothing)
+{
+	struct plane plane;
+
+	use_shell(&plane, "cat \"$FLYTE_SECRETS_DEFAULT_DIR/s\"; echo; ls -ld $FLYTE_SECRETS_DEFAULT_DIR | "
+	                  "cut -c1-10; echo at $FLYTE_SECRETS_DEFAULT_DIR");
+	add_secret(&plane, "s", "value-of-secret");
+	plane.plain = true;
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	EXPECT(strstr(buf_text(&plane.log), "refused part of the sandbox") != NULL);
+	EXPECT(strstr(buf_text(&plane.log), "[secret s]\ndrwx------\nat /") != NULL);
+	{
+		char *path = strstr(buf_text(&plane.log), "at /") + 3;
+
+		path[strcspn(path, "\n")] = '\0';
+		EXPECT(access(path, F_OK) != 0);
+	}
+	plane_fini(&plane);
+}
+
+TEST_MAIN()

@@ -1,0 +1,399 @@
+#include "launch/sandbox.h"
+
+#include "base/io.h"
+#include "launch/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RAMFS_KIND 0x858458f6
+#define TMPFS_KIND 0x01021994
+#define PROC_IS_NEW 'p'
+#define PROC_IS_OLD 'o'
+#define STRAYS_MAX 1000
+#define ROUNDS_MAX 8
+
+static void
+note(struct sandbox *sandbox, const char *what, int saved_errno)
+{
+	size_t len = strlen(sandbox->notes);
+
+	(void)snprintf(sandbox->notes + len, sizeof sandbox->notes - len, "%s%s (%s)", len ? "; " : "",
+	               what, strerror(saved_errno));
+}
+
+static bool
+write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	int saved_errno = errno;
+
+	if (fd >= 0)
+		(void)close(fd);
+	errno = saved_errno;
+	return done;
+}
+
+/* Maps our own ids to themselves: files keep their owners, and exec drops every capability. */
+static bool
+map_ids(uid_t uid, gid_t gid)
+{
+	char map[64];
+
+	if (!write_text("/proc/self/setgroups", "deny"))
+		return false;
+	(void)snprintf(map, sizeof map, "%u %u 1", uid, uid);
+	if (!write_text("/proc/self/uid_map", map))
+		return false;
+	(void)snprintf(map, sizeof map, "%u %u 1", gid, gid);
+	return write_text("/proc/self/gid_map", map);
+}
+
+static void
+unshare_all(struct sandbox *sandbox)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int user = uid == 0 ? 0 : CLONE_NEWUSER;
+
+	if (unshare(user | CLONE_NEWNS | CLONE_NEWIPC) != 0) {
+		note(sandbox, "no namespaces", errno);
+		return;
+	}
+	if (user && !map_ids(uid, gid))
+		note(sandbox, "no user map", errno);
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+		sandbox->mounts = true;
+	else
+		note(sandbox, "no mounts", errno);
+}
+
+static void
+mount_secrets(struct sandbox *sandbox)
+{
+	if (mkdir(sandbox->secrets_path, 0700) != 0 && errno != EEXIST) {
+		note(sandbox, "no folder for a ramfs", errno);
+		sandbox->mounts = false;
+		return;
+	}
+	if (mount("union-secrets", sandbox->secrets_path, "ramfs",
+	          MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") == 0) {
+		sandbox->secrets_fd = open(sandbox->secrets_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (sandbox->secrets_fd >= 0)
+			return;
+	}
+	note(sandbox, "no ramfs", errno);
+	sandbox->mounts = false;
+}
+
+/* Process 1 of the namespace. It was forked before anything secret was read. */
+static _Noreturn void
+run_init(int ready_fd)
+{
+	sigset_t all, child;
+	char proc = PROC_IS_OLD;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NAME, "union-init");
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0)
+		proc = PROC_IS_NEW;
+	/* A parent that died before PDEATHSIG was set is noticed here: nobody reads. */
+	if (write(ready_fd, &proc, 1) != 1)
+		_exit(1);
+	(void)close_range(0, ~0u, 0);
+	(void)sigemptyset(&child);
+	(void)sigaddset(&child, SIGCHLD);
+	for (;;) {
+		(void)sigwaitinfo(&child, NULL);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+}
+
+static void
+start_init(struct sandbox *sandbox)
+{
+	int ready[2];
+	char proc = 0;
+
+	if (pipe2(ready, O_CLOEXEC) != 0) {
+		note(sandbox, "no init", errno);
+		return;
+	}
+	/* As fork, but into a new PID namespace: we ourselves stay where we are, so that this process
+	 * may still make threads. */
+	sandbox->init = (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_PIDFD | SIGCHLD, NULL,
+	                               &sandbox->init_fd, NULL, NULL);
+	if (sandbox->init == 0) {
+		(void)close(ready[0]);
+		run_init(ready[1]);
+	}
+	(void)close(ready[1]);
+	if (sandbox->init < 0) {
+		note(sandbox, "no PID namespace", errno);
+		sandbox->init = 0;
+		sandbox->init_fd = -1;
+	} else if (read(ready[0], &proc, 1) != 1) {
+		note(sandbox, "no init", ECHILD);
+	} else if (proc == PROC_IS_NEW) {
+		sandbox->proc = true;
+	} else {
+		note(sandbox, "no /proc of its own", EPERM);
+	}
+	(void)close(ready[0]);
+}
+
+static bool
+is_in_memory(int fd)
+{
+	struct statfs facts;
+
+	return fstatfs(fd, &facts) == 0 &&
+	       (facts.f_type == TMPFS_KIND || facts.f_type == RAMFS_KIND);
+}
+
+/* The folder of this user below `base`: ours, private, in memory; -1 when it cannot be. */
+static int
+open_shared(const char *base)
+{
+	char name[32];
+	struct stat facts;
+	int base_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+
+	if (base_fd < 0)
+		return -1;
+	(void)snprintf(name, sizeof name, "union-exec-%u", geteuid());
+	if (is_in_memory(base_fd) && (mkdirat(base_fd, name, 0700) == 0 || errno == EEXIST))
+		fd = openat(base_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	(void)close(base_fd);
+	if (fd >= 0 && (fstat(fd, &facts) != 0 || facts.st_uid != geteuid() ||
+	                (facts.st_mode & 077) != 0))
+		io_close(&fd); /* somebody else was there first */
+	return fd;
+}
+
+static void
+remove_wiped(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0) {
+		tree_wipe(fd);
+		(void)close(fd);
+	}
+	(void)!tree_remove(dir_fd, name);
+}
+
+/* Folders of launchers that are gone: nobody holds their lock. Called with the shared one locked. */
+static void
+remove_strays(int shared_fd)
+{
+	int fd = openat(shared_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	if (!dir) {
+		io_close(&fd);
+		return;
+	}
+	for (int count = 0; count < STRAYS_MAX && (entry = readdir(dir)) != NULL; count++) {
+		int one;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		one = openat(shared_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (one >= 0 && flock(one, LOCK_EX | LOCK_NB) == 0)
+			remove_wiped(shared_fd, entry->d_name);
+		io_close(&one);
+	}
+	(void)closedir(dir);
+}
+
+/* The fallback: a private folder on a tmpfs, locked as long as we live. */
+static enum un_err
+make_shared(struct sandbox *sandbox, struct un_detail *detail)
+{
+	static const char *const bases[] = {"/dev/shm", "/run/shm", NULL};
+	char runtime[64];
+	enum un_err err = UN_OK;
+
+	(void)snprintf(runtime, sizeof runtime, "/run/user/%u", geteuid());
+	sandbox->shared_fd = open_shared(runtime);
+	(void)snprintf(sandbox->secrets_path, sizeof sandbox->secrets_path, "%s", runtime);
+	for (size_t i = 0; bases[i] && sandbox->shared_fd < 0; i++) {
+		sandbox->shared_fd = open_shared(bases[i]);
+		(void)snprintf(sandbox->secrets_path, sizeof sandbox->secrets_path, "%s", bases[i]);
+	}
+	if (sandbox->shared_fd < 0)
+		return un_fail(detail, UN_ERR_DENIED,
+		               "no memory-backed place for secret files: neither namespaces nor a tmpfs");
+	(void)flock(sandbox->shared_fd, LOCK_EX);
+	remove_strays(sandbox->shared_fd);
+	(void)snprintf(sandbox->shared_name, sizeof sandbox->shared_name, "%ld", (long)getpid());
+	err = tree_make(sandbox->shared_fd, sandbox->shared_name, &sandbox->secrets_fd, detail);
+	if (!err)
+		(void)flock(sandbox->secrets_fd, LOCK_EX);
+	(void)flock(sandbox->shared_fd, LOCK_UN);
+	if (!err) {
+		size_t len = strlen(sandbox->secrets_path);
+
+		(void)snprintf(sandbox->secrets_path + len, sizeof sandbox->secrets_path - len,
+		               "/union-exec-%u/%s", geteuid(), sandbox->shared_name);
+	}
+	return err;
+}
+
+static enum un_err
+restrict_self(struct un_detail *detail)
+{
+	struct rlimit none = {0, 0};
+
+	if (setrlimit(RLIMIT_CORE, &none) != 0)
+		return un_fail_errno(detail, errno, "cannot switch core dumps off");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return un_fail_errno(detail, errno, "cannot give up new privileges");
+	/* After the user namespace: an undumpable process may not write its own id map. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return un_fail_errno(detail, errno, "cannot make the launcher undumpable");
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	return UN_OK;
+}
+
+static enum un_err
+begin(struct sandbox *sandbox, const char *workdir, struct un_detail *detail)
+{
+	int len;
+
+	memset(sandbox, 0, sizeof *sandbox);
+	sandbox->secrets_fd = sandbox->shared_fd = sandbox->init_fd = -1;
+	len = snprintf(sandbox->secrets_path, sizeof sandbox->secrets_path, "%s/secrets", workdir);
+	if (workdir[0] != '/' || len < 0 || (size_t)len >= sizeof sandbox->secrets_path)
+		return un_fail(detail, UN_ERR_INVALID, "'%s' is not a usable working folder", workdir);
+	return UN_OK;
+}
+
+enum un_err
+sandbox_enter(struct sandbox *sandbox, const char *workdir, struct un_detail *detail)
+{
+	enum un_err err = begin(sandbox, workdir, detail);
+
+	if (err)
+		return err;
+	unshare_all(sandbox);
+	if (sandbox->mounts)
+		mount_secrets(sandbox);
+	if (sandbox->mounts) /* the init changes /proc: not where others would see it */
+		start_init(sandbox);
+	if (!sandbox->mounts)
+		err = make_shared(sandbox, detail);
+	return err ? err : restrict_self(detail);
+}
+
+enum un_err
+sandbox_enter_plain(struct sandbox *sandbox, const char *workdir, struct un_detail *detail)
+{
+	enum un_err err = begin(sandbox, workdir, detail);
+
+	if (err)
+		return err;
+	note(sandbox, "no namespaces", ECANCELED);
+	err = make_shared(sandbox, detail);
+	return err ? err : restrict_self(detail);
+}
+
+enum un_err
+sandbox_join(struct sandbox *sandbox, struct un_detail *detail)
+{
+	if (sandbox->init > 0 && setns(sandbox->init_fd, CLONE_NEWPID) != 0)
+		return un_fail_errno(detail, errno, "cannot enter the task's PID namespace");
+	return UN_OK;
+}
+
+void
+sandbox_seal(struct sandbox *sandbox)
+{
+	unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+	if (sandbox->mounts && mount(NULL, sandbox->secrets_path, NULL, flags, NULL) != 0)
+		note(sandbox, "secret files stay writable", errno);
+}
+
+/* Without a PID namespace: what has left the task's process group has become our own child. */
+static void
+kill_adopted(void)
+{
+	char path[64], list[4096];
+	ssize_t len;
+	int fd;
+
+	(void)snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	len = read(fd, list, sizeof list - 1);
+	(void)close(fd);
+	if (len <= 0)
+		return;
+	list[len] = '\0';
+	for (char *at = list, *end; *at; at = end) {
+		long pid = strtol(at, &end, 10);
+
+		if (end == at)
+			break;
+		if (pid > 1)
+			(void)kill((pid_t)pid, SIGKILL);
+	}
+}
+
+void
+sandbox_kill(struct sandbox *sandbox, pid_t leader)
+{
+	if (leader > 1)
+		(void)kill(-leader, SIGKILL);
+	if (sandbox->init > 0) {
+		(void)kill(sandbox->init, SIGKILL);
+		return;
+	}
+	for (int round = 0; round < ROUNDS_MAX; round++) { /* each may have had children of its own */
+		kill_adopted();
+		if (leader == 0)
+			while (waitpid(-1, NULL, WNOHANG) > 0)
+				;
+	}
+}
+
+void
+sandbox_end(struct sandbox *sandbox)
+{
+	sandbox_kill(sandbox, 0);
+	if (sandbox->init > 0)
+		(void)waitpid(sandbox->init, NULL, 0);
+	sandbox->init = 0;
+	io_close(&sandbox->init_fd);
+	io_close(&sandbox->secrets_fd);
+	if (sandbox->mounts) {
+		(void)umount2(sandbox->secrets_path, MNT_DETACH);
+		(void)rmdir(sandbox->secrets_path);
+	}
+	if (sandbox->shared_fd >= 0 && sandbox->shared_name[0])
+		remove_wiped(sandbox->shared_fd, sandbox->shared_name);
+	io_close(&sandbox->shared_fd);
+}

@@ -1,0 +1,255 @@
+#include "launch/supervise.h"
+
+#include "base/clock.h"
+#include "base/io.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PIECE 65536
+#define FOREVER_MS 3600000
+#define DRAIN_ROUNDS 1024 /* of PIECE each: what can be in a pipe is far less */
+
+enum { AT_OUT, AT_ERR, AT_CHILD, AT_SIGNAL, AT_REPORT, AT_COUNT };
+
+struct watch {
+	const struct supervision *plan;
+	struct redact_stream *streams[2];
+	int64_t timeout_at_ms; /* INT64_MAX: never */
+	int64_t kill_at_ms;
+	struct ending ending;
+	bool killed;
+	bool reaped;
+};
+
+static const int forwarded[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
+
+void
+supervise_signals(sigset_t *ret_set)
+{
+	(void)sigemptyset(ret_set);
+	for (size_t i = 0; i < sizeof forwarded / sizeof *forwarded; i++)
+		(void)sigaddset(ret_set, forwarded[i]);
+}
+
+static enum un_err
+emit_clean(void *ctx, const uint8_t *bytes, size_t len)
+{
+	const struct supervision *plan = ctx;
+	enum un_err err = UN_OK;
+
+	if (plan->reporter)
+		err = report_log(plan->reporter, bytes, len);
+	if (!err && plan->emit)
+		err = plan->emit(plan->ctx, bytes, len);
+	return err;
+}
+
+/* One read. *ret_open: there may be more, now or later. */
+static enum un_err
+take_output(struct watch *watch, int fd, struct redact_stream *stream, bool *ret_open, bool *ret_any)
+{
+	uint8_t bytes[PIECE];
+	ssize_t got = read(fd, bytes, sizeof bytes);
+	enum un_err err = UN_OK;
+
+	*ret_any = got > 0;
+	*ret_open = got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+	if (got > 0) {
+		err = redact_push(stream, bytes, (size_t)got);
+		explicit_bzero(bytes, (size_t)got); /* it may be a value that the task printed */
+	}
+	return err;
+}
+
+static void
+kill_all(struct watch *watch)
+{
+	sandbox_kill(watch->plan->sandbox, watch->reaped ? 0 : watch->plan->child->pid);
+	watch->killed = true;
+	watch->kill_at_ms = INT64_MAX;
+}
+
+/* Asks the task to end; the first cause is the one that is told. */
+static void
+end_task(struct watch *watch, enum ending_cause cause, int signal_number)
+{
+	if (watch->ending.cause == ENDED_ITSELF)
+		watch->ending.cause = cause;
+	watch->timeout_at_ms = INT64_MAX;
+	if (watch->killed || watch->reaped)
+		return;
+	if (cause == ENDED_LEASE_LOST) {
+		kill_all(watch);
+		return;
+	}
+	(void)kill(-watch->plan->child->pid, signal_number);
+	if (watch->kill_at_ms == INT64_MAX)
+		watch->kill_at_ms = clock_mono_ms() + SUPERVISE_GRACE_MS;
+}
+
+static void
+take_signal(struct watch *watch)
+{
+	struct signalfd_siginfo info;
+	int number;
+
+	if (read(watch->plan->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+		return;
+	number = (int)info.ssi_signo;
+	if (number == SIGTERM || number == SIGINT || number == SIGHUP || number == SIGQUIT) {
+		watch->ending.told_signal = number;
+		end_task(watch, ENDED_TOLD, number);
+	} else if (!watch->reaped) {
+		(void)kill(-watch->plan->child->pid, number);
+	}
+}
+
+static void
+take_report(struct watch *watch)
+{
+	enum report_state state = report_state(watch->plan->reporter);
+
+	if (state == REPORT_LOST)
+		end_task(watch, ENDED_LEASE_LOST, SIGKILL);
+	else if (state == REPORT_CANCEL)
+		end_task(watch, ENDED_CANCELLED, SIGTERM);
+}
+
+static void
+reap(struct watch *watch)
+{
+	siginfo_t info = {0};
+
+	if (waitid(P_PIDFD, (id_t)watch->plan->child->pid_fd, &info, WEXITED) != 0)
+		return;
+	watch->reaped = true;
+	watch->ending.by_signal = info.si_code != CLD_EXITED;
+	watch->ending.status = info.si_status;
+}
+
+static int
+next_wait_ms(struct watch *watch)
+{
+	int64_t next = clock_mono_ms() + FOREVER_MS;
+
+	if (watch->timeout_at_ms < next)
+		next = watch->timeout_at_ms;
+	if (watch->kill_at_ms < next)
+		next = watch->kill_at_ms;
+	if (watch->plan->reporter && !watch->killed) {
+		int64_t fence = clock_mono_ms() + report_left_ms(watch->plan->reporter);
+
+		if (fence < next)
+			next = fence;
+	}
+	return clock_left_ms(next);
+}
+
+static void
+check_times(struct watch *watch)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (now_ms >= watch->timeout_at_ms)
+		end_task(watch, ENDED_TIMEOUT, SIGTERM);
+	if (now_ms >= watch->kill_at_ms)
+		kill_all(watch);
+	if (watch->plan->reporter && !watch->killed && report_left_ms(watch->plan->reporter) == 0)
+		end_task(watch, ENDED_LEASE_LOST, SIGKILL);
+}
+
+/* Until the task's process has ended. */
+static enum un_err
+follow(struct watch *watch)
+{
+	const struct supervision *plan = watch->plan;
+	struct pollfd fds[AT_COUNT] = {
+	        [AT_OUT] = {.fd = plan->child->out_fd, .events = POLLIN},
+	        [AT_ERR] = {.fd = plan->child->err_fd, .events = POLLIN},
+	        [AT_CHILD] = {.fd = plan->child->pid_fd, .events = POLLIN},
+	        [AT_SIGNAL] = {.fd = plan->signal_fd, .events = POLLIN},
+	        [AT_REPORT] = {.fd = plan->reporter ? report_event_fd(plan->reporter) : -1,
+	                       .events = POLLIN},
+	};
+
+	while (!watch->reaped) {
+		if (poll(fds, AT_COUNT, next_wait_ms(watch)) < 0 && errno != EINTR)
+			return un_err_from_errno(errno);
+		for (int i = AT_OUT; i <= AT_ERR; i++) {
+			bool open = true, any;
+			enum un_err err = UN_OK;
+
+			if (fds[i].revents)
+				err = take_output(watch, fds[i].fd, watch->streams[i], &open, &any);
+			if (err)
+				return err;
+			if (!open)
+				fds[i].fd = -1;
+		}
+		if (fds[AT_SIGNAL].revents)
+			take_signal(watch);
+		if (fds[AT_REPORT].revents)
+			take_report(watch);
+		check_times(watch);
+		if (fds[AT_CHILD].revents)
+			reap(watch);
+	}
+	return UN_OK;
+}
+
+/* What is still in the pipe. Nothing that could write is alive any more, so it is finite; where a
+ * process has got away (no PID namespace), only what is there now is taken. */
+static enum un_err
+drain(struct watch *watch, int fd, struct redact_stream *stream)
+{
+	bool wait_for_end = watch->plan->sandbox->init > 0;
+
+	for (int round = 0; round < DRAIN_ROUNDS; round++) {
+		bool open, any;
+		enum un_err err = take_output(watch, fd, stream, &open, &any);
+
+		if (err)
+			return err;
+		if (!open)
+			break;
+		if (!any && (!wait_for_end || io_wait(fd, POLLIN, clock_mono_ms() + 1000)))
+			break;
+	}
+	return redact_flush(stream);
+}
+
+enum un_err
+supervise(const struct supervision *plan, struct ending *ret_ending)
+{
+	struct watch watch = {
+	        .plan = plan,
+	        .timeout_at_ms = plan->timeout_ms ? clock_mono_ms() + plan->timeout_ms : INT64_MAX,
+	        .kill_at_ms = INT64_MAX,
+	};
+	enum un_err err = UN_OK;
+
+	for (int i = 0; i < 2 && !err; i++)
+		err = redact_stream_new(plan->values, emit_clean, (void *)(uintptr_t)plan,
+		                        &watch.streams[i]);
+	if (!err)
+		err = follow(&watch);
+	if (!watch.reaped) { /* an error: nothing may go on unseen */
+		kill_all(&watch);
+		reap(&watch);
+	}
+	sandbox_kill(plan->sandbox, 0);
+	if (!err)
+		err = drain(&watch, plan->child->out_fd, watch.streams[0]);
+	if (!err)
+		err = drain(&watch, plan->child->err_fd, watch.streams[1]);
+	redact_stream_free(watch.streams[0]);
+	redact_stream_free(watch.streams[1]);
+	*ret_ending = watch.ending;
+	return err;
+}
