@@ -16,7 +16,9 @@ enum net_family {
 struct net_peer {
 	enum net_family family;
 	bool tls;
-	uid_t uid; /* NET_UNIX: from SO_PEERCRED, as of connect(2) */
+	/* NET_UNIX: from SO_PEERCRED, as of connect(2). NET_TCP: the uid of the socket's owner when it
+	 * is one of this machine, reached over loopback; else (uid_t)-1. gid and pid are -1 there. */
+	uid_t uid;
 	gid_t gid;
 	pid_t pid;
 	char address[NET_ADDRESS_MAX]; /* NET_TCP: "127.0.0.1:40312"; NET_UNIX: "unix" */

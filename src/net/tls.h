@@ -8,6 +8,9 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 struct tls_server;
 
 struct tls_config {
@@ -22,5 +25,22 @@ MUST_CHECK enum un_err tls_server_new(const struct tls_config *config, struct tl
 /* Reads the files again; after a failure the old certificate stays in use. */
 MUST_CHECK enum un_err tls_server_reload(struct tls_server *tls, struct un_detail *detail);
 void tls_server_free(struct tls_server *tls); /* NULL is fine */
+
+/* ---- one connection; `fd` stays the caller's and is non-blocking ---- */
+struct tls_conn;
+
+MUST_CHECK enum un_err tls_conn_new(struct tls_server *tls, int fd, struct tls_conn **ret_conn);
+/* UN_ERR_AGAIN: wait until `fd` can be read, or written if *ret_wants_write. */
+MUST_CHECK enum un_err tls_conn_shake(struct tls_conn *conn, bool *ret_wants_write);
+bool tls_conn_is_h2(const struct tls_conn *conn); /* as ALPN decided */
+/* *ret_len 0: the other side ended. UN_ERR_AGAIN, UN_ERR_IO. */
+MUST_CHECK enum un_err tls_conn_read(struct tls_conn *conn, void *bytes, size_t size,
+                                     size_t *ret_len);
+/* After UN_ERR_AGAIN the same bytes must be offered again (more may follow them). */
+MUST_CHECK enum un_err tls_conn_write(struct tls_conn *conn, const void *bytes, size_t len,
+                                      size_t *ret_len);
+bool tls_conn_pending(const struct tls_conn *conn); /* decrypted bytes wait inside */
+void tls_conn_end(struct tls_conn *conn);           /* says goodbye; writes at most once */
+void tls_conn_free(struct tls_conn *conn);          /* NULL is fine */
 
 #endif

@@ -16,7 +16,7 @@
 
 #include <stddef.h>
 
-#define JSON_DEPTH_MAX 64
+#define JSON_DEPTH_MAX 128
 
 enum json_flags {
 	JSON_REFUSE_UNKNOWN = 1, /* a field the message does not have is an error, not skipped */
@@ -27,6 +27,9 @@ enum json_flags {
  * an error `out` may hold a part. */
 MUST_CHECK enum un_err json_format(const ProtobufCMessage *message, unsigned flags,
                                    struct buf *out);
+
+/* Appends `text` as a JSON string with its quotes. UN_ERR_INVALID: it is not UTF-8. */
+MUST_CHECK enum un_err json_append_text(struct buf *out, const char *text, size_t len);
 
 struct json_options {
 	unsigned flags;                /* of enum json_flags */

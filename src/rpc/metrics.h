@@ -33,9 +33,12 @@ void metrics_free(struct metrics *metrics); /* NULL is fine */
  * The metric lives as long as `metrics`. */
 MUST_CHECK enum un_err metrics_add(struct metrics *metrics, const struct metric_def *def,
                                    struct metric **ret_metric);
-/* A gauge whose number is asked for when it is shown. */
+/* A gauge or counter whose number is asked for when it is shown, on the thread that shows it. */
 MUST_CHECK enum un_err metrics_add_probe(struct metrics *metrics, const struct metric_def *def,
                                          int64_t (*probe)(void *ctx), void *ctx);
+
+/* Afterwards no probe with this `ctx` is called any more; it shows 0. Any thread. */
+void metrics_remove_probes(struct metrics *metrics, void *ctx);
 
 void metric_add(struct metric *metric, int64_t delta); /* counter, gauge; NULL is fine */
 void metric_set(struct metric *metric, int64_t number);

@@ -6,7 +6,7 @@
 #define RPC_SERVER_H
 
 #include "base/err.h"
-#include "net/limits.h"
+#include "net/limit.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "rpc/metrics.h"

@@ -96,7 +96,8 @@ const struct rpc_method *rpc_call_method(const struct rpc_call *call);
 const char *rpc_call_service(const struct rpc_call *call); /* the full name as it was asked for */
 /* "x-request-id" of the client if it is sane, else one made here; at most 64 characters. */
 const char *rpc_request_id(const struct rpc_call *call);
-/* A request header by its lower-case name; NULL. Lent until the call ends. */
+/* A request header by its lower-case name; NULL, also once the client has gone: copy what is needed
+ * later. */
 const char *rpc_header(const struct rpc_call *call, const char *name);
 /* Set by the authenticate hook, read by handlers; `release` (NULL is fine) is called at the end. */
 void rpc_set_principal(struct rpc_call *call, void *principal, void (*release)(void *principal));

@@ -1,8 +1,8 @@
-/* limits.h - every limit of size and time of the network side, in one place. Pure data.
+/* limit.h - every limit of size and time of the network side, in one place. Pure data.
  *
  * A zero means the default named beside it. */
-#ifndef NET_LIMITS_H
-#define NET_LIMITS_H
+#ifndef NET_LIMIT_H
+#define NET_LIMIT_H
 
 #include <stddef.h>
 #include <stdint.h>

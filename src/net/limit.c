@@ -1,4 +1,4 @@
-#include "net/limits.h"
+#include "net/limit.h"
 
 #define DEFAULT(field, number)                                                                       \
 	do {                                                                                         \

@@ -1,0 +1,256 @@
+#include "net/tls.h"
+
+#include "base/alloc.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+struct tls_server {
+	pthread_mutex_t lock; /* of ctx, which a reload replaces */
+	SSL_CTX *ctx;
+	char *certificate_path;
+	char *key_path;
+	char *client_ca_path; /* or NULL */
+};
+
+struct tls_conn {
+	SSL *ssl;
+};
+
+static enum un_err
+refuse(struct un_detail *detail, const char *what, const char *path)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	enum un_err err = un_fail(detail, UN_ERR_BAD_CONFIG, "cannot use the %s %s: %s", what, path,
+	                          reason ? reason : "unreadable");
+
+	ERR_clear_error();
+	return err;
+}
+
+/* ALPN: our order counts; a client that offers neither is refused, as RFC 7301 says. */
+static int
+choose_protocol(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_len,
+                const unsigned char *offered, unsigned int offered_len, void *ctx)
+{
+	static const unsigned char ours[] = "\x02h2\x08http/1.1";
+	unsigned char *name;
+
+	(void)ssl;
+	(void)ctx;
+	if (SSL_select_next_proto(&name, ret_len, ours, sizeof ours - 1, offered, offered_len) !=
+	    OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*ret_name = name;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static enum un_err
+load(const struct tls_server *tls, SSL_CTX *ctx, struct un_detail *detail)
+{
+	STACK_OF(X509_NAME) * names;
+
+	if (SSL_CTX_use_certificate_chain_file(ctx, tls->certificate_path) != 1)
+		return refuse(detail, "certificate", tls->certificate_path);
+	if (SSL_CTX_use_PrivateKey_file(ctx, tls->key_path, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_check_private_key(ctx) != 1)
+		return refuse(detail, "private key", tls->key_path);
+	if (!tls->client_ca_path)
+		return UN_OK;
+	names = SSL_load_client_CA_file(tls->client_ca_path);
+	if (!names || SSL_CTX_load_verify_locations(ctx, tls->client_ca_path, NULL) != 1) {
+		sk_X509_NAME_pop_free(names, X509_NAME_free);
+		return refuse(detail, "client CA", tls->client_ca_path);
+	}
+	SSL_CTX_set_client_CA_list(ctx, names);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	return UN_OK;
+}
+
+static enum un_err
+make_ctx(const struct tls_server *tls, SSL_CTX **ret_ctx, struct un_detail *detail)
+{
+	static const unsigned char session_id[] = "union";
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	enum un_err err;
+
+	if (!ctx)
+		return UN_ERR_NO_MEMORY;
+	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	/* decrypted bytes are wiped once read; renegotiation has no use here */
+	SSL_CTX_set_options(ctx, SSL_OP_CLEANSE_PLAINTEXT | SSL_OP_NO_RENEGOTIATION |
+	                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION |
+	                                 SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+	                              SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20");
+	SSL_CTX_set_session_id_context(ctx, session_id, sizeof session_id - 1);
+	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+	err = load(tls, ctx, detail);
+	if (err) {
+		SSL_CTX_free(ctx);
+		return err;
+	}
+	*ret_ctx = ctx;
+	return UN_OK;
+}
+
+enum un_err
+tls_server_new(const struct tls_config *config, struct tls_server **ret_tls,
+               struct un_detail *detail)
+{
+	struct tls_server *tls = mem_zalloc(1, sizeof *tls);
+	enum un_err err = UN_ERR_NO_MEMORY;
+
+	if (!tls)
+		return err;
+	pthread_mutex_init(&tls->lock, NULL);
+	tls->certificate_path = mem_strdup(config->certificate_path);
+	tls->key_path = mem_strdup(config->key_path);
+	if (config->client_ca_path)
+		tls->client_ca_path = mem_strdup(config->client_ca_path);
+	if (tls->certificate_path && tls->key_path &&
+	    (!config->client_ca_path || tls->client_ca_path))
+		err = make_ctx(tls, &tls->ctx, detail);
+	if (err) {
+		tls_server_free(tls);
+		return err;
+	}
+	*ret_tls = tls;
+	return UN_OK;
+}
+
+enum un_err
+tls_server_reload(struct tls_server *tls, struct un_detail *detail)
+{
+	SSL_CTX *ctx, *old;
+	enum un_err err = make_ctx(tls, &ctx, detail);
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&tls->lock);
+	old = tls->ctx;
+	tls->ctx = ctx;
+	pthread_mutex_unlock(&tls->lock);
+	SSL_CTX_free(old); /* connections hold on to it as long as they need it */
+	return UN_OK;
+}
+
+void
+tls_server_free(struct tls_server *tls)
+{
+	if (!tls)
+		return;
+	SSL_CTX_free(tls->ctx);
+	pthread_mutex_destroy(&tls->lock);
+	mem_free(tls->certificate_path);
+	mem_free(tls->key_path);
+	mem_free(tls->client_ca_path);
+	mem_free(tls);
+}
+
+/* ---- one connection ---- */
+
+enum un_err
+tls_conn_new(struct tls_server *tls, int fd, struct tls_conn **ret_conn)
+{
+	struct tls_conn *conn = mem_zalloc(1, sizeof *conn);
+
+	if (!conn)
+		return UN_ERR_NO_MEMORY;
+	pthread_mutex_lock(&tls->lock);
+	conn->ssl = SSL_new(tls->ctx);
+	pthread_mutex_unlock(&tls->lock);
+	if (!conn->ssl || SSL_set_fd(conn->ssl, fd) != 1) {
+		tls_conn_free(conn);
+		return UN_ERR_NO_MEMORY;
+	}
+	SSL_set_accept_state(conn->ssl);
+	*ret_conn = conn;
+	return UN_OK;
+}
+
+static enum un_err
+outcome(struct tls_conn *conn, int result)
+{
+	switch (SSL_get_error(conn->ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return UN_ERR_AGAIN;
+	default:
+		ERR_clear_error();
+		return UN_ERR_IO;
+	}
+}
+
+enum un_err
+tls_conn_shake(struct tls_conn *conn, bool *ret_wants_write)
+{
+	int result;
+
+	ERR_clear_error();
+	result = SSL_do_handshake(conn->ssl);
+	*ret_wants_write = result != 1 && SSL_want_write(conn->ssl);
+	return result == 1 ? UN_OK : outcome(conn, result);
+}
+
+bool
+tls_conn_is_h2(const struct tls_conn *conn)
+{
+	const unsigned char *name;
+	unsigned len;
+
+	SSL_get0_alpn_selected(conn->ssl, &name, &len);
+	return len == 2 && !memcmp(name, "h2", 2);
+}
+
+enum un_err
+tls_conn_read(struct tls_conn *conn, void *bytes, size_t size, size_t *ret_len)
+{
+	int result;
+
+	ERR_clear_error();
+	result = SSL_read_ex(conn->ssl, bytes, size, ret_len);
+	if (result == 1)
+		return UN_OK;
+	*ret_len = 0;
+	if (SSL_get_error(conn->ssl, result) == SSL_ERROR_ZERO_RETURN)
+		return UN_OK;
+	return outcome(conn, result);
+}
+
+enum un_err
+tls_conn_write(struct tls_conn *conn, const void *bytes, size_t len, size_t *ret_len)
+{
+	int result;
+
+	ERR_clear_error();
+	result = SSL_write_ex(conn->ssl, bytes, len, ret_len);
+	return result == 1 ? UN_OK : outcome(conn, result);
+}
+
+bool
+tls_conn_pending(const struct tls_conn *conn)
+{
+	return SSL_pending(conn->ssl) > 0;
+}
+
+void
+tls_conn_end(struct tls_conn *conn)
+{
+	(void)SSL_shutdown(conn->ssl);
+	ERR_clear_error();
+}
+
+void
+tls_conn_free(struct tls_conn *conn)
+{
+	if (!conn)
+		return;
+	SSL_free(conn->ssl);
+	mem_free(conn);
+}

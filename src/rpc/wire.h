@@ -1,0 +1,27 @@
+/* wire.h - what protobuf-c does not check before it unpacks: depth, UTF-8, NULs in strings.
+ *
+ * protobuf-c unpacks nested messages by recursion without a limit and keeps strings as C strings, so
+ * a deep message would end the process and a string with a NUL would be cut without a word. No
+ * I/O, any thread. */
+#ifndef RPC_WIRE_H
+#define RPC_WIRE_H
+
+#include "base/err.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_DEPTH_MAX 100
+
+/* UN_ERR_PROTOCOL: the bytes are not such a message, nest too deep, or hold a string that is not
+ * UTF-8 or has a NUL; `detail` names the field, never its bytes. */
+MUST_CHECK enum un_err wire_check(const ProtobufCMessageDescriptor *type, const uint8_t *bytes,
+                                  size_t len, struct un_detail *detail);
+
+/* The length of the valid UTF-8 (no surrogates, no overlong forms) at the front of `bytes`: `len`
+ * when all of it is. */
+size_t wire_utf8_len(const uint8_t *bytes, size_t len);
+
+#endif
