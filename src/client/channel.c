@@ -1,7 +1,7 @@
 /* One request is one write: head and body lie in one wiping buffer. The reply is read in steps of
- * READ_STEP into `in`, and the body is taken from there piece by piece, so that unary calls, streams
- * and files share one reader. After any error in the middle of a reply the connection is closed:
- * where the next one begins is not known any more. */
+ * READ_STEP into `in`, and the body is taken from there piece by piece, so that unary calls,
+ * streams and files share one reader. After any error in the middle of a reply the connection is
+ * closed: where the next one begins is not known any more. */
 #include "client/channel.h"
 
 #include "base/alloc.h"
@@ -146,7 +146,8 @@ channel_connect(struct channel *channel, int64_t deadline_ms, struct un_detail *
 		hang_up(channel);
 	if (channel->wire.fd >= 0)
 		return UN_OK;
-	return wire_connect(&channel->wire, &channel->endpoint, channel->remote, deadline_ms, detail);
+	return wire_connect(&channel->wire, &channel->endpoint, channel->remote, deadline_ms,
+	                    detail);
 }
 
 void
@@ -168,7 +169,8 @@ wire_failed(struct channel *channel, enum un_err err, struct un_detail *detail)
 {
 	hang_up(channel);
 	if (err == UN_ERR_UNREACHABLE)
-		return un_fail(detail, err, "the connection to the control plane broke before its answer");
+		return un_fail(detail, err,
+		               "the connection to the control plane broke before its answer");
 	if (err == UN_ERR_TIMEOUT)
 		return un_fail(detail, err, "the control plane did not answer in time");
 	if (err == UN_ERR_PROTOCOL)
@@ -289,8 +291,9 @@ host_of(const struct endpoint *endpoint, char text[ENDPOINT_HOST_MAX + 16])
 {
 	if (endpoint->kind == ENDPOINT_UNIX)
 		return "localhost";
-	(void)snprintf(text, ENDPOINT_HOST_MAX + 16, strchr(endpoint->host, ':') ? "[%s]:%u" : "%s:%u",
-	               endpoint->host, endpoint->port);
+	(void)snprintf(text, ENDPOINT_HOST_MAX + 16,
+	               strchr(endpoint->host, ':') ? "[%s]:%u" : "%s:%u", endpoint->host,
+	               endpoint->port);
 	return text;
 }
 
@@ -298,8 +301,8 @@ static enum un_err
 add_head(struct channel *channel, struct buf *out, const char *line, const char *type, size_t len)
 {
 	char host[ENDPOINT_HOST_MAX + 16];
-	enum un_err err = buf_appendf(out, "%s HTTP/1.1\r\nhost: %s\r\nuser-agent: union/%s\r\n", line,
-	                              host_of(&channel->endpoint, host), UNION_VERSION);
+	enum un_err err = buf_appendf(out, "%s HTTP/1.1\r\nhost: %s\r\nuser-agent: union/%s\r\n",
+	                              line, host_of(&channel->endpoint, host), UNION_VERSION);
 
 	if (!err && type)
 		err = buf_appendf(out, "content-type: %s\r\ncontent-length: %zu\r\n", type, len);
@@ -451,7 +454,8 @@ read_envelope(struct channel_stream *stream, size_t *ret_len)
 		enum un_err err;
 
 		if (stream->body.len >= ENVELOPE_LEN) {
-			size_t len = (size_t)at[1] << 24 | (size_t)at[2] << 16 | (size_t)at[3] << 8 | at[4];
+			size_t len = (size_t)at[1] << 24 | (size_t)at[2] << 16 |
+			             (size_t)at[3] << 8 | at[4];
 
 			if (at[0] & ~ENVELOPE_END)
 				return UN_ERR_PROTOCOL;
@@ -553,9 +557,10 @@ add_file_fields(struct buf *out, const struct channel_file *file, struct un_deta
 	for (size_t i = 0; i < file->header_count && !err; i++) {
 		const struct channel_header *header = &file->headers[i];
 
-		if (!header->name[0] || !header_is_plain(header->name) || strchr(header->name, ':') ||
-		    !header_is_plain(header->value))
-			return un_fail(detail, UN_ERR_PROTOCOL, "the server asks for a malformed header");
+		if (!header->name[0] || !header_is_plain(header->name) ||
+		    strchr(header->name, ':') || !header_is_plain(header->value))
+			return un_fail(detail, UN_ERR_PROTOCOL,
+			               "the server asks for a malformed header");
 		err = buf_appendf(out, "%s: %s\r\n", header->name, header->value);
 	}
 	if (!err && file->credential)
@@ -604,7 +609,8 @@ send_file(struct channel *channel, const struct channel_file *file, int64_t dead
 			continue;
 		if (got <= 0) {
 			hang_up(channel); /* the promised length cannot be kept */
-			err = un_fail(detail, UN_ERR_IO, "the file to upload became shorter meanwhile");
+			err = un_fail(detail, UN_ERR_IO,
+			              "the file to upload became shorter meanwhile");
 			break;
 		}
 		err = channel->wire.ops->write(&channel->wire, step, (size_t)got, deadline_ms);
@@ -632,7 +638,8 @@ channel_put_file(struct channel *channel, const struct channel_file *file,
 		err = send_file(channel, file, answer.deadline_ms, detail);
 	if (err)
 		return err;
-	/* A server that refuses early answers and closes: its answer says more than a broken pipe. */
+	/* A server that refuses early answers and closes: its answer says more than a broken pipe.
+	 */
 	err = read_head(channel, &answer);
 	if (err)
 		return wire_failed(channel, err, detail);

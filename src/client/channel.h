@@ -2,8 +2,9 @@
  *
  * One channel is one keep-alive connection, made on the first call and made again when the peer has
  * closed it. Buffers that hold requests and replies are wiped before they are freed, and so are the
- * messages handed out: they may carry leases and other people's plaintext. Every call has a deadline
- * and a limit. Nothing here prints, logs or reads the environment. A channel belongs to one thread. */
+ * messages handed out: they may carry leases and other people's plaintext. Every call has a
+ * deadline and a limit. Nothing here prints, logs or reads the environment. A channel belongs to
+ * one thread. */
 #ifndef CLIENT_CHANNEL_H
 #define CLIENT_CHANNEL_H
 
@@ -15,7 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHANNEL_REPLY_MAX (16u << 20)  /* bytes of one reply or stream message, unless a call says */
+#define CHANNEL_REPLY_MAX (16u << 20)  /* bytes of one reply or stream message, unless a call says \
+	                                */
 #define CHANNEL_TIMEOUT_MS 30000       /* of one call, unless it says */
 
 struct channel;
@@ -28,7 +30,8 @@ MUST_CHECK enum un_err channel_new(const char *endpoint, const struct wire_remot
                                    struct channel **ret_channel, struct un_detail *detail);
 void channel_free(struct channel *channel); /* NULL is fine */
 
-/* From now on, when `fd` becomes readable every wait ends with UN_ERR_INTERRUPTED; -1: no longer. */
+/* From now on, when `fd` becomes readable every wait ends with UN_ERR_INTERRUPTED; -1: no longer.
+ */
 void channel_set_wake(struct channel *channel, int fd);
 /* Connects now, to learn whether anybody is there. UN_ERR_UNREACHABLE, UN_ERR_TIMEOUT; errno is
  * that of connect(2). Does nothing when connected. */
@@ -46,15 +49,15 @@ struct channel_call {
 	size_t reply_max;    /* 0: CHANNEL_REPLY_MAX */
 };
 
-/* The caller frees *ret_reply with channel_message_free. Errors of the server come back as its code,
- * its message and its hint. A call is sent once: when the connection breaks before the answer the
- * error is UN_ERR_UNREACHABLE, and the caller knows whether asking again is harmless. */
+/* The caller frees *ret_reply with channel_message_free. Errors of the server come back as its
+ * code, its message and its hint. A call is sent once: when the connection breaks before the answer
+ * the error is UN_ERR_UNREACHABLE, and the caller knows whether asking again is harmless. */
 MUST_CHECK enum un_err channel_unary(struct channel *channel, const struct channel_call *call,
                                      ProtobufCMessage **ret_reply, struct un_detail *detail);
 void channel_message_free(void *message); /* wipes; NULL is fine */
 
-/* Opens a stream of replies. Until it is freed the channel does nothing else. deadline_ms is that of
- * the opening; each channel_stream_next has its own. */
+/* Opens a stream of replies. Until it is freed the channel does nothing else. deadline_ms is that
+ * of the opening; each channel_stream_next has its own. */
 MUST_CHECK enum un_err channel_stream_open(struct channel *channel, const struct channel_call *call,
                                            struct channel_stream **ret_stream,
                                            struct un_detail *detail);

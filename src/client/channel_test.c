@@ -128,10 +128,11 @@ TEST(channel, calls_and_reads_the_reply_cut_anywhere)
 
 TEST(channel, hands_on_the_servers_error_and_hint)
 {
-	static const char refusal[] = "HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\n"
-	                              "union-error: secret-not-found\r\nunion-hint: it%20is%20in%20x\r\n"
-	                              "transfer-encoding: chunked\r\n\r\n"
-	                              "21\r\n{\"code\":\"not_found\",\"message\":\"n\"\r\n1\r\n}\r\n0\r\n\r\n";
+	static const char refusal[] =
+		"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\n"
+		"union-error: secret-not-found\r\nunion-hint: it%20is%20in%20x\r\n"
+		"transfer-encoding: chunked\r\n\r\n"
+		"21\r\n{\"code\":\"not_found\",\"message\":\"n\"\r\n1\r\n}\r\n0\r\n\r\n";
 	struct peer peer;
 	struct channel *channel = start(&peer, refusal, sizeof refusal - 1, 64);
 	struct un_detail detail = {0};
@@ -159,7 +160,8 @@ TEST(channel, says_that_the_connection_broke_wherever_it_breaks)
 
 TEST(channel, refuses_a_reply_over_the_limit_or_of_another_type)
 {
-	static const char html[] = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n";
+	static const char html[] =
+		"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n";
 	struct channel_call call = *info_call();
 	struct peer peer;
 	struct channel *channel = start(&peer, info_reply, sizeof info_reply - 1, 4096);
@@ -210,7 +212,8 @@ TEST(channel, ends_a_wait_at_its_deadline)
 }
 
 #define STREAM_HEAD                                                                                \
-	"HTTP/1.1 200 OK\r\ncontent-type: application/connect+proto\r\ntransfer-encoding: chunked\r\n\r\n"
+	"HTTP/1.1 200 OK\r\ncontent-type: application/connect+proto\r\ntransfer-encoding: "        \
+	"chunked\r\n\r\n"
 
 static const char stream_reply[] = STREAM_HEAD "11\r\n"
                                                "\0\0\0\0\3\x0a\1a"
@@ -271,7 +274,8 @@ TEST(channel, puts_and_gets_files_with_a_credential)
 	static const char created[] = "HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n";
 	static const char file_reply[] = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 	struct channel_header header = {.name = "content-md5", .value = "abc"};
-	struct channel_file file = {.url = "http://localhost/b/1", .headers = &header, .header_count = 1};
+	struct channel_file file = {
+		.url = "http://localhost/b/1", .headers = &header, .header_count = 1};
 	struct channel *channel;
 	struct peer peer;
 	uint64_t size = 0;
@@ -290,7 +294,8 @@ TEST(channel, puts_and_gets_files_with_a_credential)
 
 	channel = start(&peer, file_reply, sizeof file_reply - 1, 3);
 	EXPECT_OK(secbuf_copy("\xff\xfe\xfd\xfc", 4, (struct secbuf **)&file.credential));
-	EXPECT_OK(channel_get_file(channel, &file, &size, NULL) == UN_ERR_TOO_LARGE ? UN_OK : UN_ERR_IO);
+	EXPECT_OK(channel_get_file(channel, &file, &size, NULL) == UN_ERR_TOO_LARGE ? UN_OK
+	                                                                            : UN_ERR_IO);
 	stop(&peer, channel);
 	EXPECT(strstr(peer.request, "\r\nauthorization: Bearer __79_A\r\n"));
 	channel = start(&peer, file_reply, sizeof file_reply - 1, 3);

@@ -12,8 +12,10 @@ TEST(connect_error, reads_escapes_and_skips_details)
 {
 	struct connect_error error;
 
-	EXPECT_OK(parse(" { \"details\" : [ {\"a\":[1,-2.5e3,true,null]} ] , \"code\":\"already_exists\","
-	                "\"message\":\"it\\u0027s \\\"there\\\"\\n\\u00e9\\ud83d\\ude00\" } ", &error));
+	EXPECT_OK(parse(
+		" { \"details\" : [ {\"a\":[1,-2.5e3,true,null]} ] , \"code\":\"already_exists\","
+		"\"message\":\"it\\u0027s \\\"there\\\"\\n\\u00e9\\ud83d\\ude00\" } ",
+		&error));
 	EXPECT(error.present);
 	EXPECT_INT(GRPC_ALREADY_EXISTS, error.status);
 	EXPECT_STR("it's \"there\" \xc3\xa9\xf0\x9f\x98\x80", error.message);
@@ -33,10 +35,21 @@ TEST(connect_error, knows_no_error_when_there_is_none)
 TEST(connect_error, refuses_what_is_not_json)
 {
 	static const char *const bad[] = {
-	        "", "{", "[]", "{\"code\"}", "{\"code\":1}", "{\"code\":\"a\",}", "{\"code\":\"a\"} x",
-	        "{\"message\":\"\\x\"}", "{\"message\":\"\\ud800\"}", "{\"message\":\"\\udc00\"}",
-	        "{\"message\":\"a\nb\"}", "{\"a\":}", "{\"a\":[1 2]}", "{\"error\":[]}",
-	        "{\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}",
+		"",
+		"{",
+		"[]",
+		"{\"code\"}",
+		"{\"code\":1}",
+		"{\"code\":\"a\",}",
+		"{\"code\":\"a\"} x",
+		"{\"message\":\"\\x\"}",
+		"{\"message\":\"\\ud800\"}",
+		"{\"message\":\"\\udc00\"}",
+		"{\"message\":\"a\nb\"}",
+		"{\"a\":}",
+		"{\"a\":[1 2]}",
+		"{\"error\":[]}",
+		"{\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}",
 	};
 	struct connect_error error;
 

@@ -25,8 +25,8 @@ static bool
 host_is_plain(const char *host)
 {
 	for (const char *p = host; *p; p++) {
-		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-		      *p == '.' || *p == '-' || *p == '_' || *p == ':'))
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+		      (*p >= '0' && *p <= '9') || *p == '.' || *p == '-' || *p == '_' || *p == ':'))
 			return false;
 	}
 	return host[0] != '\0';
@@ -89,7 +89,8 @@ parse_host(const char *text, const char *authority, struct endpoint *endpoint,
 	if (endpoint->kind == ENDPOINT_HTTP && !is_loopback(endpoint->host)) {
 		un_hint(detail, "use https://%s", endpoint->host);
 		return un_fail(detail, UN_ERR_BAD_CONFIG,
-		               "cleartext http is for this machine only, not for '%s'", endpoint->host);
+		               "cleartext http is for this machine only, not for '%s'",
+		               endpoint->host);
 	}
 	return UN_OK;
 }
@@ -170,5 +171,6 @@ endpoint_path_of(const struct endpoint *endpoint, const char *url, const char **
 	*ret_path = path;
 	return UN_OK;
 elsewhere:
-	return un_fail(detail, UN_ERR_UNSUPPORTED, "the server points to another server: %.200s", url);
+	return un_fail(detail, UN_ERR_UNSUPPORTED, "the server points to another server: %.200s",
+	               url);
 }

@@ -1,6 +1,7 @@
 #include "client/reply.h"
 
 #include "client/connect_error.h"
+#include "client/percent.h"
 
 #include <string.h>
 #include <strings.h>
@@ -53,7 +54,7 @@ parse_status(const struct line *line, struct reply_head *head)
 	static const char version[] = "HTTP/1.1 ";
 	size_t start = sizeof version - 1;
 
-	if (line->len < start + 3 || memcmp(line->text, version, start) != 0)
+	if (line->len < start + 3 || strncmp(line->text, version, start) != 0)
 		return UN_ERR_PROTOCOL;
 	if (line->len > start + 3 && line->text[start + 3] != ' ')
 		return UN_ERR_PROTOCOL;
@@ -103,33 +104,6 @@ hex_digit(uint8_t c)
 	return -1;
 }
 
-/* Percent-encoded text; what does not fit is cut, what would move a terminal becomes a blank. */
-static enum un_err
-decode_hint(char *out, size_t size, struct line value)
-{
-	size_t len = 0;
-
-	for (size_t i = 0; i < value.len && len < size - 1; i++) {
-		uint8_t c = (uint8_t)value.text[i];
-
-		if (c == '%') {
-			int high, low;
-
-			if (value.len - i < 3)
-				return UN_ERR_PROTOCOL;
-			high = hex_digit((uint8_t)value.text[i + 1]);
-			low = hex_digit((uint8_t)value.text[i + 2]);
-			if (high < 0 || low < 0)
-				return UN_ERR_PROTOCOL;
-			c = (uint8_t)(high << 4 | low);
-			i += 2;
-		}
-		out[len++] = c < 0x20 || c == 0x7f ? ' ' : (char)c;
-	}
-	out[len] = '\0';
-	return UN_OK;
-}
-
 static bool
 is_named(struct line name, const char *wanted)
 {
@@ -154,7 +128,7 @@ take_field(struct reply_head *head, struct line name, struct line value)
 	} else if (is_named(name, "union-error")) {
 		return copy_field(head->slug, sizeof head->slug, value);
 	} else if (is_named(name, "union-hint")) {
-		return decode_hint(head->hint, sizeof head->hint, value);
+		return percent_decode(value.text, value.len, head->hint, sizeof head->hint);
 	}
 	return UN_OK;
 }
@@ -382,7 +356,8 @@ reply_error(const struct reply_head *head, const uint8_t *json, size_t len,
 	if (error.present)
 		return un_err_from_grpc(error.status);
 	if (detail && !detail->message[0])
-		(void)un_fail(detail, UN_OK, "the server answered with HTTP status %d", head->status);
+		(void)un_fail(detail, UN_OK, "the server answered with HTTP status %d",
+		              head->status);
 	return err_from_status(head->status);
 }
 
@@ -392,7 +367,8 @@ reply_stream_end(const uint8_t *json, size_t len, struct un_detail *detail)
 	struct connect_error error = {0};
 
 	if (connect_error_parse(json, len, &error))
-		return un_fail(detail, UN_ERR_PROTOCOL, "the server ended a stream with a malformed message");
+		return un_fail(detail, UN_ERR_PROTOCOL,
+		               "the server ended a stream with a malformed message");
 	if (!error.present)
 		return UN_OK;
 	fill_detail(detail, error.message, error.hint);

@@ -1,7 +1,8 @@
 /* reply.h - the strict reader of HTTP/1.1 replies: heads, bodies, and the errors in them.
  *
- * Pure: bytes in, facts out. What is not plainly well-formed is UN_ERR_PROTOCOL; nothing is guessed,
- * because two readers that guess differently about one connection are a way in. Any thread. */
+ * Pure: bytes in, facts out. What is not plainly well-formed is UN_ERR_PROTOCOL; nothing is
+ * guessed, because two readers that guess differently about one connection are a way in. Any
+ * thread. */
 #ifndef CLIENT_REPLY_H
 #define CLIENT_REPLY_H
 
@@ -51,8 +52,9 @@ MUST_CHECK enum un_err reply_body_push(struct reply_body *body, const uint8_t *b
 bool reply_body_is_done(const struct reply_body *body);
 
 /* The error a reply carries: from the slug, else from Connect's code, else from the HTTP status.
- * `json` is the body (or a stream's last envelope); its message and hint go into `detail`. Text from
- * the peer is cleaned of control characters. UN_OK when the JSON of a stream's end has no error. */
+ * `json` is the body (or a stream's last envelope); its message and hint go into `detail`. Text
+ * from the peer is cleaned of control characters. UN_OK when the JSON of a stream's end has no
+ * error. */
 enum un_err reply_error(const struct reply_head *head, const uint8_t *json, size_t len,
                         struct un_detail *detail);
 enum un_err reply_stream_end(const uint8_t *json, size_t len, struct un_detail *detail);

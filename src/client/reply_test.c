@@ -14,8 +14,10 @@ TEST(reply, reads_a_plain_head)
 {
 	struct reply_head head;
 
-	EXPECT_OK(parse("HTTP/1.1 200 OK\r\nContent-Type: application/proto\r\ncontent-length: 12\r\n"
-	                "\r\n", &head));
+	EXPECT_OK(
+		parse("HTTP/1.1 200 OK\r\nContent-Type: application/proto\r\ncontent-length: 12\r\n"
+	              "\r\n",
+	              &head));
 	EXPECT_INT(200, head.status);
 	EXPECT_INT(12, head.content_length);
 	EXPECT_STR("application/proto", head.content_type);
@@ -83,7 +85,8 @@ decode(const struct reply_head *head, const char *wire, size_t step, char *out, 
 
 TEST(reply, reads_chunks_cut_anywhere)
 {
-	static const char wire[] = "5\r\nhello\r\n1\r\n,\r\n006\r\n world\r\n0\r\nx-a: b\r\n\r\nNEXT";
+	static const char wire[] =
+		"5\r\nhello\r\n1\r\n,\r\n006\r\n world\r\n0\r\nx-a: b\r\n\r\nNEXT";
 	struct reply_head head = {.chunked = true, .content_length = -1};
 
 	for (size_t step = 1; step <= sizeof wire; step++) {
@@ -144,9 +147,10 @@ TEST(reply, takes_the_slug_before_the_code_before_the_status)
 
 TEST(reply, reads_the_end_of_a_stream)
 {
-	static const char bad[] = "{\"error\":{\"code\":\"aborted\",\"message\":\"gone\"},\"metadata\":"
-	                          "{\"x\":[\"a\",\"b\"],\"union-error\":[\"aborted\"],"
-	                          "\"union-hint\":[\"start it again\"]}}";
+	static const char bad[] =
+		"{\"error\":{\"code\":\"aborted\",\"message\":\"gone\"},\"metadata\":"
+		"{\"x\":[\"a\",\"b\"],\"union-error\":[\"aborted\"],"
+		"\"union-hint\":[\"start it again\"]}}";
 	struct un_detail detail = {0};
 
 	EXPECT_OK(reply_stream_end((const uint8_t *)"{}", 2, NULL));

@@ -20,7 +20,8 @@ enum un_err
 wire_wait(int fd, short events, int wake_fd, int64_t deadline_ms)
 {
 	for (;;) {
-		struct pollfd polls[2] = {{.fd = fd, .events = events}, {.fd = wake_fd, .events = POLLIN}};
+		struct pollfd polls[2] = {{.fd = fd, .events = events},
+		                          {.fd = wake_fd, .events = POLLIN}};
 		int left = clock_left_ms(deadline_ms);
 		int ready = poll(polls, wake_fd >= 0 ? 2 : 1, left);
 
@@ -191,8 +192,8 @@ wire_connect_unix(const char *path, int wake_fd, int64_t deadline_ms, int *ret_f
 	if (len >= sizeof address.sun_path)
 		return connect_long(path, wake_fd, deadline_ms, ret_fd);
 	memcpy(address.sun_path, path, len + 1);
-	return wire_connect_address((struct sockaddr *)&address, sizeof address, wake_fd, deadline_ms,
-	                            ret_fd);
+	return wire_connect_address((struct sockaddr *)&address, sizeof address, wake_fd,
+	                            deadline_ms, ret_fd);
 }
 
 static enum un_err
@@ -203,11 +204,11 @@ connect_numeric(const struct endpoint *endpoint, int wake_fd, int64_t deadline_m
 	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(endpoint->port)};
 
 	if (inet_pton(AF_INET, host, &four.sin_addr) == 1)
-		return wire_connect_address((struct sockaddr *)&four, sizeof four, wake_fd, deadline_ms,
-		                            ret_fd);
+		return wire_connect_address((struct sockaddr *)&four, sizeof four, wake_fd,
+		                            deadline_ms, ret_fd);
 	if (inet_pton(AF_INET6, host, &six.sin6_addr) == 1)
-		return wire_connect_address((struct sockaddr *)&six, sizeof six, wake_fd, deadline_ms,
-		                            ret_fd);
+		return wire_connect_address((struct sockaddr *)&six, sizeof six, wake_fd,
+		                            deadline_ms, ret_fd);
 	errno = EADDRNOTAVAIL;
 	return UN_ERR_UNREACHABLE;
 }
@@ -222,8 +223,8 @@ explain(const struct endpoint *endpoint, enum un_err err, int saved, struct un_d
 	if (endpoint->kind == ENDPOINT_UNIX)
 		return un_fail(detail, err, "cannot reach the control plane at %.400s: %s",
 		               endpoint->path, why);
-	return un_fail(detail, err, "cannot reach the control plane at %s port %u: %s", endpoint->host,
-	               endpoint->port, why);
+	return un_fail(detail, err, "cannot reach the control plane at %s port %u: %s",
+	               endpoint->host, endpoint->port, why);
 }
 
 static enum un_err
@@ -231,7 +232,8 @@ connect_tls(struct wire *wire, const struct endpoint *endpoint, const struct wir
             int64_t deadline_ms, struct un_detail *detail)
 {
 	int fd = -1;
-	enum un_err err = remote->connect(remote, endpoint, wire->wake_fd, deadline_ms, &fd, detail);
+	enum un_err err =
+		remote->connect(remote, endpoint, wire->wake_fd, deadline_ms, &fd, detail);
 
 	if (err)
 		return err;

@@ -17,7 +17,8 @@ struct wire;
 struct wire_remote {
 	/* Connects a non-blocking socket to host and port; names included. */
 	enum un_err (*connect)(const struct wire_remote *remote, const struct endpoint *endpoint,
-	                       int wake_fd, int64_t deadline_ms, int *ret_fd, struct un_detail *detail);
+	                       int wake_fd, int64_t deadline_ms, int *ret_fd,
+	                       struct un_detail *detail);
 	/* Makes `wire`, which is connected, speak TLS: sets its ops. */
 	enum un_err (*start_tls)(const struct wire_remote *remote, struct wire *wire,
 	                         const struct endpoint *endpoint, int64_t deadline_ms,
@@ -55,8 +56,8 @@ MUST_CHECK enum un_err wire_wait(int fd, short events, int wake_fd, int64_t dead
 /* Connects a non-blocking stream socket to an address. */
 MUST_CHECK enum un_err wire_connect_address(const struct sockaddr *address, socklen_t len,
                                             int wake_fd, int64_t deadline_ms, int *ret_fd);
-/* Connects to a Unix socket whose path may be longer than sun_path. On UN_ERR_UNREACHABLE errno says
- * why (ENOENT, ECONNREFUSED, ...). */
+/* Connects to a Unix socket whose path may be longer than sun_path. On UN_ERR_UNREACHABLE errno
+ * says why (ENOENT, ECONNREFUSED, ...). */
 MUST_CHECK enum un_err wire_connect_unix(const char *path, int wake_fd, int64_t deadline_ms,
                                          int *ret_fd);
 
