@@ -1,0 +1,300 @@
+#include "args.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+#define WORDS_MAX 64
+
+const struct command_spec *
+args_find_command(const char *first, const char *second)
+{
+	for (size_t i = 0; i < command_count; i++) {
+		const char *name = commands[i].name;
+		size_t len = strlen(first);
+
+		if (strncmp(name, first, len) != 0)
+			continue;
+		if (!name[len] ||
+		    (name[len] == ' ' && second && strcmp(name + len + 1, second) == 0))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+/* The distinct first words, or the second words behind `first`. */
+static size_t
+collect_words(const char *first, const char *words[WORDS_MAX], char storage[WORDS_MAX][32])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < command_count && count < WORDS_MAX; i++) {
+		const char *name = commands[i].name, *blank = strchr(name, ' ');
+		size_t first_len = blank ? (size_t)(blank - name) : strlen(name);
+
+		if (!first) {
+			memcpy(storage[count], name, first_len);
+			storage[count][first_len] = '\0';
+			if (count && strcmp(storage[count - 1], storage[count]) == 0)
+				continue;
+			words[count] = storage[count];
+			count++;
+		} else if (blank && strlen(first) == first_len &&
+		           strncmp(name, first, first_len) == 0) {
+			words[count++] = blank + 1;
+		}
+	}
+	return count;
+}
+
+static enum un_err
+unknown_command(struct cli *cli, const char *first, const char *second)
+{
+	char storage[WORDS_MAX][32];
+	const char *words[WORDS_MAX], *nearest;
+	size_t count = collect_words(first, words, storage);
+	char list[256] = "";
+
+	if (count && !second) {
+		for (size_t i = 0; i < count; i++) {
+			strncat(list, i ? ", " : "", sizeof list - strlen(list) - 1);
+			strncat(list, words[i], sizeof list - strlen(list) - 1);
+		}
+		un_hint(&cli->detail, "one of: %s", list);
+		return un_fail(&cli->detail, UN_ERR_USAGE, "what shall '%.100s' be applied to?",
+		               first);
+	}
+	if (count) {
+		nearest = text_nearest(second, words, count);
+		if (!nearest && count == 1)
+			nearest = words[0];
+		un_hint(&cli->detail, nearest ? "did you mean: union %s %s" : "see: union --help",
+		        first, nearest);
+		return un_fail(&cli->detail, UN_ERR_USAGE, "unknown command '%.100s %.100s'", first,
+		               second);
+	}
+	count = collect_words(NULL, words, storage);
+	nearest = text_nearest(first, words, count);
+	if (nearest)
+		un_hint(&cli->detail, "did you mean: union %s", nearest);
+	else
+		un_hint(&cli->detail, "see: union --help");
+	return un_fail(&cli->detail, UN_ERR_USAGE, "unknown command '%.100s'", first);
+}
+
+static const struct option_spec *
+find_in(const struct command_spec *spec, const char *name, size_t len, char letter)
+{
+	for (size_t i = 0; spec && i < spec->option_count; i++) {
+		const struct option_spec *option = &spec->options[i];
+
+		if (letter ? option->letter == letter
+		           : strlen(option->name) == len && strncmp(option->name, name, len) == 0)
+			return option;
+	}
+	return NULL;
+}
+
+static enum un_err
+unknown_option(struct cli *cli, const char *word, size_t len)
+{
+	const char *words[WORDS_MAX], *nearest;
+	const struct command_spec *specs[] = {cli->command, &command_top};
+	char copy[WORDS_MAX];
+	size_t count = 0;
+
+	for (size_t s = 0; s < 2; s++) {
+		for (size_t i = 0; specs[s] && i < specs[s]->option_count && count < WORDS_MAX; i++)
+			words[count++] = specs[s]->options[i].name;
+	}
+	if (len >= sizeof copy)
+		len = sizeof copy - 1;
+	memcpy(copy, word, len);
+	copy[len] = '\0';
+	nearest = word[0] == '-' && word[1] == '-' ? text_nearest(copy + 2, words, count) : NULL;
+	if (nearest)
+		un_hint(&cli->detail, "did you mean: --%s", nearest);
+	else
+		un_hint(&cli->detail, "see: union %s%s--help",
+		        cli->command ? cli->command->name : "", cli->command ? " " : "");
+	return un_fail(&cli->detail, UN_ERR_USAGE, "unknown option '%s'", copy);
+}
+
+static enum un_err
+check_choice(struct cli *cli, const struct option_spec *option, const char *value)
+{
+	char list[256] = "";
+
+	for (size_t i = 0; option->choices[i]; i++) {
+		if (strcmp(option->choices[i], value) == 0)
+			return UN_OK;
+		strncat(list, i ? ", " : "", sizeof list - strlen(list) - 1);
+		strncat(list, option->choices[i], sizeof list - strlen(list) - 1);
+	}
+	un_hint(&cli->detail, "one of: %s", list);
+	return un_fail(&cli->detail, UN_ERR_USAGE, "--%s cannot be '%.100s'", option->name, value);
+}
+
+static enum un_err
+take_secret(struct cli *cli, char *value)
+{
+	size_t len = strlen(value);
+	struct secbuf *copy = NULL;
+	enum un_err err = secbuf_copy(value, len, &copy);
+
+	explicit_bzero(value, len); /* also what ps(1) shows */
+	if (err)
+		return err;
+	secbuf_free(cli->value);
+	cli->value = copy;
+	return UN_OK;
+}
+
+static enum un_err
+store_option(struct cli *cli, const struct option_spec *option, char *value)
+{
+	enum un_err err;
+
+	if (!value) {
+		cli->option[option->id] = "";
+		return UN_OK;
+	}
+	if (option->secret) {
+		cli->option[option->id] = "";
+		return take_secret(cli, value);
+	}
+	if (option->choices) {
+		err = check_choice(cli, option, value);
+		if (err)
+			return err;
+	}
+	if (option->repeat) {
+		if (cli->repeated_count == CLI_REPEAT_MAX)
+			return un_fail(&cli->detail, UN_ERR_USAGE, "--%s is given too often",
+			               option->name);
+		cli->repeated[cli->repeated_count++] = value;
+	} else if (cli->option[option->id] && strcmp(cli->option[option->id], value) != 0) {
+		return un_fail(&cli->detail, UN_ERR_USAGE, "--%s is given twice", option->name);
+	}
+	cli->option[option->id] = value;
+	return UN_OK;
+}
+
+struct words {
+	char **argv;
+	int argc;
+	int at;
+};
+
+/* argv[at] begins with '-': reads it and, when it needs one, its value. */
+static enum un_err
+read_option(struct cli *cli, struct words *words)
+{
+	char *word = words->argv[words->at++];
+	bool is_long = word[1] == '-';
+	char *equals = is_long ? strchr(word, '=') : NULL, *value = NULL;
+	size_t len = is_long ? (equals ? (size_t)(equals - word) - 2 : strlen(word + 2)) : 1;
+	char letter = is_long ? '\0' : word[1];
+	const struct option_spec *option = find_in(cli->command, word + 2, len, letter);
+
+	if (!option)
+		option = find_in(&command_top, word + 2, len, letter);
+	if (!option)
+		return unknown_option(cli, word, is_long ? len + 2 : strlen(word));
+	if (equals)
+		value = equals + 1;
+	else if (!is_long && word[2])
+		value = word + 2;
+	if (!option->argument) {
+		if (value)
+			return un_fail(&cli->detail, UN_ERR_USAGE, "--%s takes no value",
+			               option->name);
+		return store_option(cli, option, NULL);
+	}
+	if (!value && words->at < words->argc)
+		value = words->argv[words->at++];
+	if (!value) {
+		un_hint(&cli->detail, "write: --%s %s", option->name, option->argument);
+		return un_fail(&cli->detail, UN_ERR_USAGE, "--%s needs a value", option->name);
+	}
+	return store_option(cli, option, value);
+}
+
+static enum un_err
+take_argument(struct cli *cli, char *word)
+{
+	if (cli->arg_count < cli->command->most && cli->arg_count < CLI_ARGS_MAX) {
+		cli->args[cli->arg_count++] = word;
+		return UN_OK;
+	}
+	un_hint(&cli->detail, "usage: %s", cli->command->usage);
+	return un_fail(&cli->detail, UN_ERR_USAGE, "one argument too many: '%.100s'", word);
+}
+
+/* The words of the command may stand behind options of every command, as in
+ * `union --endpoint URL get secret`. */
+static enum un_err
+take_command_word(struct cli *cli, const char **first, char *word)
+{
+	if (!*first) {
+		*first = word;
+		cli->command = args_find_command(word, NULL);
+		return UN_OK;
+	}
+	cli->command = args_find_command(*first, word);
+	return cli->command ? UN_OK : unknown_command(cli, *first, word);
+}
+
+static enum un_err
+check_count(struct cli *cli)
+{
+	if (cli->arg_count >= cli->command->least)
+		return UN_OK;
+	un_hint(&cli->detail, "usage: %s", cli->command->usage);
+	return un_fail(&cli->detail, UN_ERR_USAGE, "'union %s' needs %s", cli->command->name,
+	               cli->command->least > 1 ? "more arguments" : "an argument");
+}
+
+enum un_err
+args_parse(struct cli *cli, int argc, char **argv, bool *ret_help)
+{
+	struct words words = {.argv = argv, .argc = argc, .at = 1};
+	const char *first = NULL;
+	bool only_arguments = false;
+	enum un_err err = UN_OK;
+
+	while (!err && words.at < argc) {
+		char *word = argv[words.at];
+
+		if (cli->command && cli->command->rest && cli->arg_count == cli->command->most)
+			break;
+		if (!only_arguments && strcmp(word, "--") == 0) {
+			only_arguments = true;
+			words.at++;
+		} else if (!only_arguments && word[0] == '-' && word[1]) {
+			if (first && !cli->command && strcmp(word, "-h") != 0 &&
+			    strcmp(word, "--help") != 0)
+				err = unknown_command(cli, first, NULL);
+			else
+				err = read_option(cli, &words);
+		} else if (!cli->command) {
+			words.at++;
+			err = take_command_word(cli, &first, word);
+		} else {
+			words.at++;
+			err = take_argument(cli, word);
+		}
+	}
+	if (err)
+		return err;
+	cli->rest = argv + words.at;
+	cli->rest_count = argc - words.at;
+	*ret_help = cli->option[OPT_HELP] || (!first && argc <= 1);
+	if (*ret_help && (cli->command || !first))
+		return UN_OK;
+	if (!first)
+		return un_fail(&cli->detail, UN_ERR_USAGE, "a command is missing");
+	if (!cli->command)
+		return unknown_command(cli, first, NULL);
+	return check_count(cli);
+}

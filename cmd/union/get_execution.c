@@ -1,0 +1,397 @@
+#include "base/text.h"
+#include "cli.h"
+#include "execution_name.h"
+#include "json_out.h"
+#include "literal_show.h"
+#include "show.h"
+#include "table.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define LIST_DEFAULT 20
+#define PAGE_MAX 100
+#define NODES_MAX 100000
+
+typedef Flyteidl__Admin__Execution execution_message;
+
+static void
+show_duration(const Google__Protobuf__Duration *duration, char text[32])
+{
+	int64_t seconds = duration ? duration->seconds : 0;
+
+	if (!duration)
+		text[0] = '\0';
+	else if (seconds < 60)
+		(void)snprintf(text, 32, "%" PRId64 ".%ds", seconds, duration->nanos / 100000000);
+	else if (seconds < 3600)
+		(void)snprintf(text, 32, "%" PRId64 "m%02ds", seconds / 60, (int)(seconds % 60));
+	else
+		(void)snprintf(text, 32, "%" PRId64 "h%02dm", seconds / 3600,
+		               (int)(seconds / 60 % 60));
+}
+
+static void
+json_duration(struct json_out *json, const Google__Protobuf__Duration *duration)
+{
+	char text[40];
+
+	if (!duration) {
+		jout_null(json, "duration_seconds");
+		return;
+	}
+	(void)snprintf(text, sizeof text, "%.3f",
+	               (double)duration->seconds + duration->nanos / 1e9);
+	jout_raw(json, "duration_seconds", text);
+}
+
+static void
+json_time(struct json_out *json, const char *key, const Google__Protobuf__Timestamp *at)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	show_time(at, true, text);
+	jout_text(json, key, text);
+}
+
+static void
+json_error(struct json_out *json, const Flyteidl__Core__ExecutionError *error)
+{
+	if (!error) {
+		jout_null(json, "error");
+		return;
+	}
+	jout_open(json, "error", '{');
+	jout_text(json, "code", error->code);
+	jout_text(json, "message", error->message);
+	jout_close(json, '}');
+}
+
+static const Flyteidl__Core__ExecutionError *
+execution_error(const Flyteidl__Admin__ExecutionClosure *closure)
+{
+	return closure->output_result_case ==
+	                       FLYTEIDL__ADMIN__EXECUTION_CLOSURE__OUTPUT_RESULT_ERROR
+	               ? closure->error
+	               : NULL;
+}
+
+static const char *
+entity_name(const execution_message *execution)
+{
+	return execution->spec && execution->spec->launch_plan ? execution->spec->launch_plan->name
+	                                                       : "";
+}
+
+static void
+json_execution(struct json_out *json, const execution_message *execution)
+{
+	const Flyteidl__Admin__ExecutionClosure *closure = execution->closure;
+
+	jout_text(json, "name", execution->id->name);
+	jout_text(json, "project", execution->id->project);
+	jout_text(json, "domain", execution->id->domain);
+	jout_text(json, "entity", entity_name(execution));
+	jout_text(json, "phase", show_execution_phase((int)closure->phase));
+	json_time(json, "created_at", closure->created_at);
+	json_time(json, "started_at", closure->started_at);
+	json_time(json, "updated_at", closure->updated_at);
+	json_duration(json, closure->duration);
+	json_error(json, execution_error(closure));
+}
+
+static bool
+is_whole(const execution_message *execution)
+{
+	return execution->id && execution->closure;
+}
+
+static enum un_err
+list_page(struct cli *cli, const struct execution_name *in, uint32_t limit, const char *token,
+          Flyteidl__Admin__ExecutionList **ret_page)
+{
+	Flyteidl__Admin__ResourceListRequest request = FLYTEIDL__ADMIN__RESOURCE_LIST_REQUEST__INIT;
+	Flyteidl__Admin__NamedEntityIdentifier id = FLYTEIDL__ADMIN__NAMED_ENTITY_IDENTIFIER__INIT;
+	Flyteidl__Admin__Sort sort = FLYTEIDL__ADMIN__SORT__INIT;
+
+	id.project = (char *)in->scope.project;
+	id.domain = (char *)in->scope.domain;
+	sort.key = (char *)"created_at";
+	sort.direction = FLYTEIDL__ADMIN__SORT__DIRECTION__DESCENDING;
+	request.id = &id;
+	request.limit = limit;
+	request.token = (char *)token;
+	request.sort_by = &sort;
+	return cli_call(cli, "/flyteidl.service.AdminService/ListExecutions", &request,
+	                &flyteidl__admin__execution_list__descriptor, ret_page);
+}
+
+static enum un_err
+add_row(struct table *table, const execution_message *execution)
+{
+	char started[CLOCK_TEXT_MAX], duration[32];
+
+	show_time(execution->closure->created_at, false, started);
+	show_duration(execution->closure->duration, duration);
+	return table_add(table,
+	                 (const char *const[]){execution->id->name, entity_name(execution),
+	                                       show_execution_phase((int)execution->closure->phase),
+	                                       started, duration});
+}
+
+/* Pages until `limit` executions went into the table or the JSON, whichever is given. */
+static enum un_err
+list_into(struct cli *cli, const struct execution_name *in, struct table *table,
+          struct json_out *json, size_t *ret_count)
+{
+	uint64_t limit = LIST_DEFAULT;
+	char token[512] = "";
+	enum un_err err = UN_OK;
+
+	if (cli->option[OPT_LIMIT] && (text_parse_u64(cli->option[OPT_LIMIT], &limit) || !limit))
+		return un_fail(&cli->detail, UN_ERR_USAGE, "--limit needs a number from 1 on");
+	while (!err && *ret_count < limit) {
+		uint64_t left = limit - *ret_count;
+		Flyteidl__Admin__ExecutionList *page = NULL;
+
+		err = list_page(cli, in, (uint32_t)(left < PAGE_MAX ? left : PAGE_MAX), token,
+		                &page);
+		for (size_t i = 0; !err && i < page->n_executions && *ret_count < limit; i++) {
+			const execution_message *execution = page->executions[i];
+
+			++*ret_count;
+			if (!is_whole(execution)) {
+				err = UN_ERR_PROTOCOL;
+			} else if (table) {
+				err = add_row(table, execution);
+			} else {
+				jout_open(json, NULL, '{');
+				json_execution(json, execution);
+				jout_close(json, '}');
+			}
+		}
+		if (!err &&
+		    (size_t)snprintf(token, sizeof token, "%s", page->token) >= sizeof token)
+			err = UN_ERR_PROTOCOL;
+		if (!err && !page->n_executions)
+			token[0] = '\0';
+		channel_message_free(page);
+		if (!token[0])
+			break;
+	}
+	return err;
+}
+
+static enum un_err
+list_executions(struct cli *cli, const struct execution_name *in)
+{
+	static const char *const titles[] = {"NAME", "<ENTITY", "PHASE", "CREATED", "DURATION"};
+	struct table *table = NULL;
+	struct json_out json;
+	size_t count = 0;
+	enum un_err err;
+
+	if (cli_wants_json(cli)) {
+		jout_init(&json);
+		jout_open(&json, NULL, '{');
+		jout_open(&json, "executions", '[');
+		err = list_into(cli, in, NULL, &json, &count);
+		jout_close(&json, ']');
+		jout_close(&json, '}');
+		if (!err)
+			return jout_print(&json);
+		jout_fini(&json);
+		return err;
+	}
+	err = table_new(titles, sizeof titles / sizeof titles[0], &table);
+	if (!err)
+		err = list_into(cli, in, table, NULL, &count);
+	if (!err && count)
+		err = table_print(table);
+	else if (!err)
+		(void)fprintf(stderr, "No executions in project '%s', domain '%s'\n",
+		              in->scope.project, in->scope.domain);
+	table_free(table);
+	return err;
+}
+
+typedef enum un_err each_node_fn(void *arg, const Flyteidl__Admin__NodeExecution *node);
+
+static enum un_err
+for_each_node(struct cli *cli, struct execution_name *execution, each_node_fn *each, void *arg)
+{
+	Flyteidl__Admin__NodeExecutionListRequest request =
+	        FLYTEIDL__ADMIN__NODE_EXECUTION_LIST_REQUEST__INIT;
+	char token[512] = "";
+	size_t count = 0;
+	enum un_err err = UN_OK;
+
+	request.workflow_execution_id = &execution->id;
+	request.limit = PAGE_MAX;
+	request.token = token;
+	do {
+		Flyteidl__Admin__NodeExecutionList *page = NULL;
+
+		err = cli_call(cli, "/flyteidl.service.AdminService/ListNodeExecutions", &request,
+		               &flyteidl__admin__node_execution_list__descriptor, &page);
+		for (size_t i = 0; !err && i < page->n_node_executions; i++, count++) {
+			const Flyteidl__Admin__NodeExecution *node = page->node_executions[i];
+
+			err = node->id && node->closure ? each(arg, node) : UN_ERR_PROTOCOL;
+		}
+		if (!err &&
+		    (size_t)snprintf(token, sizeof token, "%s", page->token) >= sizeof token)
+			err = UN_ERR_PROTOCOL;
+		channel_message_free(page);
+	} while (!err && token[0] && count < NODES_MAX);
+	return err;
+}
+
+static const Flyteidl__Core__ExecutionError *
+node_error(const Flyteidl__Admin__NodeExecution *node)
+{
+	return node->closure->output_result_case ==
+	                       FLYTEIDL__ADMIN__NODE_EXECUTION_CLOSURE__OUTPUT_RESULT_ERROR
+	               ? node->closure->error
+	               : NULL;
+}
+
+static enum un_err
+node_row(void *arg, const Flyteidl__Admin__NodeExecution *node)
+{
+	const Flyteidl__Core__ExecutionError *error = node_error(node);
+	char started[CLOCK_TEXT_MAX], duration[32], first_line[256] = "";
+
+	show_time(node->closure->started_at, false, started);
+	show_duration(node->closure->duration, duration);
+	if (error)
+		(void)snprintf(first_line, sizeof first_line, "%.*s",
+		               (int)strcspn(error->message, "\n"), error->message);
+	return table_add(arg, (const char *const[]){node->id->node_id,
+	                                            show_node_phase((int)node->closure->phase),
+	                                            started, duration, first_line});
+}
+
+static enum un_err
+node_json(void *arg, const Flyteidl__Admin__NodeExecution *node)
+{
+	struct json_out *json = arg;
+
+	jout_open(json, NULL, '{');
+	jout_text(json, "node_id", node->id->node_id);
+	jout_text(json, "phase", show_node_phase((int)node->closure->phase));
+	json_time(json, "started_at", node->closure->started_at);
+	json_duration(json, node->closure->duration);
+	json_error(json, node_error(node));
+	jout_close(json, '}');
+	return UN_OK;
+}
+
+static enum un_err
+print_nodes(struct cli *cli, struct execution_name *in)
+{
+	static const char *const titles[] = {"NODE", "PHASE", "STARTED", "DURATION", "<ERROR"};
+	struct table *table = NULL;
+	enum un_err err = table_new(titles, sizeof titles / sizeof titles[0], &table);
+
+	if (!err)
+		err = for_each_node(cli, in, node_row, table);
+	if (!err)
+		err = table_print(table);
+	table_free(table);
+	return err;
+}
+
+static enum un_err
+print_one(struct cli *cli, struct execution_name *in, const execution_message *execution,
+          const Flyteidl__Admin__WorkflowExecutionGetDataResponse *data)
+{
+	const Flyteidl__Admin__ExecutionClosure *closure = execution->closure;
+	const Flyteidl__Core__ExecutionError *error = execution_error(closure);
+	char created[CLOCK_TEXT_MAX], duration[32];
+	enum un_err err;
+
+	show_time(closure->created_at, false, created);
+	show_duration(closure->duration, duration);
+	(void)printf("Name:      %s\nProject:   %s\nDomain:    %s\nEntity:    %s\nPhase:     %s\n"
+	             "Created:   %s\nDuration:  %s\n",
+	             execution->id->name, execution->id->project, execution->id->domain,
+	             entity_name(execution), show_execution_phase((int)closure->phase), created,
+	             duration);
+	if (error) {
+		(void)printf("Error:     ");
+		print_clean(stdout, error->message, strlen(error->message));
+		(void)putchar('\n');
+	}
+	(void)putchar('\n');
+	err = print_nodes(cli, in);
+	if (err || closure->phase != FLYTEIDL__CORE__WORKFLOW_EXECUTION__PHASE__SUCCEEDED)
+		return err;
+	(void)printf("\nOutputs:\n");
+	return literal_map_print(data->full_outputs);
+}
+
+static enum un_err
+print_one_json(struct cli *cli, struct execution_name *in, const execution_message *execution,
+               const Flyteidl__Admin__WorkflowExecutionGetDataResponse *data)
+{
+	struct json_out json;
+	enum un_err err;
+
+	jout_init(&json);
+	jout_open(&json, NULL, '{');
+	json_execution(&json, execution);
+	literal_map_show(&json, "inputs", data->full_inputs);
+	if (execution->closure->phase == FLYTEIDL__CORE__WORKFLOW_EXECUTION__PHASE__SUCCEEDED)
+		literal_map_show(&json, "outputs", data->full_outputs);
+	else
+		jout_null(&json, "outputs");
+	jout_open(&json, "nodes", '[');
+	err = for_each_node(cli, in, node_json, &json);
+	jout_close(&json, ']');
+	jout_close(&json, '}');
+	if (!err)
+		return jout_print(&json);
+	jout_fini(&json);
+	return err;
+}
+
+static enum un_err
+get_one(struct cli *cli, struct execution_name *in)
+{
+	Flyteidl__Admin__WorkflowExecutionGetRequest request =
+	        FLYTEIDL__ADMIN__WORKFLOW_EXECUTION_GET_REQUEST__INIT;
+	Flyteidl__Admin__WorkflowExecutionGetDataRequest data_request =
+	        FLYTEIDL__ADMIN__WORKFLOW_EXECUTION_GET_DATA_REQUEST__INIT;
+	Flyteidl__Admin__WorkflowExecutionGetDataResponse *data = NULL;
+	execution_message *execution = NULL;
+	enum un_err err;
+
+	request.id = data_request.id = &in->id;
+	err = cli_call(cli, "/flyteidl.service.AdminService/GetExecution", &request,
+	               &flyteidl__admin__execution__descriptor, &execution);
+	if (!err && !is_whole(execution))
+		err = UN_ERR_PROTOCOL;
+	if (!err)
+		err = cli_call(
+			cli, "/flyteidl.service.AdminService/GetExecutionData", &data_request,
+			&flyteidl__admin__workflow_execution_get_data_response__descriptor, &data);
+	if (!err)
+		err = cli_wants_json(cli) ? print_one_json(cli, in, execution, data)
+		                          : print_one(cli, in, execution, data);
+	channel_message_free(execution);
+	channel_message_free(data);
+	return err;
+}
+
+int
+command_get_execution(struct cli *cli)
+{
+	struct execution_name execution;
+	const char *name = cli->arg_count ? cli->args[0] : NULL;
+	enum un_err err = execution_name_init(&execution, cli, name);
+
+	if (!err)
+		err = name ? get_one(cli, &execution) : list_executions(cli, &execution);
+	return err ? cli_fail(cli, err) : cli_finish(cli);
+}

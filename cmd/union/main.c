@@ -1,0 +1,68 @@
+/* union - keep secrets, and run workflows whose tasks receive them. */
+#include "args.h"
+
+#include "crypto/hash.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A program started with a standard descriptor closed would write messages into whatever it opens
+ * next. */
+static void
+open_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) != fd)
+			_exit(1);
+	}
+}
+
+static void
+settle_colors(struct cli *cli)
+{
+	const char *when = cli->option[OPT_COLOR];
+	bool may = !when || strcmp(when, "auto") == 0;
+
+	if (when && strcmp(when, "always") == 0) {
+		cli->color_out = cli->color_err = true;
+	} else if (may && !cli_env("NO_COLOR") && cli_env("TERM") &&
+	           strcmp(cli_env("TERM"), "dumb") != 0) {
+		cli->color_out = isatty(STDOUT_FILENO);
+		cli->color_err = isatty(STDERR_FILENO);
+	}
+}
+
+static int
+run(struct cli *cli, int argc, char **argv)
+{
+	bool help = false;
+	enum un_err err = crypto_init();
+
+	if (!err)
+		err = args_parse(cli, argc, argv, &help);
+	settle_colors(cli);
+	if (err)
+		return cli_fail(cli, err);
+	if (help) {
+		(void)fputs(cli->command ? cli->command->help : command_top.help,
+		            argc > 1 ? stdout : stderr);
+		return argc > 1 ? cli_finish(cli) : 2;
+	}
+	return cli->command->run(cli);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct cli cli = {.wake_fd = -1};
+	int status;
+
+	open_standard_descriptors();
+	(void)signal(SIGPIPE, SIG_IGN);
+	status = run(&cli, argc, argv);
+	channel_free(cli.channel);
+	secbuf_free(cli.value);
+	return status;
+}

@@ -1,0 +1,34 @@
+/* script.h - what Python makes of a script: messages and a code bundle. One thread.
+ *
+ * Python's own words about a script (a syntax error, an exception) are shown as Python shows them.
+ */
+#ifndef UNION_SCRIPT_H
+#define UNION_SCRIPT_H
+
+#include "cli.h"
+#include "proto-all.h"
+
+struct script {
+	Union__V1__CompiledScript *compiled;
+	char folder[256];  /* temporary; holds the bundle */
+	char bundle[300];
+};
+
+/* Runs `python3 -m union.compile`. script_free removes the bundle, also after an error.
+ * UN_ERR_SCRIPT_MISSING, UN_ERR_SCRIPT_ERROR, UN_ERR_ENTITY_NOT_FOUND, ... */
+MUST_CHECK enum un_err script_compile(struct cli *cli, const char *path, const char *entity,
+                                      struct script *ret_script);
+void script_free(struct script *script);
+
+const char *script_python(const struct cli *cli); /* the Python to use */
+
+/* This process's environment with the SDK in front of its PYTHONPATH. */
+struct script_environment {
+	char **list;
+	char *path;
+};
+MUST_CHECK enum un_err script_environment_init(struct script_environment *environment,
+                                               struct cli *cli);
+void script_environment_fini(struct script_environment *environment);
+
+#endif
