@@ -1,0 +1,143 @@
+/* testing_plane.h - store, keeper and one worker without a server, for unit tests of services. The
+ * test program is its own keeper: TESTING_PLANE_MAIN. Include it in one file of a test only. */
+#ifndef SERVICES_TESTING_PLANE_H
+#define SERVICES_TESTING_PLANE_H
+
+#include "base/clock.h"
+#include "crypto/hash.h"
+#include "services/keeper_link.h"
+#include "services/plane.h"
+#include "store/rewrap.h"
+#include "store/secrets.h"
+#include "test.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct plane {
+	char dir[64];
+	struct store *store;
+	struct keeper_supervisor *supervisor;
+	struct keeper_link link;
+	struct loop_watch supervisor_watch;
+	struct loop *loop;
+	struct plane_worker worker;
+};
+
+struct store *
+plane_store(const struct plane *plane)
+{
+	return plane->store;
+}
+
+static void
+plane_give(void *context, unsigned index, int fd)
+{
+	struct plane *plane = context;
+
+	assert_int_equal(index, 0);
+	keeper_link_give(&plane->link, fd);
+}
+
+static void
+plane_on_supervisor(struct loop_watch *watch, uint32_t events)
+{
+	struct plane *plane = watch->ctx;
+
+	(void)events;
+	keeper_supervisor_pump(plane->supervisor);
+}
+
+static void
+plane_init(struct plane *plane)
+{
+	struct store_options store = {.dir = plane->dir, .create = true};
+	struct un_detail detail = {0};
+	char keys[128];
+	struct keeper_options keeper = {.keys_dir = keys,
+	                                .provider = "file",
+	                                .may_create = true,
+	                                .sockets = 1,
+	                                .give = plane_give,
+	                                .context = plane};
+
+	*plane = (struct plane){.dir = "/tmp/plane-test-XXXXXX"};
+	EXPECT_OK(crypto_init());
+	assert_non_null(mkdtemp(plane->dir));
+	(void)snprintf(keys, sizeof keys, "%s/keys", plane->dir);
+	EXPECT_OK(store_open(&store, &plane->store, &detail));
+	EXPECT_OK(loop_new(&plane->loop));
+	keeper_link_init(&plane->link);
+	EXPECT_OK(keeper_supervisor_start(&keeper, &detail, &plane->supervisor));
+	plane->supervisor_watch = (struct loop_watch){.fd = keeper_supervisor_fd(plane->supervisor),
+	                                              .events = EPOLLIN,
+	                                              .fn = plane_on_supervisor,
+	                                              .ctx = plane};
+	EXPECT_OK(loop_watch_add(plane->loop, &plane->supervisor_watch));
+	EXPECT_OK(keeper_link_open(&plane->link, plane->loop));
+	plane->worker = (struct plane_worker){
+	        .plane = plane, .loop = plane->loop, .keeper = plane->link.client};
+	EXPECT_OK(store_reader_open(plane->store, &plane->worker.reader, &detail));
+}
+
+static void
+plane_step(struct plane *plane)
+{
+	/* what was asked from outside of the loop: inside, the link does this after each batch */
+	keeper_client_flush(plane->worker.keeper);
+	EXPECT_OK(loop_step(plane->loop, 10000));
+	store_read_end(plane->worker.reader);
+}
+
+static void
+plane_fini(struct plane *plane)
+{
+	char command[128];
+
+	keeper_link_close(&plane->link);
+	loop_watch_remove(plane->loop, &plane->supervisor_watch);
+	keeper_supervisor_stop(plane->supervisor);
+	keeper_link_fini(&plane->link);
+	store_reader_close(plane->worker.reader);
+	store_close(plane->store);
+	loop_free(plane->loop);
+	(void)snprintf(command, sizeof command, "rm -rf '%s'", plane->dir);
+	assert_int_equal(system(command), 0);
+}
+
+/* Everything that is written, one row at a time. */
+static bool
+plane_count_row(void *ctx, const struct secret_head *head)
+{
+	(void)head;
+	++*(unsigned *)ctx;
+	return true;
+}
+
+static unsigned
+plane_count_secrets(struct plane *plane)
+{
+	struct secret_filter filter = {.org = "", .limit = 1000000};
+	char cursor[SECRET_CURSOR_MAX];
+	unsigned count = 0;
+
+	EXPECT_OK(store_read_begin(plane->worker.reader, NULL));
+	EXPECT_OK(secret_list(store_reader_view(plane->worker.reader), &filter,
+	                      (struct secret_visit){plane_count_row, &count}, cursor, NULL));
+	store_read_end(plane->worker.reader);
+	return count;
+}
+
+#define TESTING_PLANE_MAIN()                                                                         \
+	int main(int argc, char **argv)                                                              \
+	{                                                                                            \
+		if (argc > 1 && strcmp(argv[1], "keeper") == 0)                                      \
+			return keeper_main(argc - 2, argv + 2);                                      \
+		cmocka_set_message_output(CM_OUTPUT_TAP);                                            \
+		return _cmocka_run_group_tests(__FILE__, test_all, test_count, NULL, NULL);          \
+	}
+
+#endif
