@@ -206,6 +206,31 @@ check_key(struct plane *plane, struct un_detail *detail)
 	return wait.err;
 }
 
+static void
+on_unlocked_info(void *context, const struct keeper_answer *answer)
+{
+	struct plane *plane = context;
+	struct un_detail detail = {0};
+	enum un_err err = answer->err;
+
+	if (err)
+		return; /* the keeper went away again: the next unlock asks again */
+	err = agree_on_key(plane, answer->info, &detail);
+	if (!err)
+		return;
+	log_error("uniond", "%s", un_message(err, &detail));
+	plane_stop(plane);
+}
+
+void
+plane_remember_key(struct plane *plane)
+{
+	struct keeper_call call = {.done = on_unlocked_info, .context = plane};
+
+	if (keeper_ask_info(plane->links[plane->worker_count].client, call))
+		log_error("keeper", "cannot ask for the plane's key");
+}
+
 /* ---- signals and idleness ---- */
 
 void

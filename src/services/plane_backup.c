@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "crypto/hash.h"
+#include "services/caller.h"
 #include "store/backup.h"
 #include "union/v1/plane.pb-c.h"
 
@@ -167,6 +168,8 @@ plane_service_backup(struct rpc_call *call, void *ctx, const ProtobufCMessage *m
 	enum un_err err;
 
 	(void)ctx;
+	if (!caller_may(call, AUTHZ_PLANE_BACKUP, NULL))
+		return;
 	if (atomic_exchange(&plane->backup_runs, true)) {
 		rpc_failf(call, UN_ERR_BUSY, "another backup is being made");
 		return;

@@ -58,6 +58,9 @@ MUST_CHECK enum un_err plane_open_server(
         struct plane *plane,
         enum un_err (*worker_init)(void *ctx, struct loop *loop, unsigned index, void **ret_worker),
         void (*worker_fini)(void *ctx, void *worker), struct un_detail *detail);
+/* On the control loop: the keeper has just been unlocked; its key is checked, or remembered when it is
+ * the first. A ring of another plane stops this one. */
+void plane_remember_key(struct plane *plane);
 /* Executions that have not ended. */
 unsigned plane_active_runs(const struct plane *plane);
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "keeper/fingerprint.h"
 #include "rpc/service.h"
+#include "services/caller.h"
 #include "services/plane_service.h"
 #include "store/rewrap.h"
 #include "store/secrets.h"
@@ -116,6 +117,8 @@ get_info(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
 
 	(void)ctx;
 	(void)request;
+	if (!caller_may(call, AUTHZ_PLANE_READ, NULL))
+		return;
 	err = keeper_ask_info(worker->keeper, (struct keeper_call){.done = on_info, .context = call});
 	if (err)
 		rpc_fail(call, err, NULL);
@@ -131,6 +134,8 @@ shut_down(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
 
 	(void)ctx;
 	(void)request;
+	if (!caller_may(call, AUTHZ_PLANE_STOP, NULL))
+		return;
 	log_notice("uniond", "stopping: asked to by uid %u", (unsigned)rpc_peer(call)->uid);
 	plane_stop(worker->plane);
 	rpc_reply(call, &reply.base);
@@ -172,6 +177,8 @@ rotate_keys(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
 
 	(void)ctx;
 	(void)request;
+	if (!caller_may(call, AUTHZ_KEYS_ROTATE, NULL))
+		return;
 	err = keeper_rotate(worker->keeper, (struct keeper_call){.done = on_rotated, .context = call});
 	if (err)
 		rpc_fail(call, err, NULL);
@@ -209,6 +216,8 @@ get_rotation(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
 
 	(void)ctx;
 	(void)request;
+	if (!caller_may(call, AUTHZ_PLANE_READ, NULL))
+		return;
 	err = keeper_ask_info(worker->keeper,
 	                      (struct keeper_call){.done = on_rotation_info, .context = call});
 	if (err)
@@ -244,6 +253,8 @@ unlock(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 	enum un_err err;
 
 	(void)ctx;
+	if (!caller_may(call, AUTHZ_KEYS_UNLOCK, NULL))
+		return;
 	err = keeper_unlock(worker->keeper, request->sealed_passphrase.data,
 	                    request->sealed_passphrase.len, how);
 	if (err)

@@ -1,0 +1,134 @@
+#include "services/plane_services.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "services/plane_service.h"
+#include "services/rewrap.h"
+#include "services/secret_service.h"
+
+#define SERVICES_MAX 12
+
+struct plane_services {
+	struct plane *plane;
+	struct secret_service *secrets;
+	struct rewrap *rewrap;
+	struct loop_task start_rewrap; /* posted by workers, one at a time */
+	struct loop_task check_key;
+	atomic_bool rewrap_posted;
+	atomic_bool check_posted;
+	const struct rpc_service *offered[SERVICES_MAX];
+	size_t offered_count;
+};
+
+static void
+on_rewrapped(void *ctx, uint32_t generation, uint64_t rewrapped)
+{
+	(void)ctx;
+	log_notice("keeper", "%llu stored keys are under generation %u now",
+	           (unsigned long long)rewrapped, generation);
+}
+
+static void
+on_start_rewrap(struct loop_task *task)
+{
+	struct plane_services *services = task->ctx;
+
+	atomic_store(&services->rewrap_posted, false);
+	rewrap_start(services->rewrap);
+}
+
+void
+plane_rewrap(struct plane *plane)
+{
+	struct plane_services *services = plane->services;
+
+	if (!atomic_exchange(&services->rewrap_posted, true))
+		loop_post_task(plane->loop, &services->start_rewrap);
+}
+
+static void
+on_check_key(struct loop_task *task)
+{
+	struct plane_services *services = task->ctx;
+
+	atomic_store(&services->check_posted, false);
+	plane_remember_key(services->plane);
+	rewrap_start(services->rewrap);
+}
+
+void
+plane_unlocked(struct plane *plane)
+{
+	struct plane_services *services = plane->services;
+
+	if (!atomic_exchange(&services->check_posted, true))
+		loop_post_task(plane->loop, &services->check_key);
+}
+
+static enum un_err
+open_rewrap(struct plane *plane, struct plane_services *services)
+{
+	const struct rewrap_options options = {
+	        .loop = plane->loop,
+	        .store = plane->store,
+	        .reader = plane->reader,
+	        .keeper = plane->links[plane->worker_count].client,
+	        .done = on_rewrapped,
+	        .ctx = services,
+	};
+	enum un_err err = rewrap_new(&options, &services->rewrap);
+
+	if (err)
+		return err;
+	services->start_rewrap = (struct loop_task){.fn = on_start_rewrap, .ctx = services};
+	services->check_key = (struct loop_task){.fn = on_check_key, .ctx = services};
+	plane_rewrap(plane); /* what a stop has left undone */
+	return UN_OK;
+}
+
+enum un_err
+plane_open_services(struct plane *plane, struct un_detail *detail)
+{
+	struct plane_services *services = mem_zalloc(1, sizeof *services);
+	enum un_err err;
+
+	(void)detail;
+	if (!services)
+		return UN_ERR_NO_MEMORY;
+	plane->services = services;
+	services->plane = plane;
+	err = secret_service_new(&services->secrets);
+	if (err)
+		return err;
+	services->offered[services->offered_count++] = secret_service_union(services->secrets);
+	services->offered[services->offered_count++] = secret_service_classic(services->secrets);
+	services->offered[services->offered_count++] = &plane_service;
+	return open_rewrap(plane, services);
+}
+
+void
+plane_close_services(struct plane *plane)
+{
+	struct plane_services *services = plane->services;
+
+	if (!services)
+		return;
+	rewrap_free(services->rewrap);
+	secret_service_free(services->secrets);
+	mem_free(services);
+	plane->services = NULL;
+}
+
+void
+plane_services_offer(struct plane *plane, struct server_options *options)
+{
+	options->services = plane->services->offered;
+	options->service_count = plane->services->offered_count;
+}
+
+unsigned
+plane_active_runs(const struct plane *plane)
+{
+	(void)plane;
+	return 0;
+}
