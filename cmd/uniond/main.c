@@ -201,7 +201,9 @@ main(int argc, char **argv)
 		fprintf(stderr, "uniond: the configuration is good\n");
 		return 0;
 	}
-	(void)log_level_parse(args.config.log_level, &level);
+	err = log_level_parse(args.config.log_level, &level); /* config_check has seen it */
+	if (err)
+		return program_fail("uniond", err, NULL);
 	log_set(2, level);
 	return serve_program(&args.config, args.ready_fd);
 }

@@ -94,7 +94,7 @@ copy_snapshot(struct store *store, const char *name, int64_t *ret_schema, struct
 		err = copy_pages(from, to, detail);
 	if (sqlite3_close(to) != SQLITE_OK && !err)
 		err = un_fail(detail, UN_ERR_IO, "cannot finish the copy of the database");
-	conn_close(from);
+	conn_shut(from);
 	return err;
 }
 

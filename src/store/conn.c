@@ -180,7 +180,7 @@ conn_open(const char *path, enum conn_kind kind, struct conn **ret_conn, struct 
 	else
 		err = set_up(conn, kind, detail);
 	if (err) {
-		conn_close(conn);
+		conn_shut(conn);
 		return err;
 	}
 	*ret_conn = conn;
@@ -188,7 +188,7 @@ conn_open(const char *path, enum conn_kind kind, struct conn **ret_conn, struct 
 }
 
 void
-conn_close(struct conn *conn)
+conn_shut(struct conn *conn)
 {
 	if (!conn)
 		return;

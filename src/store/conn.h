@@ -44,7 +44,7 @@ enum conn_kind {
 /* Opens and sets every pragma of its kind. On UN_OK the caller owns *ret_conn. */
 MUST_CHECK enum un_err conn_open(const char *path, enum conn_kind kind, struct conn **ret_conn,
                                  struct un_detail *detail);
-void conn_close(struct conn *conn); /* NULL is fine */
+void conn_shut(struct conn *conn); /* NULL is fine */
 
 /* Several statements without parameters and results. */
 MUST_CHECK enum un_err conn_exec(struct conn *conn, const char *text, struct un_detail *detail);

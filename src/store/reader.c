@@ -32,7 +32,7 @@ store_reader_close(struct store_reader *reader)
 	if (!reader)
 		return;
 	store_read_end(reader);
-	conn_close(reader->conn);
+	conn_shut(reader->conn);
 	mem_free(reader);
 }
 

@@ -134,7 +134,7 @@ prepare_staged(const struct place *place, struct un_detail *detail)
 		err = schema_migrate(conn, &from, detail);
 	if (!err && from == 0)
 		err = un_fail(detail, UN_ERR_DAMAGED, "the backup holds an empty database");
-	conn_close(conn);
+	conn_shut(conn);
 	if (err)
 		un_hint(detail, "use another backup");
 	return err;
@@ -173,7 +173,7 @@ settle_old(const struct place *place, struct un_detail *detail)
 	err = conn_open(path, CONN_WRITER, &conn, detail);
 	if (!err)
 		err = conn_exec(conn, "PRAGMA wal_checkpoint(TRUNCATE)", detail);
-	conn_close(conn);
+	conn_shut(conn);
 	return err == UN_ERR_DAMAGED ? UN_OK : err;
 }
 

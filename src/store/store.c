@@ -181,7 +181,7 @@ store_close(struct store *store)
 		return;
 	if (store->running)
 		stop_writer(store);
-	conn_close(store->conn);
+	conn_shut(store->conn);
 	io_close(&store->lock_fd); /* the file stays: removing it would race with who opens it */
 	io_close(&store->dir_fd);
 	mem_free(store->path);
