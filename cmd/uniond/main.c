@@ -184,7 +184,7 @@ main(int argc, char **argv)
 	if (err)
 		return program_fail("uniond", err, NULL);
 	if (argc > 1 && strcmp(argv[1], "keeper") == 0)
-		return keeper_program(argc - 1, argv + 1);
+		return keeper_program(argc - 2, argv + 2);
 	if (argc > 1 && strcmp(argv[1], "restore") == 0)
 		return restore_program(argc - 1, argv + 1);
 

@@ -116,7 +116,6 @@ out:
 		log_notice("uniond", "stopped");
 		return 0;
 	}
-	log_error("uniond", "%s: %s", un_err_slug(err), un_message(err, &detail));
 	ready_refuse(what.ready_fd, err, &detail);
 	return program_fail("uniond", err, &detail);
 }
