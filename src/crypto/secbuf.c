@@ -243,6 +243,7 @@ take_slot(uint32_t class)
 	if (!arena.free[class] && !cut_run(class))
 		return NULL;
 	slot = arena.free[class];
+	assert(slot);
 	UNPOISON(slot, slot_len(class));
 	arena.free[class] = slot->next;
 	slot->next = NULL;

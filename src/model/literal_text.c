@@ -287,7 +287,7 @@ union_from_json(struct reading *in, const literal_type *type, literal **ret_valu
 	for (size_t i = 0; i < of->n_variants; i++) {
 		const literal_type *variant = of->variants[i];
 		struct reading trial = *in;
-		literal *value;
+		literal *value = NULL;
 		enum un_err err;
 
 		if (null != is_simple(variant, FLYTEIDL__CORE__SIMPLE_TYPE__NONE))
@@ -362,7 +362,7 @@ union_from_text(struct reading *in, const literal_type *type, const char *text,
 	for (size_t i = 0; i < of->n_variants; i++) {
 		const literal_type *variant = of->variants[i];
 		struct reading trial = *in;
-		literal *value;
+		literal *value = NULL;
 		enum un_err err;
 
 		if (none != is_simple(variant, FLYTEIDL__CORE__SIMPLE_TYPE__NONE))

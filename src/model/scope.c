@@ -44,7 +44,8 @@ secret_id_init(struct secret_id *id, const char *project, const char *domain, co
 
 	if (err)
 		return err;
-	err = name_check_secret(name ? name : "", detail);
+	name = name ? name : "";
+	err = name_check_secret(name, detail);
 	if (err)
 		return err;
 	memcpy(made.name, name, strlen(name) + 1);
