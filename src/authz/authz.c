@@ -11,8 +11,9 @@ principal_of_uid(uid_t uid, uid_t plane_uid, struct principal *ret_principal)
 {
 	bool local = uid == plane_uid || uid == 0;
 
-	*ret_principal = (struct principal){
-	        .kind = local ? PRINCIPAL_LOCAL_USER : PRINCIPAL_NOBODY, .uid = uid, .has_uid = true};
+	*ret_principal = (struct principal){.kind = local ? PRINCIPAL_LOCAL_USER : PRINCIPAL_NOBODY,
+	                                    .uid = uid,
+	                                    .has_uid = true};
 }
 
 void

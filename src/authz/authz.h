@@ -2,8 +2,8 @@
  *
  * A principal is who asks. This version knows two: the local user (whoever runs the control plane,
  * and root), who may do everything but act as a launcher, and an execution, which acts through a
- * lease and may only work on its own attempt. Whoever else there is, is nobody. No I/O, no state; any
- * thread. docs/architecture/authz.md. */
+ * lease and may only work on its own attempt. Whoever else there is, is nobody. No I/O, no state;
+ * any thread. docs/architecture/authz.md. */
 #ifndef AUTHZ_AUTHZ_H
 #define AUTHZ_AUTHZ_H
 

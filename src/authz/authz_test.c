@@ -4,7 +4,8 @@
 
 #define PLANE_UID 1000
 
-static const uint8_t mine[ATTEMPT_ID_LEN] = "attempt-mine...", other[ATTEMPT_ID_LEN] = "attempt-other..";
+static const uint8_t mine[ATTEMPT_ID_LEN] = "attempt-mine...",
+		     other[ATTEMPT_ID_LEN] = "attempt-other..";
 
 /* The whole table again, written down by hand: user, nobody, execution (own), execution (other). */
 static const struct {
@@ -78,7 +79,8 @@ TEST(authz, names_principals_and_reasons_in_words)
 	principal_format(&principal, text);
 	EXPECT_STR("uid:1000", text);
 	EXPECT(authz_explain(&principal, AUTHZ_SECRET_CREATE, &target, why));
-	EXPECT_STR("allowed: secret.create on project 'fraud', domain 'production' by uid:1000, because "
+	EXPECT_STR("allowed: secret.create on project 'fraud', domain 'production' by uid:1000, "
+	           "because "
 	           "the user who runs the control plane may do it",
 	           why);
 	principal_of_lease(mine, "f3a7", &principal);

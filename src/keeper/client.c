@@ -32,7 +32,7 @@ struct keeper_client {
 	struct buf out;          /* over out_memory: bytes not yet written */
 	uint64_t out_position;   /* stream position of out's first byte */
 	size_t in_len;           /* bytes in in_memory */
-	uint32_t head, tail;     /* ids: head is the oldest without an answer, tail the next new one */
+	uint32_t head, tail; /* ids: head is the oldest without an answer, tail the next new one */
 	bool dispatching;
 	struct slot slots[KEEPER_IN_FLIGHT_MAX];
 };
@@ -288,7 +288,8 @@ take_answers(struct keeper_client *client)
 		err = wire_frame_len(bytes + at, client->in_len - at, &frame_len);
 		if (err || !frame_len)
 			break;
-		err = take_answer(client, bytes + at + WIRE_LENGTH_LEN, frame_len - WIRE_LENGTH_LEN);
+		err = take_answer(client, bytes + at + WIRE_LENGTH_LEN,
+		                  frame_len - WIRE_LENGTH_LEN);
 		if (err)
 			break;
 		at += frame_len;
@@ -489,7 +490,8 @@ pack_grant_body(struct buf *out, const void *what)
 }
 
 enum un_err
-keeper_grant(struct keeper_client *client, const struct ticket_grant *grant, struct keeper_call call)
+keeper_grant(struct keeper_client *client, const struct ticket_grant *grant,
+             struct keeper_call call)
 {
 	if (grant->count > TICKET_NAMES_MAX)
 		return UN_ERR_TOO_LARGE;
@@ -500,7 +502,8 @@ static enum un_err
 pack_release_body(struct buf *out, const void *what)
 {
 	const struct keeper_release *release = what;
-	enum un_err err = pack_bytes(out, secbuf_peek(release->ticket), secbuf_len(release->ticket));
+	enum un_err err =
+		pack_bytes(out, secbuf_peek(release->ticket), secbuf_len(release->ticket));
 
 	if (err == UN_OK)
 		err = buf_append(out, release->launcher_public, BOX_PUBLIC_LEN);

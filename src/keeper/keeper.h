@@ -8,8 +8,8 @@
  * keeper_client_flush and answered through callbacks, on the same thread, from
  * keeper_client_pump. Every queued request is answered exactly once: by the keeper, by
  * UN_ERR_TIMEOUT, or by UN_ERR_UNREACHABLE when the keeper died after the request was sent (all
- * operations but rotate may simply be repeated). What was queued but not yet sent waits for the next
- * keeper. docs/architecture/keeper.md. */
+ * operations but rotate may simply be repeated). What was queued but not yet sent waits for the
+ * next keeper. docs/architecture/keeper.md. */
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
 
@@ -66,9 +66,9 @@ void keeper_client_free(struct keeper_client *client);
 void keeper_client_attach(struct keeper_client *client, int fd);
 int keeper_client_fd(const struct keeper_client *client);       /* -1 while detached */
 short keeper_client_events(const struct keeper_client *client); /* POLLIN, and POLLOUT if needed */
-/* Reads answers and runs their callbacks, then writes what is queued. Call it when the descriptor is
- * ready. UN_ERR_UNREACHABLE: the keeper is gone; the client is detached and goes on after the next
- * attach. */
+/* Reads answers and runs their callbacks, then writes what is queued. Call it when the descriptor
+ * is ready. UN_ERR_UNREACHABLE: the keeper is gone; the client is detached and goes on after the
+ * next attach. */
 MUST_CHECK enum un_err keeper_client_pump(struct keeper_client *client);
 /* Writes what is queued: call once after a batch. What the socket does not take stays queued. */
 void keeper_client_flush(struct keeper_client *client);
@@ -115,11 +115,11 @@ MUST_CHECK enum un_err keeper_release(struct keeper_client *client,
 MUST_CHECK enum un_err keeper_rotate(struct keeper_client *client, struct keeper_call call);
 /* `sealed` is passphrase_seal for keeper_info.start_public. UN_ERR_WRONG_PASSPHRASE, UN_ERR_EXISTS
  * when it is unlocked already. */
-MUST_CHECK enum un_err keeper_unlock(struct keeper_client *client, const uint8_t *sealed, size_t len,
-                                     struct keeper_call call);
+MUST_CHECK enum un_err keeper_unlock(struct keeper_client *client, const uint8_t *sealed,
+                                     size_t len, struct keeper_call call);
 /* The ring under a backup's passphrase, for keyring_import. */
-MUST_CHECK enum un_err keeper_export(struct keeper_client *client, const uint8_t *sealed, size_t len,
-                                     struct keeper_call call);
+MUST_CHECK enum un_err keeper_export(struct keeper_client *client, const uint8_t *sealed,
+                                     size_t len, struct keeper_call call);
 
 /* --- supervisor --- */
 
@@ -129,8 +129,9 @@ struct keeper_options {
 	const char *exe;       /* NULL: /proc/self/exe */
 	const char *keys_dir;  /* made if missing, mode 0700 */
 	const char *provider;  /* "file" or "passphrase"; of a ring that is made, else must agree */
-	bool may_create;       /* a plane without any secret: a missing ring is made, not an error */
-	const char *passphrase_path; /* NULL, or a file with the passphrase (a systemd credential) */
+	bool may_create; /* a plane without any secret: a missing ring is made, not an error */
+	const char
+		*passphrase_path; /* NULL, or a file with the passphrase (a systemd credential) */
 	unsigned sockets;      /* clients: 1 to KEEPER_SOCKETS_MAX */
 	/* Gives client `index` its socket, at the start and after each restart; on the thread that
 	 * pumps the supervisor. The callee owns `fd`. */
@@ -140,8 +141,8 @@ struct keeper_options {
 
 struct keeper_supervisor;
 
-/* Starts the keeper and waits (at most 10 s) until it is ready; `give` has run for each client then.
- * On failure `detail` has the keeper's own words. */
+/* Starts the keeper and waits (at most 10 s) until it is ready; `give` has run for each client
+ * then. On failure `detail` has the keeper's own words. */
 MUST_CHECK enum un_err keeper_supervisor_start(const struct keeper_options *options,
                                                struct un_detail *detail,
                                                struct keeper_supervisor **ret_supervisor);

@@ -374,7 +374,8 @@ TEST(keeper, killed_under_load_comes_back_with_the_same_keys)
 			if (keeper_client_pump(plane.clients[0]) != UN_OK)
 				break;
 		}
-		EXPECT_OK(keeper_ingest(plane.clients[0], &plane.id, 1, travel, /* waits for the next */
+		EXPECT_OK(keeper_ingest(plane.clients[0], &plane.id, 1,
+		                        travel, /* waits for the next */
 		                        (struct keeper_call){count_answer, &tally, 60000}));
 		await_restart(&plane, round);
 		drain(&plane);
@@ -538,7 +539,8 @@ TEST(keeper, opens_by_itself_with_a_passphrase_file_also_after_a_crash)
 	EXPECT_INT(KEEPER_OPEN, ask_info(&plane).info.state);
 	EXPECT_INT(0, kill(keeper_supervisor_pid(plane.supervisor), SIGKILL));
 	while (keeper_supervisor_restarts(plane.supervisor) == 0) {
-		struct pollfd one = {.fd = keeper_supervisor_fd(plane.supervisor), .events = POLLIN};
+		struct pollfd one = {.fd = keeper_supervisor_fd(plane.supervisor),
+		                     .events = POLLIN};
 
 		assert_true(poll(&one, 1, DEADLINE_MS) > 0);
 		keeper_supervisor_pump(plane.supervisor);

@@ -35,8 +35,8 @@ check_key_file(int fd, const char *name, struct un_detail *detail)
 	}
 	if (st.st_mode & 077) {
 		un_hint(detail, "chmod 600 %s, and rotate: others could have read it", name);
-		return un_fail(detail, UN_ERR_DENIED, "key file '%s' is open to others (mode %04o)", name,
-		               (unsigned)(st.st_mode & 07777));
+		return un_fail(detail, UN_ERR_DENIED, "key file '%s' is open to others (mode %04o)",
+		               name, (unsigned)(st.st_mode & 07777));
 	}
 	return UN_OK;
 }
@@ -195,7 +195,8 @@ passphrase_describe(const uint8_t *params, size_t len, char text[KEY_PROVIDER_TE
 	if (unpack_argon(params, len, &argon))
 		(void)snprintf(text, KEY_PROVIDER_TEXT_MAX, "passphrase");
 	else
-		(void)snprintf(text, KEY_PROVIDER_TEXT_MAX, "passphrase (Argon2id, %u MiB, %u passes)",
+		(void)snprintf(text, KEY_PROVIDER_TEXT_MAX,
+		               "passphrase (Argon2id, %u MiB, %u passes)",
 		               argon.cost.memory_kib / 1024, argon.cost.passes);
 }
 

@@ -3,7 +3,8 @@
  * A provider makes a root, and finds it again from the few bytes (`params`) that stand in the clear
  * in the ring file's header: a salt, a label, a blob that a TPM or a PKCS#11 token has sealed, the
  * name of a systemd credential. It never sees the ring. Runs in the keeper only, before its sandbox
- * closes, except that a provider which needs a passphrase may run later and then touches no file. */
+ * closes, except that a provider which needs a passphrase may run later and then touches no file.
+ */
 #ifndef KEEPER_KEY_PROVIDER_H
 #define KEEPER_KEY_PROVIDER_H
 

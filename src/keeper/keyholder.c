@@ -123,9 +123,11 @@ start(struct keyholder *holder, const struct keyholder_options *options, struct 
 	enum un_err err = keyring_file_read(options->dir_fd, detail, &holder->sealed_ring);
 
 	if (err == UN_ERR_NOT_FOUND && !options->may_create) {
-		un_hint(detail, "put the file '%s' back, or restore the last backup: union restore FILE",
+		un_hint(detail,
+		        "put the file '%s' back, or restore the last backup: union restore FILE",
 		        KEYRING_FILE);
-		return un_fail(detail, UN_ERR_NOT_FOUND, "the key ring is missing, and there are secrets "
+		return un_fail(detail, UN_ERR_NOT_FOUND,
+		               "the key ring is missing, and there are secrets "
 		               "that only it can open");
 	}
 	if (err == UN_ERR_NOT_FOUND) {
@@ -214,8 +216,8 @@ append_stored(struct keyholder *holder, const struct secret_id *id, uint32_t ver
 {
 	uint32_t newest = keyring_newest(holder->ring);
 	uint8_t stored[STORED_DEK_LEN];
-	enum un_err err = envelope_seal_stored(keyring_kek(holder->ring, newest), newest, id, version,
-	                                       dek, stored);
+	enum un_err err = envelope_seal_stored(keyring_kek(holder->ring, newest), newest, id,
+	                                       version, dek, stored);
 
 	return err ? err : buf_append(out, stored, sizeof stored);
 }
@@ -255,7 +257,8 @@ open_row(const struct keyholder *holder, const struct secret_id *id, uint32_t ve
 		err = envelope_open_stored(kek, id, version, stored, STORED_DEK_LEN, ret_dek);
 	if (!kek || err == UN_ERR_NOT_AUTHENTIC || err == UN_ERR_PROTOCOL)
 		return un_fail(detail, UN_ERR_NOT_AUTHENTIC,
-		               "the stored row of secret '%s' version %u does not open: it is damaged, was "
+		               "the stored row of secret '%s' version %u does not open: it is "
+		               "damaged, was "
 		               "moved, or belongs to another key ring",
 		               id->name, version);
 	return err;
@@ -315,7 +318,8 @@ deliver_rows(struct keyholder *holder, const struct wire_request *request,
 	for (size_t i = 0; err == UN_OK && i < request->release.count; i++) {
 		uint8_t sealed[DELIVERED_DEK_LEN];
 
-		err = deliver_row(holder, &request->release.rows[i], ticket, sender, detail, sealed);
+		err = deliver_row(holder, &request->release.rows[i], ticket, sender, detail,
+		                  sealed);
 		if (err == UN_OK)
 			err = buf_append(out, sealed, sizeof sealed);
 	}
@@ -336,7 +340,8 @@ do_release(struct keyholder *holder, const struct wire_request *request, struct 
 		return un_fail(detail, err, "the ticket is not valid, or has expired");
 	for (size_t i = 0; i < request->release.count; i++)
 		if (!ticket_reaches(&ticket, &request->release.rows[i].id))
-			return un_fail(detail, UN_ERR_DENIED, "secret '%s' is not in the ticket's reach",
+			return un_fail(detail, UN_ERR_DENIED,
+			               "secret '%s' is not in the ticket's reach",
 			               request->release.rows[i].id.name);
 	return request->release.count ? deliver_rows(holder, request, &ticket, detail, out) : UN_OK;
 }

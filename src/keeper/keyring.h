@@ -1,7 +1,7 @@
 /* keyring.h - the keys of a plane: one KEK a generation, the plane's X25519 key, the ticket root.
  *
- * A ring always has at least one generation; the newest seals, all of them open. Bytes are specified
- * in docs/formats/keyring.md. Not thread safe: a ring belongs to the keeper's loop. */
+ * A ring always has at least one generation; the newest seals, all of them open. Bytes are
+ * specified in docs/formats/keyring.md. Not thread safe: a ring belongs to the keeper's loop. */
 #ifndef KEEPER_KEYRING_H
 #define KEEPER_KEYRING_H
 

@@ -39,7 +39,8 @@ keyring_header_unpack(const uint8_t *bytes, size_t len, struct un_detail *detail
 		return damaged(detail, "it does not begin like one");
 	version = unpack_u8(&in);
 	if (!in.bad && version != FILE_VERSION)
-		return un_fail(detail, UN_ERR_UNSUPPORTED, "the key ring has format version %u", version);
+		return un_fail(detail, UN_ERR_UNSUPPORTED, "the key ring has format version %u",
+		               version);
 	provider = unpack_u8(&in);
 	header.newest = unpack_u32(&in);
 	public_key = unpack_fixed(&in, BOX_PUBLIC_LEN);
@@ -52,8 +53,10 @@ keyring_header_unpack(const uint8_t *bytes, size_t len, struct un_detail *detail
 		return damaged(detail, "its length is wrong");
 	header.provider = key_provider_by_id(provider);
 	if (!header.provider)
-		return un_fail(detail, UN_ERR_UNSUPPORTED, "the key ring is kept by provider %u, which this "
-		               "build does not have", provider);
+		return un_fail(detail, UN_ERR_UNSUPPORTED,
+		               "the key ring is kept by provider %u, which this "
+		               "build does not have",
+		               provider);
 	*ret_header = header;
 	return UN_OK;
 }
@@ -282,7 +285,8 @@ keyring_dir_open(const char *path, struct un_detail *detail, int *ret_dir_fd)
 		io_close(&fd);
 		un_hint(detail, "chown %ld '%s'; chmod 700 '%s'", (long)geteuid(), path, path);
 		return un_fail(detail, UN_ERR_DENIED,
-		               "folder '%s' of the keys belongs to another user or others may write into it",
+		               "folder '%s' of the keys belongs to another user or others may "
+		               "write into it",
 		               path);
 	}
 	*ret_dir_fd = fd;

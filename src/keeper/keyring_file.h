@@ -52,8 +52,8 @@ MUST_CHECK enum un_err keyring_file_open(const uint8_t *bytes, size_t len,
                                          const struct key_provider_env *env,
                                          struct keyring_seal *ret_seal, struct keyring **ret_ring);
 /* Appends the file's bytes. */
-MUST_CHECK enum un_err keyring_file_pack(const struct keyring *ring, const struct keyring_seal *seal,
-                                         struct buf *out);
+MUST_CHECK enum un_err keyring_file_pack(const struct keyring *ring,
+                                         const struct keyring_seal *seal, struct buf *out);
 /* Makes it the ring of the folder: durable when it returns UN_OK, the old one otherwise. */
 MUST_CHECK enum un_err keyring_file_write(int dir_fd, const struct keyring *ring,
                                           const struct keyring_seal *seal,
@@ -65,7 +65,8 @@ MUST_CHECK enum un_err keyring_file_read(int dir_fd, struct un_detail *detail, s
 void keyring_dir_clean(int dir_fd);
 /* The folder of the keys: made with mode 0700 if missing; UN_ERR_DENIED when others may write into
  * it or it is somebody else's. The caller closes *ret_dir_fd. */
-MUST_CHECK enum un_err keyring_dir_open(const char *path, struct un_detail *detail, int *ret_dir_fd);
+MUST_CHECK enum un_err keyring_dir_open(const char *path, struct un_detail *detail,
+                                        int *ret_dir_fd);
 
 /* How an exported ring becomes the ring of a plane, at `union restore`. */
 struct keyring_import {

@@ -84,7 +84,8 @@ info_of(struct keyholder *holder)
 	return info;
 }
 
-/* Asks without a body or with a sealed passphrase; the error of the answer, its body into `body`. */
+/* Asks without a body or with a sealed passphrase; the error of the answer, its body into `body`.
+ */
 static enum un_err
 ask(struct keyholder *holder, enum wire_op op, const struct buf *sealed, struct buf *body)
 {
@@ -156,7 +157,8 @@ TEST(keyring_file, refuses_every_flipped_bit_and_every_cut)
 
 		for (int bit = 0; bit < 8; bit++) {
 			ring.data[at] ^= (uint8_t)(1 << bit);
-			EXPECT(keyring_file_open(ring.data, ring.len, &env, &seal, &opened) != UN_OK);
+			EXPECT(keyring_file_open(ring.data, ring.len, &env, &seal, &opened) !=
+			       UN_OK);
 			ring.data[at] ^= (uint8_t)(1 << bit);
 		}
 		EXPECT(keyring_file_open(ring.data, at, &env, &seal, &opened) != UN_OK);
@@ -250,7 +252,8 @@ TEST(keyring_file, under_a_passphrase_starts_sealed_and_opens_with_the_right_one
 
 TEST(keyring_file, moves_to_another_plane_through_an_export)
 {
-	struct secbuf *passphrase = passphrase_of("for the backup"), *other = passphrase_of("not that");
+	struct secbuf *passphrase = passphrase_of("for the backup"),
+		      *other = passphrase_of("not that");
 	struct keyring_import to;
 	struct keyholder *holder;
 	struct keeper_info before, after;
@@ -313,8 +316,9 @@ TEST(keyring_file, grows_to_its_limit_and_still_fits_the_file)
 	folder_fini(&folder);
 }
 
-/* Each allocation, write, sync and rename of a first start and a rotation fails once: the folder can
- * be started from, with the old generations or the new one, and never with less than was answered. */
+/* Each allocation, write, sync and rename of a first start and a rotation fails once: the folder
+ * can be started from, with the old generations or the new one, and never with less than was
+ * answered. */
 TORTURE_IO(keyring_file, rotates_whole_or_not_at_all)
 {
 	struct wire_request request = {.op = WIRE_ROTATE, .id = 1};

@@ -266,7 +266,8 @@ read_passphrase(struct secbuf **ret_passphrase, struct un_detail *detail)
 
 	(void)close(PROCESS_FD_PASSPHRASE);
 	if (err)
-		return un_fail(detail, err, "cannot read the passphrase file: %s", un_err_text(err));
+		return un_fail(detail, err, "cannot read the passphrase file: %s",
+		               un_err_text(err));
 	len = secbuf_len(passphrase);
 	if (len && secbuf_peek(passphrase)[len - 1] == '\n')
 		secbuf_shrink(passphrase, len - 1);

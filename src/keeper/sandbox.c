@@ -1,7 +1,7 @@
 /* Two walls. Seccomp lets through the calls below; a call that nothing in the keeper makes but an
- * intruder would (exec, fork, socket, ptrace ...) kills the process, any other is refused with EPERM.
- * Landlock, where the kernel has it, confines the paths: seccomp can see the folder's descriptor in
- * openat, not the name behind it. */
+ * intruder would (exec, fork, socket, ptrace ...) kills the process, any other is refused with
+ * EPERM. Landlock, where the kernel has it, confines the paths: seccomp can see the folder's
+ * descriptor in openat, not the name behind it. */
 #include "keeper/sandbox.h"
 
 #include "base/io.h"
@@ -137,8 +137,9 @@ close_calls(int dir_fd, struct un_detail *detail)
 #endif
 #define FS_ABI_1 (LANDLOCK_ACCESS_FS_REFER - 1)
 #define FS_NEEDED                                                                                  \
-	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_WRITE_FILE | \
-	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG)
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |                              \
+	 LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |                          \
+	 LANDLOCK_ACCESS_FS_MAKE_REG)
 
 /* No path but those below the folder of the keys. */
 static bool
@@ -160,7 +161,8 @@ close_paths(int dir_fd)
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
 	if (ruleset < 0)
 		return false;
-	closed = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0 &&
+	closed = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &below, 0) ==
+	                 0 &&
 	         syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
 	io_close(&ruleset);
 	return closed;

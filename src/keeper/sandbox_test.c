@@ -88,8 +88,8 @@ static int
 try_executable_memory(int dir_fd)
 {
 	(void)dir_fd;
-	return refused(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
-	               MAP_FAILED);
+	return refused(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+	                    0) == MAP_FAILED);
 }
 
 static int

@@ -13,7 +13,8 @@ secret_buf_over(struct secbuf *memory)
 {
 	size_t len = secbuf_len(memory);
 
-	return (struct buf){.data = secbuf_edit(memory), .cap = len, .max = len - 1, .kind = BUF_PLAIN};
+	return (struct buf){
+		.data = secbuf_edit(memory), .cap = len, .max = len - 1, .kind = BUF_PLAIN};
 }
 
 #endif

@@ -1,8 +1,8 @@
 /* Keeps one keeper process alive.
  *
  * Its descriptor is an epoll set of three: the process (pidfd), the lifeline (the keeper's report),
- * and a timer for the next start. The first restart comes at once, further ones after 10 ms doubling
- * to 5 s; a keeper that ran for 10 s starts the count again. */
+ * and a timer for the next start. The first restart comes at once, further ones after 10 ms
+ * doubling to 5 s; a keeper that ran for 10 s starts the count again. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io.h"
@@ -198,7 +198,8 @@ static enum un_err
 spawn(struct keeper_supervisor *sup, const struct handover *over, struct un_detail *detail)
 {
 	char count[16], provider[32];
-	char name[] = "uniond", keeper[] = "keeper", create[] = "create", passphrase[] = "passphrase";
+	char name[] = "uniond", keeper[] = "keeper", create[] = "create",
+	     passphrase[] = "passphrase";
 	char *argv[ARGUMENTS_MAX] = {name, keeper, count, provider};
 	size_t argc = 4;
 	int rc;

@@ -23,8 +23,9 @@ ticket_check_grant(const struct ticket_grant *grant, int64_t now_us, struct un_d
 	if (err)
 		return err;
 	if (grant->count > TICKET_NAMES_MAX)
-		return un_fail(detail, UN_ERR_TOO_LARGE, "%zu secrets requested by one task; at most %d",
-		               grant->count, TICKET_NAMES_MAX);
+		return un_fail(detail, UN_ERR_TOO_LARGE,
+		               "%zu secrets requested by one task; at most %d", grant->count,
+		               TICKET_NAMES_MAX);
 	for (size_t i = 0; i < grant->count; i++) {
 		err = name_check_secret(grant->names[i], detail);
 		if (err)

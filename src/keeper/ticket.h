@@ -56,7 +56,8 @@ struct ticket_view {
 
 /* Reads the fields without checking the MAC: what it says is a claim, nothing more.
  * UN_ERR_BAD_TICKET. */
-MUST_CHECK enum un_err ticket_unpack(const uint8_t *bytes, size_t len, struct ticket_view *ret_view);
+MUST_CHECK enum un_err ticket_unpack(const uint8_t *bytes, size_t len,
+                                     struct ticket_view *ret_view);
 /* The MAC first, then the fields, then the time. UN_ERR_BAD_TICKET for every fault: a refusal does
  * not say which. */
 MUST_CHECK enum un_err ticket_verify(const struct secbuf *key, const uint8_t *bytes, size_t len,

@@ -109,7 +109,8 @@ TEST(ticket, ends_when_it_says_and_under_no_other_key)
 	fixture_fini(&f);
 }
 
-/* project, domain, name, organization, reached from (fraud, production) with db_password, api-key */
+/* project, domain, name, organization, reached from (fraud, production) with db_password, api-key
+ */
 static const struct {
 	const char *project, *domain, *name, *org;
 	bool reached;

@@ -3,9 +3,9 @@
  * A frame is a u32 length (of what follows), then
  *   request  u8 version | u8 operation          | u32 id | body
  *   answer   u8 version | u8 operation + 0x80   | u32 id | u16 error | body
- * where the error is 0 or the number of src/base/err.def without its sign, and the body of a refusal
- * is a text and a hint. Both directions are parsed as if the other end were hostile. Everything
- * unpacked is lent from the frame. Any thread. */
+ * where the error is 0 or the number of src/base/err.def without its sign, and the body of a
+ * refusal is a text and a hint. Both directions are parsed as if the other end were hostile.
+ * Everything unpacked is lent from the frame. Any thread. */
 #ifndef KEEPER_WIRE_H
 #define KEEPER_WIRE_H
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The one "cluster" under which the paging cursor is repeated: some clients read `token`, others only
- * the map, and both must end at the same page. */
+/* The one "cluster" under which the paging cursor is repeated: some clients read `token`, others
+ * only the map, and both must end at the same page. */
 #define CLUSTER_NAME "union"
 
 /* --- create, update --- */
@@ -13,7 +13,8 @@
 static void
 reply_created(struct rpc_call *call, const struct secret_job_result *result)
 {
-	Cloudidl__Secret__CreateSecretResponse reply = CLOUDIDL__SECRET__CREATE_SECRET_RESPONSE__INIT;
+	Cloudidl__Secret__CreateSecretResponse reply =
+		CLOUDIDL__SECRET__CREATE_SECRET_RESPONSE__INIT;
 
 	(void)result;
 	rpc_reply(call, &reply.base);
@@ -22,7 +23,8 @@ reply_created(struct rpc_call *call, const struct secret_job_result *result)
 static void
 reply_updated(struct rpc_call *call, const struct secret_job_result *result)
 {
-	Cloudidl__Secret__UpdateSecretResponse reply = CLOUDIDL__SECRET__UPDATE_SECRET_RESPONSE__INIT;
+	Cloudidl__Secret__UpdateSecretResponse reply =
+		CLOUDIDL__SECRET__UPDATE_SECRET_RESPONSE__INIT;
 
 	(void)result;
 	rpc_reply(call, &reply.base);
@@ -31,7 +33,8 @@ reply_updated(struct rpc_call *call, const struct secret_job_result *result)
 static void
 reply_deleted(struct rpc_call *call, const struct secret_job_result *result)
 {
-	Cloudidl__Secret__DeleteSecretResponse reply = CLOUDIDL__SECRET__DELETE_SECRET_RESPONSE__INIT;
+	Cloudidl__Secret__DeleteSecretResponse reply =
+		CLOUDIDL__SECRET__DELETE_SECRET_RESPONSE__INIT;
 
 	(void)result;
 	rpc_reply(call, &reply.base);
@@ -77,10 +80,12 @@ write_secret(struct rpc_call *call, struct secret_service *service,
              const Cloudidl__Secret__SecretSpec *spec, struct secret_job_order order)
 {
 	bool create = order.kind == SECRET_JOB_CREATE;
-	enum un_err err = take_value(spec, &order.value); /* first: nothing may leave it lying there */
+	enum un_err err =
+		take_value(spec, &order.value); /* first: nothing may leave it lying there */
 
 	if (!read_secret_id(call, id, &order.id) || !check_type(call, spec) ||
-	    !caller_may(call, create ? AUTHZ_SECRET_CREATE : AUTHZ_SECRET_UPDATE, &order.id.scope)) {
+	    !caller_may(call, create ? AUTHZ_SECRET_CREATE : AUTHZ_SECRET_UPDATE,
+	                &order.id.scope)) {
 		secbuf_free(order.value);
 		return;
 	}

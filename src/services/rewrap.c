@@ -4,7 +4,8 @@
  *                               ^__________ next page, after the last secret ___________|
  *
  * An ingest that was under way during a rotation may still commit under the old generation, behind
- * the pass. Every request has a deadline, so a second look after that time finds the last of them. */
+ * the pass. Every request has a deadline, so a second look after that time finds the last of them.
+ */
 #include "services/rewrap.h"
 
 #include "base/alloc.h"
@@ -108,7 +109,8 @@ start_later(struct rewrap *rewrap, int delay_ms)
 	rewrap->timer.fn = on_timer;
 	rewrap->timer.ctx = rewrap;
 	if (loop_timer_set(rewrap->options.loop, &rewrap->timer, clock_mono_ms() + delay_ms))
-		log_error("keeper", "out of memory for a timer: stored keys stay under older generations");
+		log_error("keeper",
+		          "out of memory for a timer: stored keys stay under older generations");
 }
 
 /* Ends the pass. `err` UN_OK: nothing stale was left. */

@@ -1,6 +1,7 @@
 /* secret_job.h - one write of a secret, from the checked request to the durable record.
  *
- *   worker: choose the version ─ keeper: stored DEK for it ─ writer: compare, insert, audit ─ worker
+ *   worker: choose the version ─ keeper: stored DEK for it ─ writer: compare, insert, audit ─
+ * worker
  *
  * The stored DEK is bound to its version, and the version is only certain inside the write. So the
  * job takes the one that should come next, has the DEK stored for it, and the write refuses with

@@ -20,16 +20,18 @@ extern const size_t classic_method_count;
 extern const struct rpc_method union_methods[];
 extern const size_t union_method_count;
 
-/* The checked identity of a request; ends the call when it is none. One organization a plane: its name
- * is not part of the identity. */
-MUST_CHECK bool read_secret_id(struct rpc_call *call, const Cloudidl__Secret__SecretIdentifier *from,
+/* The checked identity of a request; ends the call when it is none. One organization a plane: its
+ * name is not part of the identity. */
+MUST_CHECK bool read_secret_id(struct rpc_call *call,
+                               const Cloudidl__Secret__SecretIdentifier *from,
                                struct secret_id *ret_id);
 /* A read of this call's worker; ends the call and gives NULL when there is none to be had. */
 struct store_view *begin_read(struct rpc_call *call) MUST_CHECK;
 
 /* Messages in the call's memory; NULL: no memory, and the call has not ended. */
 Google__Protobuf__Timestamp *new_timestamp(struct rpc_call *call, int64_t at_us);
-Cloudidl__Secret__SecretIdentifier *new_secret_id(struct rpc_call *call, const struct secret_id *id);
+Cloudidl__Secret__SecretIdentifier *new_secret_id(struct rpc_call *call,
+                                                  const struct secret_id *id);
 
 /* A page of heads, gathered in the call's memory. */
 struct head_page {

@@ -75,7 +75,8 @@ text_spec(char *value)
 static enum un_err
 create(struct fixture *f, const char *value, struct un_detail *ret_detail)
 {
-	Cloudidl__Secret__CreateSecretRequest request = CLOUDIDL__SECRET__CREATE_SECRET_REQUEST__INIT;
+	Cloudidl__Secret__CreateSecretRequest request =
+		CLOUDIDL__SECRET__CREATE_SECRET_REQUEST__INIT;
 	char *copy = strdup(value);
 	size_t len = strlen(value);
 	Cloudidl__Secret__SecretSpec spec = text_spec(copy);
@@ -93,7 +94,8 @@ create(struct fixture *f, const char *value, struct un_detail *ret_detail)
 static enum un_err
 update(struct fixture *f, const char *value, struct un_detail *ret_detail)
 {
-	Cloudidl__Secret__UpdateSecretRequest request = CLOUDIDL__SECRET__UPDATE_SECRET_REQUEST__INIT;
+	Cloudidl__Secret__UpdateSecretRequest request =
+		CLOUDIDL__SECRET__UPDATE_SECRET_REQUEST__INIT;
 	char copy[256];
 	Cloudidl__Secret__SecretSpec spec = text_spec(copy);
 
@@ -103,10 +105,9 @@ update(struct fixture *f, const char *value, struct un_detail *ret_detail)
 	return ask_classic(f, "UpdateSecret", &request.base, ret_detail);
 }
 
-static enum un_err
-delete(struct fixture *f, struct un_detail *ret_detail)
-{
-	Cloudidl__Secret__DeleteSecretRequest request = CLOUDIDL__SECRET__DELETE_SECRET_REQUEST__INIT;
+static enum un_err delete (struct fixture *f, struct un_detail *ret_detail) {
+	Cloudidl__Secret__DeleteSecretRequest request =
+		CLOUDIDL__SECRET__DELETE_SECRET_REQUEST__INIT;
 
 	request.id = &f->id;
 	return ask_classic(f, "DeleteSecret", &request.base, ret_detail);
@@ -134,7 +135,8 @@ take(void *context, const struct keeper_answer *answer)
 }
 
 static struct taken
-ask_keeper(struct fixture *f, const struct ticket_grant *grant, const struct keeper_release *release)
+ask_keeper(struct fixture *f, const struct ticket_grant *grant,
+           const struct keeper_release *release)
 {
 	struct taken taken = {0};
 	struct keeper_call call = {take, &taken, 0};
@@ -187,7 +189,8 @@ task_gets(struct fixture *f, const char *value, uint32_t version)
 		released = ask_keeper(
 		        f, NULL, &(struct keeper_release){granted.ticket, public_key, &row, 1});
 		to.id = &id;
-		EXPECT_OK(envelope_open_delivery(launcher, &to, released.dek, DELIVERED_DEK_LEN, &dek));
+		EXPECT_OK(envelope_open_delivery(launcher, &to, released.dek, DELIVERED_DEK_LEN,
+		                                 &dek));
 		EXPECT_OK(envelope_open_value(dek, &id, kept, len, &opened));
 		free(kept);
 	}
@@ -253,7 +256,8 @@ seal(struct fixture *f, const char *value, struct sealed_secret *ret_sealed)
 
 TEST(secret_service, stores_a_sealed_value_it_cannot_open)
 {
-	Union__V1__CreateSealedSecretRequest request = UNION__V1__CREATE_SEALED_SECRET_REQUEST__INIT;
+	Union__V1__CreateSealedSecretRequest request =
+		UNION__V1__CREATE_SEALED_SECRET_REQUEST__INIT;
 	const Union__V1__SecretWritten *written;
 	struct sealed_secret sealed;
 	struct rpc_call call;
@@ -276,7 +280,8 @@ TEST(secret_service, stores_a_sealed_value_it_cannot_open)
 
 TEST(secret_service, refuses_a_value_sealed_for_another_name)
 {
-	Union__V1__CreateSealedSecretRequest request = UNION__V1__CREATE_SEALED_SECRET_REQUEST__INIT;
+	Union__V1__CreateSealedSecretRequest request =
+		UNION__V1__CREATE_SEALED_SECRET_REQUEST__INIT;
 	struct sealed_secret sealed;
 	struct rpc_call call;
 	struct fixture f;
@@ -298,7 +303,8 @@ TEST(secret_service, refuses_a_value_sealed_for_another_name)
 
 TEST(secret_service, refuses_what_is_no_secret)
 {
-	Cloudidl__Secret__CreateSecretRequest request = CLOUDIDL__SECRET__CREATE_SECRET_REQUEST__INIT;
+	Cloudidl__Secret__CreateSecretRequest request =
+		CLOUDIDL__SECRET__CREATE_SECRET_REQUEST__INIT;
 	Cloudidl__Secret__SecretSpec spec = CLOUDIDL__SECRET__SECRET_SPEC__INIT;
 	struct un_detail detail;
 	struct fixture f;
@@ -343,7 +349,8 @@ TEST(secret_service, tells_where_a_name_does_exist)
 	EXPECT(strstr(detail.hint, "production") != NULL);
 	EXPECT_ERR(UN_ERR_SECRET_NOT_FOUND, delete(&f, &detail));
 	EXPECT(strstr(detail.hint, "production") != NULL);
-	EXPECT_OK(create(&f, "for the whole project", NULL)); /* a project without a domain is a scope */
+	EXPECT_OK(create(&f, "for the whole project",
+	                 NULL)); /* a project without a domain is a scope */
 	EXPECT_OK(delete(&f, NULL));
 	EXPECT_ERR(UN_ERR_SECRET_NOT_FOUND, delete(&f, NULL));
 	EXPECT_INT(1, plane_count_secrets(&f.plane));
@@ -537,7 +544,8 @@ TEST(secret_service, describes_versions_and_explains_the_cascade)
 /* Starts the same update many times before any has ended. */
 TEST(secret_service, gives_updates_that_race_a_version_each)
 {
-	Cloudidl__Secret__UpdateSecretRequest request = CLOUDIDL__SECRET__UPDATE_SECRET_REQUEST__INIT;
+	Cloudidl__Secret__UpdateSecretRequest request =
+		CLOUDIDL__SECRET__UPDATE_SECRET_REQUEST__INIT;
 	static struct rpc_call calls[AT_ONCE];
 	struct fixture f;
 
@@ -550,7 +558,8 @@ TEST(secret_service, gives_updates_that_race_a_version_each)
 
 		request.secret_spec = &spec;
 		call_init(&calls[i], f.plane.loop, &f.plane.worker);
-		call_start(&calls[i], secret_service_classic(f.service), "UpdateSecret", &request.base);
+		call_start(&calls[i], secret_service_classic(f.service), "UpdateSecret",
+		           &request.base);
 	}
 	for (int i = 0; i < AT_ONCE; i++) {
 		await(&f, &calls[i]);
@@ -565,7 +574,8 @@ TEST(secret_service, gives_updates_that_race_a_version_each)
 
 TEST(secret_service, loses_no_write_when_the_keeper_is_killed)
 {
-	Cloudidl__Secret__CreateSecretRequest request = CLOUDIDL__SECRET__CREATE_SECRET_REQUEST__INIT;
+	Cloudidl__Secret__CreateSecretRequest request =
+		CLOUDIDL__SECRET__CREATE_SECRET_REQUEST__INIT;
 	static struct rpc_call calls[UNDER_FIRE];
 	unsigned good = 0;
 	struct fixture f;
@@ -582,7 +592,8 @@ TEST(secret_service, loses_no_write_when_the_keeper_is_killed)
 		(void)snprintf(name, sizeof name, "secret-%03u", i);
 		request.secret_spec = &spec;
 		call_init(&calls[i], f.plane.loop, &f.plane.worker);
-		call_start(&calls[i], secret_service_classic(f.service), "CreateSecret", &request.base);
+		call_start(&calls[i], secret_service_classic(f.service), "CreateSecret",
+		           &request.base);
 		if (i % 20 == 10 && keeper_supervisor_pid(f.plane.supervisor)) {
 			keeper_client_flush(f.plane.worker.keeper);
 			EXPECT_INT(0, kill(keeper_supervisor_pid(f.plane.supervisor), SIGKILL));
@@ -627,8 +638,8 @@ TEST(secret_service, records_each_write_with_it_and_no_refusal_as_a_deed)
 	EXPECT_OK(delete(&f, NULL));
 	EXPECT_ERR(UN_ERR_SECRET_NOT_FOUND, delete(&f, NULL));
 	EXPECT_OK(store_read_begin(f.plane.worker.reader, NULL));
-	EXPECT_OK(audit_list(store_reader_view(f.plane.worker.reader), &filter, count_record, &count,
-	                     NULL));
+	EXPECT_OK(audit_list(store_reader_view(f.plane.worker.reader), &filter, count_record,
+	                     &count, NULL));
 	EXPECT_INT(3, count);
 	EXPECT_OK(audit_verify(store_reader_view(f.plane.worker.reader), NULL, &head, &bad, NULL));
 	fixture_fini(&f);

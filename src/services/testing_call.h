@@ -1,6 +1,6 @@
-/* testing_call.h - calls without a network, for unit tests of services: a handler is run, and what it
- * answers is kept. Defines the functions of rpc/service.h that services use; include it in one file
- * of a test only. */
+/* testing_call.h - calls without a network, for unit tests of services: a handler is run, and what
+ * it answers is kept. Defines the functions of rpc/service.h that services use; include it in one
+ * file of a test only. */
 #ifndef SERVICES_TESTING_CALL_H
 #define SERVICES_TESTING_CALL_H
 
@@ -33,13 +33,13 @@ void
 rpc_reply(struct rpc_call *call, const ProtobufCMessage *message)
 {
 	size_t len = protobuf_c_message_get_packed_size(message);
-	uint8_t *bytes = malloc(len + 1);
+	uint8_t *bytes = mem_alloc(len + 1);
 
 	assert(!call->ended && bytes && message->descriptor == call->output);
 	call->ended = true;
 	(void)protobuf_c_message_pack(message, bytes);
 	call->reply = protobuf_c_message_unpack(message->descriptor, NULL, len, bytes);
-	free(bytes);
+	mem_free(bytes);
 }
 
 void
@@ -76,9 +76,10 @@ rpc_alloc(struct rpc_call *call, size_t len)
 char *
 rpc_strdup(struct rpc_call *call, const char *text)
 {
-	char *copy = rpc_alloc(call, strlen(text) + 1);
+	size_t len = strlen(text) + 1;
+	char *copy = rpc_alloc(call, len);
 
-	return copy ? strcpy(copy, text) : NULL;
+	return copy ? memcpy(copy, text, len) : NULL;
 }
 
 const struct net_peer *

@@ -14,7 +14,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct plane {
@@ -95,7 +97,10 @@ plane_step(struct plane *plane)
 static void
 plane_fini(struct plane *plane)
 {
-	char command[128];
+	char *const argv[] = {(char *)"rm", (char *)"-rf", plane->dir, NULL};
+	char *const environment[] = {NULL};
+	int status;
+	pid_t pid;
 
 	keeper_link_close(&plane->link);
 	loop_watch_remove(plane->loop, &plane->supervisor_watch);
@@ -104,8 +109,9 @@ plane_fini(struct plane *plane)
 	store_reader_close(plane->worker.reader);
 	store_close(plane->store);
 	loop_free(plane->loop);
-	(void)snprintf(command, sizeof command, "rm -rf '%s'", plane->dir);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(posix_spawnp(&pid, "rm", NULL, NULL, argv, environment), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 /* Everything that is written, one row at a time. */
@@ -131,13 +137,13 @@ plane_count_secrets(struct plane *plane)
 	return count;
 }
 
-#define TESTING_PLANE_MAIN()                                                                         \
-	int main(int argc, char **argv)                                                              \
-	{                                                                                            \
-		if (argc > 1 && strcmp(argv[1], "keeper") == 0)                                      \
-			return keeper_main(argc - 2, argv + 2);                                      \
-		cmocka_set_message_output(CM_OUTPUT_TAP);                                            \
-		return _cmocka_run_group_tests(__FILE__, test_all, test_count, NULL, NULL);          \
+#define TESTING_PLANE_MAIN()                                                                       \
+	int main(int argc, char **argv)                                                            \
+	{                                                                                          \
+		if (argc > 1 && strcmp(argv[1], "keeper") == 0)                                    \
+			return keeper_main(argc - 2, argv + 2);                                    \
+		cmocka_set_message_output(CM_OUTPUT_TAP);                                          \
+		return _cmocka_run_group_tests(__FILE__, test_all, test_count, NULL, NULL);        \
 	}
 
 #endif

@@ -86,7 +86,8 @@ check_sealed(struct rpc_call *call, const Union__V1__SealedValue *value)
 	if (value->sealed_value.len < SEALED_VALUE_OVERHEAD ||
 	    value->sealed_value.data[0] != ENVELOPE_VERSION ||
 	    value->sealed_dek.len != TRAVEL_DEK_LEN) {
-		rpc_failf(call, UN_ERR_PROTOCOL, "the value is not sealed as this plane expects it");
+		rpc_failf(call, UN_ERR_PROTOCOL,
+		          "the value is not sealed as this plane expects it");
 		return false;
 	}
 	return true;
@@ -100,7 +101,8 @@ write_sealed(struct rpc_call *call, const Cloudidl__Secret__SecretIdentifier *id
 
 	order.reply = reply_written;
 	if (!read_secret_id(call, id, &order.id) ||
-	    !caller_may(call, create ? AUTHZ_SECRET_CREATE : AUTHZ_SECRET_UPDATE, &order.id.scope) ||
+	    !caller_may(call, create ? AUTHZ_SECRET_CREATE : AUTHZ_SECRET_UPDATE,
+	                &order.id.scope) ||
 	    !check_sealed(call, value))
 		return;
 	order.sealed_value = value->sealed_value.data;
@@ -338,7 +340,8 @@ explain(struct rpc_call *call, const struct secret_id *at, struct store_view *vi
 	reply->elsewhere = rpc_alloc(call, ELSEWHERE_MAX * sizeof(void *));
 	if (!reply->elsewhere || !fill_places(call, places, reply))
 		return UN_ERR_NO_MEMORY;
-	err = secret_scopes(view, "", at->name, (struct secret_visit){take_elsewhere, &list}, detail);
+	err = secret_scopes(view, "", at->name, (struct secret_visit){take_elsewhere, &list},
+	                    detail);
 	return list.failed ? UN_ERR_NO_MEMORY : err;
 }
 
