@@ -231,55 +231,105 @@ take_argument(struct cli *cli, char *word)
 	return un_fail(&cli->detail, UN_ERR_USAGE, "one argument too many: '%.100s'", word);
 }
 
-/* The words of the command may stand behind options of every command, as in
- * `union --endpoint URL get secret`. */
-static enum un_err
-take_command_word(struct cli *cli, const char **first, char *word)
+/* Whether an option of any command with this first word (NULL: any at all) takes the next word as its
+ * value. The command is not known yet, so an option that only another one has counts too. */
+static bool
+takes_next_word(const char *first, const char *word)
 {
-	if (!*first) {
-		*first = word;
-		cli->command = args_find_command(word, NULL);
-		return UN_OK;
+	bool is_long = word[1] == '-';
+	size_t first_len = first ? strlen(first) : 0;
+	const struct option_spec *option;
+
+	if (is_long ? strchr(word, '=') != NULL : word[2] != '\0')
+		return false;
+	option = find_in(&command_top, word + 2, strlen(word) - 1 - is_long, is_long ? 0 : word[1]);
+	for (size_t i = 0; !option && i < command_count; i++) {
+		if (!first || strncmp(commands[i].name, first, first_len) == 0)
+			option = find_in(&commands[i], word + 2, strlen(word) - 1 - is_long,
+			                 is_long ? 0 : word[1]);
 	}
-	cli->command = args_find_command(*first, word);
-	return cli->command ? UN_OK : unknown_command(cli, *first, word);
+	return option && option->argument;
+}
+
+/* Where the one or two words of the command stand; options may stand before and between. */
+struct command_words {
+	int at[2]; /* 0: none */
+};
+
+static enum un_err
+find_command(struct cli *cli, int argc, char **argv, struct command_words *words)
+{
+	const char *first = NULL;
+
+	for (int i = 1; i < argc && !cli->command; i++) {
+		if (argv[i][0] == '-' && argv[i][1]) {
+			if (strcmp(argv[i], "--") == 0)
+				break;
+			i += takes_next_word(first, argv[i]);
+			continue;
+		}
+		words->at[first != NULL] = i;
+		cli->command = args_find_command(first ? first : argv[i], first ? argv[i] : NULL);
+		if (first && !cli->command)
+			return unknown_command(cli, first, argv[i]);
+		first = first ? first : argv[i];
+	}
+	if (cli->command || !first)
+		return UN_OK;
+	return unknown_command(cli, first, NULL);
 }
 
 static enum un_err
 check_count(struct cli *cli)
 {
+	const char *usage = cli->command->usage + strlen("union ") + strlen(cli->command->name);
+	char word[32] = "";
+	size_t len = 0;
+
 	if (cli->arg_count >= cli->command->least)
 		return UN_OK;
+	/* the usage names the arguments in capitals, in their order */
+	for (unsigned skip = cli->arg_count + 1; skip && *usage; skip--) {
+		usage += strcspn(usage, "[ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+		if (*usage == '[') {
+			usage += strcspn(usage, "]");
+			skip++;
+			continue;
+		}
+		len = strspn(usage, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+		(void)snprintf(word, sizeof word, "%.*s", (int)len, usage);
+		usage += len;
+	}
+	for (char *p = word; *p; p++)
+		*p = (char)(*p >= 'A' && *p <= 'Z' ? *p + ('a' - 'A') : *p);
 	un_hint(&cli->detail, "usage: %s", cli->command->usage);
-	return un_fail(&cli->detail, UN_ERR_USAGE, "'union %s' needs %s", cli->command->name,
-	               cli->command->least > 1 ? "more arguments" : "an argument");
+	return un_fail(&cli->detail, UN_ERR_USAGE, "the %s is missing", word[0] ? word : "argument");
 }
 
 enum un_err
 args_parse(struct cli *cli, int argc, char **argv, bool *ret_help)
 {
 	struct words words = {.argv = argv, .argc = argc, .at = 1};
-	const char *first = NULL;
+	struct command_words command = {{0, 0}};
 	bool only_arguments = false;
-	enum un_err err = UN_OK;
+	enum un_err err = find_command(cli, argc, argv, &command);
 
 	while (!err && words.at < argc) {
 		char *word = argv[words.at];
 
+		if (words.at == command.at[0] || words.at == command.at[1]) {
+			words.at++;
+			continue;
+		}
 		if (cli->command && cli->command->rest && cli->arg_count == cli->command->most)
 			break;
 		if (!only_arguments && strcmp(word, "--") == 0) {
 			only_arguments = true;
 			words.at++;
 		} else if (!only_arguments && word[0] == '-' && word[1]) {
-			if (first && !cli->command && strcmp(word, "-h") != 0 &&
-			    strcmp(word, "--help") != 0)
-				err = unknown_command(cli, first, NULL);
-			else
-				err = read_option(cli, &words);
+			err = read_option(cli, &words);
 		} else if (!cli->command) {
-			words.at++;
-			err = take_command_word(cli, &first, word);
+			err = un_fail(&cli->detail, UN_ERR_USAGE, "a command is missing before '%.100s'", word);
 		} else {
 			words.at++;
 			err = take_argument(cli, word);
@@ -289,12 +339,10 @@ args_parse(struct cli *cli, int argc, char **argv, bool *ret_help)
 		return err;
 	cli->rest = argv + words.at;
 	cli->rest_count = argc - words.at;
-	*ret_help = cli->option[OPT_HELP] || (!first && argc <= 1);
-	if (*ret_help && (cli->command || !first))
+	*ret_help = cli->option[OPT_HELP] || argc <= 1;
+	if (*ret_help)
 		return UN_OK;
-	if (!first)
-		return un_fail(&cli->detail, UN_ERR_USAGE, "a command is missing");
 	if (!cli->command)
-		return unknown_command(cli, first, NULL);
+		return un_fail(&cli->detail, UN_ERR_USAGE, "a command is missing");
 	return check_count(cli);
 }

@@ -28,23 +28,23 @@ print_table(struct cli *cli, const Union__V1__GetInfoResponse *info, const char 
 	char since[CLOCK_TEXT_MAX];
 
 	show_time(info->started_at, false, since);
-	(void)printf("Version:     %s\n", info->version);
-	(void)printf("Endpoint:    %s\n", cli->url);
-	(void)printf("Process:     %" PRId64 ", since %s\n", info->pid, since);
+	(void)printf("Version:      %s\n", info->version);
+	(void)printf("Endpoint:     %s\n", cli->url);
+	(void)printf("Process:      %" PRId64 ", since %s\n", info->pid, since);
 	if (info->data_dir[0])
-		(void)printf("Data:        %s\n", info->data_dir);
+		(void)printf("Data:         %s\n", info->data_dir);
 	if (cli->embedded)
-		(void)printf("Log:         %s\n", cli->paths.log_file);
-	(void)printf("Key:         %s (%s)\n", fingerprint, pin_state(cli, info));
-	(void)printf("Key store:   %s, generation %u%s\n", info->key_provider, info->kek_generation,
+		(void)printf("Log:          %s\n", cli->paths.log_file);
+	(void)printf("Fingerprint:  %s (%s)\n", fingerprint, pin_state(cli, info));
+	(void)printf("Keys:         %s, generation %u%s\n", info->key_provider, info->kek_generation,
 	             info->sealed ? ", locked: union unlock" : "");
 	if (info->stale_deks)
-		(void)printf("Rotation:    %" PRIu64 " secrets still under an older generation\n",
+		(void)printf("Rotation:     %" PRIu64 " secrets still under an older generation\n",
 		             info->stale_deks);
-	(void)printf("Secrets:     %" PRIu64 "\n", info->secrets);
-	(void)printf("Executions:  %" PRIu64 " active\n", info->active_executions);
+	(void)printf("Secrets:      %" PRIu64 "\n", info->secrets);
+	(void)printf("Executions:   %" PRIu64 " active\n", info->active_executions);
 	if (info->idle_timeout_seconds)
-		(void)printf("Idle:        stops by itself after %u seconds\n",
+		(void)printf("Idle:         stops by itself after %u seconds\n",
 		             info->idle_timeout_seconds);
 }
 

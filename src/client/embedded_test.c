@@ -1,5 +1,6 @@
 /* The uniond of these tests is this program itself, started with the same arguments: which part it
- * plays stands in its environment. So the race of many starters is tested without a control plane. */
+ * plays stands in its environment. So the race of many starters is tested without a control plane.
+ */
 #include "client/embedded.h"
 
 #include "base/clock.h"
@@ -148,7 +149,8 @@ race(void *arg)
 	struct fixture *f = arg;
 	struct channel *channel = NULL;
 	struct un_detail detail = {0};
-	enum un_err err = embedded_connect(&f->embedded, -1, clock_mono_ms() + 20000, &channel, &detail);
+	enum un_err err =
+		embedded_connect(&f->embedded, -1, clock_mono_ms() + 20000, &channel, &detail);
 
 	channel_free(channel);
 	return err ? "failed" : NULL;
@@ -197,8 +199,8 @@ TEST(embedded, shows_why_one_does_not_start)
 	struct fixture f;
 
 	begin(&f, "refuse");
-	EXPECT_ERR(UN_ERR_DAMAGED, embedded_connect(&f.embedded, -1, clock_mono_ms() + 20000, &channel,
-	                                            &detail));
+	EXPECT_ERR(UN_ERR_DAMAGED,
+	           embedded_connect(&f.embedded, -1, clock_mono_ms() + 20000, &channel, &detail));
 	EXPECT_STR("the control plane does not start: the database is damaged", detail.message);
 	EXPECT_STR("restore it", detail.hint);
 	end(&f);

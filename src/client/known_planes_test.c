@@ -65,7 +65,8 @@ TEST(known_planes, pins_anew_only_when_told_and_leaves_the_others)
 	EXPECT_OK(known_planes_pin(f.path, "unix:///a", other_key, NULL));
 	EXPECT_OK(known_planes_check(f.path, "unix:///a", other_key, NULL));
 	EXPECT_OK(known_planes_check(f.path, "unix:///b", first_key, NULL));
-	EXPECT_ERR(UN_ERR_PLANE_KEY_CHANGED, known_planes_check(f.path, "unix:///a", first_key, NULL));
+	EXPECT_ERR(UN_ERR_PLANE_KEY_CHANGED,
+	           known_planes_check(f.path, "unix:///a", first_key, NULL));
 	end(&f);
 }
 
@@ -78,7 +79,8 @@ TEST(known_planes, takes_a_damaged_line_for_another_key)
 	fd = open(f.path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	EXPECT_INT(14, write(fd, "unix:///a 0102", 14));
 	(void)close(fd);
-	EXPECT_ERR(UN_ERR_PLANE_KEY_CHANGED, known_planes_check(f.path, "unix:///a", first_key, NULL));
+	EXPECT_ERR(UN_ERR_PLANE_KEY_CHANGED,
+	           known_planes_check(f.path, "unix:///a", first_key, NULL));
 	EXPECT_OK(known_planes_pin(f.path, "unix:///a", first_key, NULL));
 	EXPECT_OK(known_planes_check(f.path, "unix:///a", first_key, NULL));
 	end(&f);
