@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import json
 import os
+import socket
 import socketserver
 import sys
 import tarfile
@@ -53,6 +54,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         request = decode(API, request_kind, body)
         self.server.calls.append((self.path[1:], request, dict(self.headers)))
         answer = self.server.answers[method]
+        if answer is None:  # die without a word
+            self.close_connection = True
+            return
         answer = answer(request) if callable(answer) else answer
         if isinstance(answer, tuple):
             status, headers, data = answer
@@ -192,6 +196,34 @@ class Calls(ServerCase):
         for _ in range(3):
             self.remote.recent_executions()
         self.assertEqual(3, len(self.server.calls))
+
+    def test_what_changes_something_is_never_sent_twice(self):
+        self.answer(ListExecutions={}, TerminateExecution=None)
+        self.remote.recent_executions()
+        with self.assertRaises(remotes.UnreachableError):
+            self.remote.terminate(remotes.Execution(execution(2)))
+        sent = [path for path, _, _ in self.server.calls if path.endswith("/TerminateExecution")]
+        self.assertEqual(1, len(sent))
+
+    def test_a_socket_of_another_user_is_refused(self):
+        other = socket.socket(socket.AF_UNIX)
+        self.addCleanup(other.close)
+        other.bind("other")
+        if os.geteuid() == 0:  # the peer is who called listen()
+            os.seteuid(65534)
+            try:
+                other.listen()
+            finally:
+                os.seteuid(0)
+            remote = union.UnionRemote(endpoint=f"unix://{self.folder}/other")
+            with self.assertRaises(remotes.DeniedError):
+                remote.recent_executions()
+        else:
+            other.listen()
+            remote = union.UnionRemote(endpoint=f"unix://{self.folder}/other")
+            with mock.patch("os.geteuid", return_value=os.geteuid() + 1):
+                with self.assertRaises(remotes.DeniedError):
+                    remote.recent_executions()
 
     def test_nobody_there_is_unreachable(self):
         for endpoint in ("unix:///no/such/socket", "http://127.0.0.1:1"):

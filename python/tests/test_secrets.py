@@ -64,6 +64,8 @@ class Lookup(FolderCase):
     def test_only_a_local_run_takes_the_plain_variable(self):
         os.environ["MY_SECRET"] = "local"
         self.assertEqual("local", self.secrets.get(key="my_secret"))
+        with mock.patch.dict(os.environ, {"_UNION_MY_SECRET": "prefixed"}):
+            self.assertEqual("prefixed", self.secrets.get(key="my_secret"))
         self.in_task()
         with self.assertRaises(union.SecretError):
             self.secrets.get(key="my_secret")
