@@ -131,18 +131,15 @@ equals() { # PROMISE EXPECTED ACTUAL
 	if [ "$2" = "$3" ]; then pass "$1"; else fail "$1 (wanted '$2', got '$3')"; fi
 }
 
-# Process ids of this story's control plane and of its keeper.
+# Process ids of this story's control planes and of their keepers (which have no environment, and are
+# known by their parent).
 plane_pids() {
 	local pid
-	for pid in /proc/[0-9]*; do
-		pid=${pid#/proc/}
-		case $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) in
-		*uniond*) ;;
-		*) continue ;;
-		esac
-		if tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qxF "HOME=$HOME" ||
-			tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$T"; then
+	for pid in $(pgrep -x uniond); do
+		if { tr '\0' '\n' <"/proc/$pid/environ"; } 2>/dev/null | grep -qxF "HOME=$HOME" ||
+			{ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$T"; then
 			echo "$pid"
+			pgrep -x uniond -P "$pid"
 		fi
 	done
 }

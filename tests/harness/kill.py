@@ -112,24 +112,31 @@ class Plane:
 
 
 def processes(home):
-    """(kind, pid) of this story's programs."""
+    """(kind, pid) of this story's programs. A keeper has no environment: its parent is a uniond."""
+    planes, keepers = set(), {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         try:
+            with open("/proc/%s/stat" % entry, encoding="ascii", errors="replace") as f:
+                name, rest = f.read().split("(", 1)[1].rsplit(")", 1)
             with open("/proc/%s/cmdline" % entry, "rb") as f:
                 args = f.read().split(b"\0")
             with open("/proc/%s/environ" % entry, "rb") as f:
-                mine = ("HOME=" + home).encode() in f.read().split(b"\0")
+                environ = f.read().split(b"\0")
         except OSError:
             continue
-        if not mine and home.encode() not in b" ".join(args):
-            continue
-        name = os.path.basename(args[0])
-        if name == b"union-exec":
+        mine = ("HOME=" + home).encode() in environ or home.encode() in b" ".join(args)
+        if name == "union-exec" and mine:
             yield "union-exec", int(entry)
-        elif name == b"uniond":
-            yield ("keeper" if b"keeper" in args else "uniond"), int(entry)
+        elif name == "uniond" and mine:
+            planes.add(int(entry))
+            yield "uniond", int(entry)
+        elif name == "uniond":
+            keepers[int(entry)] = int(rest.split()[1])
+    for pid, parent in keepers.items():
+        if parent in planes:
+            yield "keeper", pid
 
 
 def one_round(plane, number):

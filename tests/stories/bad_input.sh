@@ -26,16 +26,16 @@ else
 fi
 refuses "what exists" "exists" run_with_input "$v" union create secret present
 warns "with what to do" "union update secret"
-refuses "what does not exist" "no such secret" union get secret absent
+refuses "what does not exist" "no secret 'absent'" union get secret absent
 check "elsewhere" run_with_input "$v" union create secret elsewhere --project fraud
-refuses "at this scope" "no such secret" union get secret elsewhere
+refuses "at this scope" "no secret 'elsewhere'" union get secret elsewhere
 warns "with the scopes where it is" "fraud"
 
 refuses "a mistyped command suggests the nearest" "create" union craete secret x
 refuses "a mistyped subcommand too" "secret" union create secrte x
 refuses "an unknown option" "--projet" union get secret --projet x
 warns "with the nearest" "--project"
-refuses "a missing name" "name" run_with_input "$v" union create secret
+refuses "a missing name" "NAME" run_with_input "$v" union create secret
 refuses "both --value and -f" "--value" union create secret x --value y -f "$T/home/empty"
 
 refuses "a script that is not there" "no such" union run --remote "$T/home/none.py" main
@@ -72,7 +72,7 @@ PY
 refuses "an entity that is not there, with those that are" "flow" union run --remote "$T/home/w.py" floww
 refuses "an input of the wrong type" "int" union run --remote "$T/home/w.py" add --a seven
 refuses "a missing input" "a" union run --remote "$T/home/w.py" add
-refuses "an unknown input" "--c" union run --remote "$T/home/w.py" add --a 1 --c 2
+refuses "an unknown input" "no input 'c'" union run --remote "$T/home/w.py" add --a 1 --c 2
 check "good input" union run --remote "$T/home/w.py" add --a 1
 says "gives the result" 2.5
 printf 'import union\n@union.task\ndef t(a: complex) -> int:\n    return 1\n' >"$T/home/unsupported.py"

@@ -14,7 +14,7 @@ equals "ten secrets" 10 "$(grep -o '"racer_[0-9]*"' "$T/out" | sort -u | wc -l)"
 equals "one control plane and one keeper" 2 "$(plane_pids | wc -l)"
 
 check "info says what runs" union info
-says "with its fingerprint" ingerprint
+says "with its fingerprint" "(pinned)"
 says "and where" "$DATA"
 check "info as JSON" union info -o json
 pid=$(uniond_pid)

@@ -59,7 +59,7 @@ stop_plane
 
 # the passphrase provider, on a plane of its own
 phrase=$(canary)
-mkdir -p "$T/locked"
+
 printf 'data: %s\nkeys: {provider: passphrase}\n' "$T/locked" >"$T/locked.yaml"
 start_locked() {
 	mkfifo "$T/ready.$1"

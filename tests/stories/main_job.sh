@@ -44,9 +44,9 @@ check "updates" run_with_input "$(canary)" union update secret --project fraud s
 check "shows both versions" union get secret --project fraud scoped -o json
 says "the newest is 2" '"version": 2'
 check "deletes" union delete secret --project fraud scoped
-refuses "deleting what is not there" "no such secret" union delete secret --project fraud scoped
+refuses "deleting what is not there" "no secret 'scoped'" union delete secret --project fraud scoped
 warns "with the scope where the name does exist" "production"
-refuses "updating what is not there" "no such secret" \
+refuses "updating what is not there" "no secret 'scoped'" \
 	run_with_input x union update secret --project nowhere scoped
 
 check "runs the plain example" union run --remote "$examples/using_secrets.py" main

@@ -36,7 +36,6 @@ fails "a file that it cannot read is refused" as_other env HOME="$T/other" XDG_D
 	XDG_STATE_HOME="$T/other/s" XDG_CONFIG_HOME="$T/other/c" "$BUILD/union" create secret x -f "$T/home/locked"
 warns "and it says so" "cannot read"
 
-mkdir -p "$T/tcp"
 printf 'data: %s\nlisten: {tcp: "127.0.0.1:0"}\n' "$T/tcp" >"$T/tcp.yaml"
 sed -i 's/127.0.0.1:0/127.0.0.1:18473/' "$T/tcp.yaml"
 mkfifo "$T/ready"
