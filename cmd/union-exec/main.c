@@ -14,21 +14,24 @@
 #define EXIT_USAGE 2
 
 static const char help[] =
-        "usage: union-exec attempt --endpoint URL --ticket-fd N --workdir DIR [--sdk DIR] [--ready-fd N]\n"
-        "\n"
-        "Runs one attempt of a task: claims it from the control plane with the ticket, receives its\n"
-        "secrets, runs its command in a sandbox, and reports output and result. Engines start it.\n"
-        "\n"
-        "  --endpoint URL   the control plane: unix:///path or http://127.0.0.1:port\n"
-        "  --ticket-fd N    descriptor to read the ticket from, to its end\n"
-        "  --workdir DIR    folder of this attempt alone; made if missing, emptied at the end\n"
-        "  --sdk DIR        folder with the Python package, for PYTHONPATH\n"
-        "  --ready-fd N     descriptor that gets one line feed when the attempt is claimed\n"
-        "  --no-namespaces  do not ask the kernel for namespaces\n"
-        "  --help, --version\n"
-        "\n"
-        "Exit status: the task's; 1 when it ended well but without its results; 125 when the launcher\n"
-        "itself failed; 2 for wrong usage.\n";
+	"usage: union-exec attempt --endpoint URL --ticket-fd N --workdir DIR [--sdk DIR] "
+	"[--ready-fd N]\n"
+	"\n"
+	"Runs one attempt of a task: claims it from the control plane with the ticket, receives "
+	"its\n"
+	"secrets, runs its command in a sandbox, and reports output and result. Engines start it.\n"
+	"\n"
+	"  --endpoint URL   the control plane: unix:///path or http://127.0.0.1:port\n"
+	"  --ticket-fd N    descriptor to read the ticket from, to its end\n"
+	"  --workdir DIR    folder of this attempt alone; made if missing, emptied at the end\n"
+	"  --sdk DIR        folder with the Python package, for PYTHONPATH\n"
+	"  --ready-fd N     descriptor that gets one line feed when the attempt is claimed\n"
+	"  --no-namespaces  do not ask the kernel for namespaces\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit status: the task's; 1 when it ended well but without its results; 125 when the "
+	"launcher\n"
+	"itself failed; 2 for wrong usage.\n";
 
 enum option_id {
 	OPTION_ENDPOINT = 256,

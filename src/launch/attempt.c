@@ -31,7 +31,8 @@
 #define CONNECT_PAUSE_MS 20
 #define BUNDLE_MS 120000
 #define BUNDLE_MAX (512ull << 20) /* bytes of a packed bundle */
-#define CLAIM_REPLY_MAX (160u << 20) /* a hundred values of 1 MiB, inputs, and what is around them */
+#define CLAIM_REPLY_MAX                                                                            \
+	(160u << 20) /* a hundred values of 1 MiB, inputs, and what is around them */
 
 struct attempt {
 	const struct attempt_options *options;
@@ -169,8 +170,8 @@ take_lease(struct attempt *attempt, int64_t start_ms, struct un_detail *detail)
 	struct report_plan plan = {.channel = attempt->channel, .lease_start_ms = start_ms};
 	enum un_err err;
 
-	if (!claim->lease_ttl || claim->lease_ttl->seconds < 1 || claim->lease_ttl->seconds > 86400 ||
-	    claim->lease.len == 0 || claim->lease.len > 64)
+	if (!claim->lease_ttl || claim->lease_ttl->seconds < 1 ||
+	    claim->lease_ttl->seconds > 86400 || claim->lease.len == 0 || claim->lease.len > 64)
 		return un_fail(detail, UN_ERR_PROTOCOL, "the control plane gave no usable lease");
 	plan.lease_ttl_ms = claim->lease_ttl->seconds * 1000;
 	err = secbuf_copy(claim->lease.data, claim->lease.len, &plan.lease);
@@ -241,8 +242,8 @@ fetch_bundle(struct attempt *attempt, struct un_detail *detail)
 	if (err || !attempt->claim->bundle_url[0])
 		return err;
 	if (attempt->claim->bundle_size > BUNDLE_MAX)
-		return un_fail(detail, UN_ERR_BUNDLE_REFUSED, "the code bundle is refused: over %llu MiB",
-		               BUNDLE_MAX >> 20);
+		return un_fail(detail, UN_ERR_BUNDLE_REFUSED,
+		               "the code bundle is refused: over %llu MiB", BUNDLE_MAX >> 20);
 	file.fd = memfd_create("bundle", MFD_CLOEXEC);
 	if (file.fd < 0)
 		return un_fail_errno(detail, errno, "cannot make a place for the code bundle");
@@ -269,26 +270,25 @@ write_inputs(struct attempt *attempt, struct un_detail *detail)
 	if (!bytes)
 		return UN_ERR_NO_MEMORY;
 	(void)flyteidl__core__literal_map__pack(inputs, bytes);
-	fd = openat(attempt->workdir_fd, "inputs.pb", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = openat(attempt->workdir_fd, "inputs.pb", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+	            0600);
 	err = fd >= 0 ? io_write_all(fd, bytes, len) : un_err_from_errno(errno);
 	io_close(&fd);
 	mem_wipe_free(bytes, len);
-	return err ? un_fail(detail, err, "cannot write the task's inputs: %s", un_err_text(err)) : UN_OK;
+	return err ? un_fail(detail, err, "cannot write the task's inputs: %s", un_err_text(err))
+	           : UN_OK;
 }
 
 static enum un_err
 make_folders(struct attempt *attempt, struct un_detail *detail)
 {
+	int tmp_fd;
 	enum un_err err = tree_make(attempt->workdir_fd, "outputs", &attempt->outputs_fd, detail);
 
-	for (size_t i = 0; !err && i < 3; i++) {
-		static const char *const names[] = {"tmp", "raw", "checkpoints"};
-		int fd;
-
-		err = tree_make(attempt->workdir_fd, names[i], &fd, detail);
-		if (!err)
-			(void)close(fd);
-	}
+	if (!err)
+		err = tree_make(attempt->workdir_fd, "tmp", &tmp_fd, detail);
+	if (!err)
+		(void)close(tmp_fd);
 	return err;
 }
 
@@ -331,7 +331,8 @@ open_secrets(struct attempt *attempt, struct un_detail *detail)
 		char text[128];
 
 		(void)snprintf(text, sizeof text,
-		               "%zu of the secrets are shorter than %d bytes and not looked for in the output",
+		               "%zu of the secrets are shorter than %d bytes and not looked for in "
+		               "the output",
 		               unseen, REDACT_VALUE_MIN);
 		log_own(attempt, text);
 	}
@@ -358,7 +359,8 @@ start_child(struct attempt *attempt, const struct command *command, struct child
 		err = child_find(command->words[0], environment_get(environment, "PATH"), program,
 		                 sizeof program, detail);
 	if (!err)
-		err = task_secrets_set(&attempt->secrets, attempt->paths.secrets, environment, detail);
+		err = task_secrets_set(&attempt->secrets, attempt->paths.secrets, environment,
+		                       detail);
 	if (!err)
 		err = environment_vector(environment, &plan.environment);
 	if (!err)
@@ -499,8 +501,9 @@ attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_o
 	err = open_workdir(&attempt, detail);
 	if (!err) {
 		entered = true;
-		err = options->plain ? sandbox_enter_plain(&attempt.sandbox, attempt.workdir, detail)
-		                     : sandbox_enter(&attempt.sandbox, attempt.workdir, detail);
+		err = options->plain
+		              ? sandbox_enter_plain(&attempt.sandbox, attempt.workdir, detail)
+		              : sandbox_enter(&attempt.sandbox, attempt.workdir, detail);
 	}
 	if (!err)
 		err = set_paths(&attempt);
@@ -516,7 +519,8 @@ attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_o
 	}
 	memcpy(attempt.outcome.notes, attempt.sandbox.notes, sizeof attempt.outcome.notes);
 	if (!entered)
-		io_close(&attempt.workdir_fd); /* another launcher's: nothing there is ours to remove */
+		io_close(&attempt.workdir_fd); /* another launcher's: nothing there is ours to
+		                                  remove */
 	clean_up(&attempt);
 	*ret_outcome = attempt.outcome;
 	return err;

@@ -1,7 +1,7 @@
 /* attempt.h - one attempt from its ticket to its end: what union-exec does.
  *
- * Claims the attempt, opens its secrets, builds the sandbox, runs the task, redacts its output, checks
- * its results, reports, and removes everything it made. Once in a process. */
+ * Claims the attempt, opens its secrets, builds the sandbox, runs the task, redacts its output,
+ * checks its results, reports, and removes everything it made. Once in a process. */
 #ifndef LAUNCH_ATTEMPT_H
 #define LAUNCH_ATTEMPT_H
 

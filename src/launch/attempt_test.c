@@ -2,6 +2,11 @@
 #include "launch/plane.h"
 #include "test.h"
 
+#include "base/clock.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,8 +36,9 @@ expect_outcome(const struct plane *plane, int outcome, int exit_status)
 {
 	if (!plane->finished || (int)plane->finish->outcome != outcome)
 		print_message("log: %s\nerror: %s\n", buf_text(&plane->log),
-		              plane->finished && plane->finish->error ? plane->finish->error->message
-		                                                      : "none");
+		              plane->finished && plane->finish->error
+		                      ? plane->finish->error->message
+		                      : "none");
 	EXPECT(plane->finished);
 	EXPECT_INT(outcome, plane->finish->outcome);
 	EXPECT_INT(exit_status, plane->exit_status);
@@ -99,9 +105,10 @@ TEST(attempt, the_environment_is_clean_and_has_the_facts)
 {
 	struct plane plane;
 
-	use_shell(&plane, "env | sort | sed 's#=.*/#=#' | grep -v -e ^PWD -e ^_= -e ^SHLVL -e ^OLDPWD "
-	                  "-e ^USER -e ^LOGNAME -e ^SHELL -e ^TERM -e ^HOSTNAME -e ^LANG -e ^LC_ -e ^TZ "
-	                  "-e ^SSL -e ^HOME -e ^PATH; ls /proc/self/fd | wc -l; cat; umask");
+	use_shell(&plane,
+	          "env | sort | sed 's#=.*/#=#' | grep -v -e ^PWD -e ^_= -e ^SHLVL -e ^OLDPWD "
+	          "-e ^USER -e ^LOGNAME -e ^SHELL -e ^TERM -e ^HOSTNAME -e ^LANG -e ^LC_ -e ^TZ "
+	          "-e ^SSL -e ^HOME -e ^PATH; ls /proc/self/fd | wc -l; cat; umask");
 	plane.envs[0][0] = "FROM_RUN";
 	plane.envs[0][1] = "yes";
 	plane.envs[1][0] = "FLYTE_ATTEMPT_NUMBER";
@@ -176,8 +183,9 @@ TEST(attempt, placeholders_of_the_command_are_filled_in)
 {
 	struct plane plane;
 
-	use_shell(&plane, "[ -s \"$1\" ] || echo inputs are empty; [ -d \"$2\" ] || echo no folder; "
-	                  "echo \"$3 $4\"; pwd | grep -o 'bundle$'");
+	use_shell(&plane,
+	          "[ -s \"$1\" ] || echo inputs are empty; [ -d \"$2\" ] || echo no folder; "
+	          "echo \"$3 $4\"; pwd | grep -o 'bundle$'");
 	plane.words[3] = "sh";
 	plane.words[4] = "{{.Input}}";
 	plane.words[5] = "{{ $outputPrefix }}";
@@ -194,7 +202,8 @@ TEST(attempt, everything_the_task_leaves_behind_is_killed)
 	struct plane plane;
 
 	for (int plain = 0; plain < 2; plain++) {
-		use_shell(&plane, "setsid sh -c 'trap \"\" TERM HUP; sleep 1000' & sleep 1000 & echo started");
+		use_shell(&plane, "setsid sh -c 'trap \"\" TERM HUP; sleep 1000' & sleep 1000 & "
+		                  "echo started");
 		plane.plain = plain;
 		plane_run(&plane, UNION_EXEC);
 		expect_outcome(&plane, SUCCEEDED, 0);
@@ -376,8 +385,9 @@ TEST(attempt, without_namespaces_it_says_so_and_leaves_nothing)
 {
 	struct plane plane;
 
-	use_shell(&plane, "cat \"$FLYTE_SECRETS_DEFAULT_DIR/s\"; echo; ls -ld $FLYTE_SECRETS_DEFAULT_DIR | "
-	                  "cut -c1-10; echo at $FLYTE_SECRETS_DEFAULT_DIR");
+	use_shell(&plane,
+	          "cat \"$FLYTE_SECRETS_DEFAULT_DIR/s\"; echo; ls -ld $FLYTE_SECRETS_DEFAULT_DIR | "
+	          "cut -c1-10; echo at $FLYTE_SECRETS_DEFAULT_DIR");
 	add_secret(&plane, "s", "value-of-secret");
 	plane.plain = true;
 	plane_run(&plane, UNION_EXEC);
@@ -390,6 +400,174 @@ TEST(attempt, without_namespaces_it_says_so_and_leaves_nothing)
 		path[strcspn(path, "\n")] = '\0';
 		EXPECT(access(path, F_OK) != 0);
 	}
+	plane_fini(&plane);
+}
+
+/* Whether any process has `word` in its command line. */
+static bool
+is_running(const char *word)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	bool found = false;
+
+	EXPECT(proc != NULL);
+	while (!found && (entry = readdir(proc)) != NULL) {
+		char path[300], line[4096];
+		ssize_t len = -1;
+		int fd;
+
+		(void)snprintf(path, sizeof path, "/proc/%s/cmdline", entry->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			len = read(fd, line, sizeof line);
+			(void)close(fd);
+		}
+		found = len > 0 && memmem(line, (size_t)len, word, strlen(word)) != NULL;
+	}
+	(void)closedir(proc);
+	return found;
+}
+
+/* Death is asynchronous; a deadline, not a pause, decides. */
+static bool
+is_gone(const char *word)
+{
+	int64_t deadline_ms = clock_mono_ms() + 10000;
+
+	while (is_running(word))
+		if (clock_mono_ms() > deadline_ms)
+			return false;
+	return true;
+}
+
+TEST(attempt, what_a_killed_launcher_leaves_dies_and_the_next_one_cleans_up)
+{
+	for (int plain = 0; plain < 2; plain++) {
+		struct plane plane;
+		char word[64], script[256];
+
+		(void)snprintf(word, sizeof word, "98765.%d%d", (int)getpid(), plain);
+		(void)snprintf(script, sizeof script, "echo up; exec sleep %s", word);
+		use_shell(&plane, script);
+		add_secret(&plane, "s", "value-of-secret");
+		plane.plain = plain;
+		plane_start(&plane, UNION_EXEC);
+		EXPECT(plane_serve_until_log(&plane, "up\n"));
+		EXPECT(is_running(word));
+		EXPECT_INT(0, kill(plane.launcher, SIGKILL));
+		plane_serve(&plane);
+		EXPECT_INT(128 + SIGKILL, plane.exit_status);
+		EXPECT(is_gone(word));
+		plane.words[2] = "ls \"$FLYTE_SECRETS_DEFAULT_DIR/..\" | grep -c '^[0-9]*$'; true";
+		buf_clear(&plane.log);
+		plane_run(&plane, UNION_EXEC);
+		expect_outcome(&plane, SUCCEEDED, 0);
+		EXPECT(!plain || strstr(buf_text(&plane.log), "\n1\n") != NULL);
+		plane_fini(&plane);
+	}
+}
+
+/* Every readable byte of the memory of `pid`. */
+__attribute__((unused)) static bool
+memory_has(pid_t pid, const char *value)
+{
+	static uint8_t piece[1 << 20];
+	size_t len = strlen(value);
+	char path[64], line[512];
+	bool found = false;
+	FILE *maps;
+	int mem;
+
+	(void)snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+	mem = open(path, O_RDONLY | O_CLOEXEC);
+	(void)snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+	maps = fopen(path, "re");
+	EXPECT(mem >= 0 && maps != NULL);
+	while (!found && fgets(line, sizeof line, maps)) {
+		unsigned long from = 0, to = 0;
+
+		EXPECT_INT(2, sscanf(line, "%lx-%lx", &from, &to));
+		for (; from < to && !found; from += sizeof piece - len) {
+			ssize_t got = pread(mem, piece, sizeof piece, (off_t)from);
+
+			if (got <= 0)
+				break;
+			found = memmem(piece, (size_t)got, value, len) != NULL;
+		}
+	}
+	(void)fclose(maps);
+	(void)close(mem);
+	return found;
+}
+
+TEST(attempt, nobody_outside_finds_the_value_while_the_task_runs)
+{
+	static const char value[] = "canary-5b1f-of-the-launcher";
+	struct plane plane;
+	struct secbuf *probe;
+	char path[64], text[8192];
+	ssize_t len;
+	int fd;
+
+	use_shell(&plane, "cat $FLYTE_SECRETS_DEFAULT_DIR/s; echo; echo up; exec sleep 1000");
+	add_secret(&plane, "s", value);
+	add_secret(&plane, "e", value);
+	plane.secrets[1].mount = 1;
+	plane_start(&plane, UNION_EXEC);
+	EXPECT(plane_serve_until_log(&plane, "up\n"));
+	(void)snprintf(path, sizeof path, "/proc/%d/environ", (int)plane.launcher);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	EXPECT(fd >= 0 || geteuid() != 0); /* undumpable: its own user may not read it either */
+	len = fd >= 0 ? read(fd, text, sizeof text) : 0;
+	EXPECT(len >= 0 && !memmem(text, (size_t)len, value, strlen(value)));
+	if (fd >= 0)
+		(void)close(fd);
+	(void)snprintf(path, sizeof path, "%s/secrets/s", plane.workdir);
+	EXPECT(access(path, F_OK) != 0); /* it is in another mount namespace */
+	EXPECT_OK(secbuf_new(1, &probe));
+#ifndef __SANITIZE_ADDRESS__ /* it maps terabytes */
+	if (geteuid() == 0 && secbuf_protection() == SECBUF_SECRET_MEMORY) {
+		EXPECT(memory_has(plane.launcher,
+		                  "AttemptService/Heartbeat")); /* the search works */
+		EXPECT(!memory_has(plane.launcher, value));
+	}
+#endif
+	secbuf_free(probe);
+	EXPECT_INT(0, kill(plane.launcher, SIGTERM));
+	plane_serve(&plane);
+	EXPECT(plane.finished);
+	plane_fini(&plane);
+}
+
+TEST(attempt, a_flood_of_output_is_cut_with_a_note_and_holds_nobody_up)
+{
+	struct plane plane;
+
+	use_shell(&plane, "yes 0123456789 | head -c 20000000");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	EXPECT(plane.log.len < 17u << 20);
+	EXPECT(strstr(buf_text(&plane.log), "over its limit") != NULL);
+	plane_fini(&plane);
+}
+
+TEST(attempt, a_result_with_a_value_never_leaves)
+{
+	struct plane plane;
+
+	/* A LiteralMap {"o0": "value-of-secret"}, as Python would write it. */
+	use_shell(&plane,
+	          "printf '\\n\\033\\n\\002o0\\022\\025\\n\\023\\n\\021\\032\\017' >$1/outputs.pb; "
+	          "cat $FLYTE_SECRETS_DEFAULT_DIR/s >>$1/outputs.pb");
+	plane.words[3] = "sh";
+	plane.words[4] = "{{.outputPrefix}}";
+	add_secret(&plane, "s", "value-of-secret");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, FAILED, 1);
+	expect_error(&plane, "result-has-secret", "output 'o0' contains the value of secret 's'");
+	EXPECT_NULL(strstr(plane.finish->error->message, "value-of-secret"));
+	EXPECT_NULL(plane.finish->outputs);
 	plane_fini(&plane);
 }
 

@@ -112,7 +112,8 @@ write_data(void *ctx, const uint8_t *bytes, size_t len, struct un_detail *detail
 	struct bundle_reader *reader = ctx;
 	enum un_err err = io_write_all(reader->file_fd, bytes, len);
 
-	return err ? un_fail(detail, err, "cannot unpack the code bundle: %s", un_err_text(err)) : UN_OK;
+	return err ? un_fail(detail, err, "cannot unpack the code bundle: %s", un_err_text(err))
+	           : UN_OK;
 }
 
 static enum un_err
@@ -171,13 +172,15 @@ inflate_step(struct bundle_reader *reader, struct un_detail *detail)
 }
 
 enum un_err
-bundle_push(struct bundle_reader *reader, const uint8_t *bytes, size_t len, struct un_detail *detail)
+bundle_push(struct bundle_reader *reader, const uint8_t *bytes, size_t len,
+            struct un_detail *detail)
 {
 	reader->packed += len;
 	while (len) {
 		size_t piece = len < STEP ? len : STEP;
 
-		reader->zip.next_in = (uint8_t *)(uintptr_t)bytes; /* zlib's old signature; only read */
+		reader->zip.next_in =
+			(uint8_t *)(uintptr_t)bytes; /* zlib's old signature; only read */
 		reader->zip.avail_in = (unsigned)piece;
 		do {
 			enum un_err err;

@@ -1,10 +1,10 @@
 /* bundle.h - unpacks a code bundle (tar.gz) into one directory, as it comes.
  *
- * The directory is fresh, ours (0700) and given by descriptor; nothing is created outside of it and no
- * link is followed or made. Files get mode 0600, or 0700 when anybody could execute them; an entry that
- * exists already is refused. What cannot be told from tar_*: a bundle that unpacks to more than
- * BUNDLE_RATIO times its size (and BUNDLE_FREE bytes) is refused too. After an error, what was
- * unpacked by then is the caller's to remove. Not thread safe. */
+ * The directory is fresh, ours (0700) and given by descriptor; nothing is created outside of it and
+ * no link is followed or made. Files get mode 0600, or 0700 when anybody could execute them; an
+ * entry that exists already is refused. What cannot be told from tar_*: a bundle that unpacks to
+ * more than BUNDLE_RATIO times its size (and BUNDLE_FREE bytes) is refused too. After an error,
+ * what was unpacked by then is the caller's to remove. Not thread safe. */
 #ifndef LAUNCH_BUNDLE_H
 #define LAUNCH_BUNDLE_H
 

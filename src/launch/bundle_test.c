@@ -53,7 +53,8 @@ set_checksum(uint8_t *block)
 
 /* One entry with its bytes and padding. */
 static void
-add_entry(struct buf *tar, const char *name, char type, unsigned mode, const char *bytes, size_t len)
+add_entry(struct buf *tar, const char *name, char type, unsigned mode, const char *bytes,
+          size_t len)
 {
 	uint8_t block[512] = {0};
 

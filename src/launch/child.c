@@ -162,7 +162,8 @@ child_find(const char *name, const char *path, char ret_found[], size_t size,
 		size_t len = strcspn(at, ":");
 		int wrote = snprintf(ret_found, size, "%.*s/%s", (int)len, at, wanted);
 
-		if (len && at[0] == '/' && wrote > 0 && (size_t)wrote < size && is_executable(ret_found))
+		if (len && at[0] == '/' && wrote > 0 && (size_t)wrote < size &&
+		    is_executable(ret_found))
 			return UN_OK;
 		at += len;
 		at += *at == ':';

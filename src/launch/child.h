@@ -2,7 +2,8 @@
  *
  * Started as vfork does, sharing memory until exec: so the environment, values included, goes from
  * locked memory straight into the new process, and no copy of this process ever exists. The child
- * has its own session, default signals, /dev/null as input, pipes as outputs and nothing else open. */
+ * has its own session, default signals, /dev/null as input, pipes as outputs and nothing else open.
+ */
 #ifndef LAUNCH_CHILD_H
 #define LAUNCH_CHILD_H
 
@@ -24,14 +25,14 @@ struct child {
 	int err_fd;
 };
 
-/* UN_ERR_NOT_FOUND, UN_ERR_DENIED: it cannot be executed; UN_ERR_TOO_LARGE: arguments and environment
- * are more than the kernel takes. */
+/* UN_ERR_NOT_FOUND, UN_ERR_DENIED: it cannot be executed; UN_ERR_TOO_LARGE: arguments and
+ * environment are more than the kernel takes. */
 MUST_CHECK enum un_err child_start(const struct child_plan *plan, struct child *ret_child,
                                    struct un_detail *detail);
 void child_close(struct child *child); /* the descriptors; does not kill */
 
-/* Finds `name` (absolute, or below the folders of `path`) as an executable file. An absolute name that
- * is not there is looked for by its last part: an interpreter of another machine's. */
+/* Finds `name` (absolute, or below the folders of `path`) as an executable file. An absolute name
+ * that is not there is looked for by its last part: an interpreter of another machine's. */
 MUST_CHECK enum un_err child_find(const char *name, const char *path, char ret_found[], size_t size,
                                   struct un_detail *detail);
 

@@ -12,7 +12,8 @@
 static const Flyteidl__Core__Container *
 container_of(const Union__V1__ClaimResponse *claim)
 {
-	if (!claim->task || claim->task->target_case != FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_CONTAINER)
+	if (!claim->task ||
+	    claim->task->target_case != FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_CONTAINER)
 		return NULL;
 	return claim->task->container;
 }
@@ -69,7 +70,8 @@ command_init(struct command *command, const Union__V1__ClaimResponse *claim,
 	if (!command->words)
 		return UN_ERR_NO_MEMORY;
 	for (size_t i = 0; !err && i < container->n_command; i++)
-		err = add_word(command, container->command[i], values, sizeof values / sizeof *values);
+		err = add_word(command, container->command[i], values,
+		               sizeof values / sizeof *values);
 	for (size_t i = 0; !err && i < container->n_args; i++)
 		err = add_word(command, container->args[i], values, sizeof values / sizeof *values);
 	if (err)
@@ -94,10 +96,10 @@ is_passed_on(const char *entry, size_t name_len)
 	                                    "LANG",    "LANGUAGE", "TZ",            "SHELL",
 	                                    "TERM",    "HOSTNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"};
 
-	if (name_len > 3 && memcmp(entry, "LC_", 3) == 0)
+	if (name_len > 3 && strncmp(entry, "LC_", 3) == 0)
 		return true;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (strlen(names[i]) == name_len && memcmp(entry, names[i], name_len) == 0)
+		if (strlen(names[i]) == name_len && strncmp(entry, names[i], name_len) == 0)
 			return true;
 	return false;
 }
@@ -147,8 +149,9 @@ static enum un_err
 set_facts(const struct fact *facts, size_t count, struct environment *environment)
 {
 	for (size_t i = 0; i < count; i++) {
-		enum un_err err = facts[i].text ? environment_set(environment, facts[i].name, facts[i].text)
-		                                : UN_OK;
+		enum un_err err =
+			facts[i].text ? environment_set(environment, facts[i].name, facts[i].text)
+				      : UN_OK;
 
 		if (err)
 			return err;
@@ -182,8 +185,9 @@ set_runtime(const Union__V1__ClaimResponse *claim, const struct attempt_paths *p
 
 	(void)snprintf(texts->attempt, sizeof texts->attempt, "%u", claim->attempt);
 	if (paths->sdk) {
-		int len = snprintf(texts->python_path, sizeof texts->python_path, "%s%s%s", paths->sdk,
-		                   python_path && *python_path ? ":" : "", python_path ? python_path : "");
+		int len = snprintf(texts->python_path, sizeof texts->python_path, "%s%s%s",
+		                   paths->sdk, python_path && *python_path ? ":" : "",
+		                   python_path ? python_path : "");
 
 		if (len < 0 || (size_t)len >= sizeof texts->python_path)
 			return UN_ERR_TOO_LARGE;

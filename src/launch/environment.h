@@ -25,7 +25,8 @@ MUST_CHECK enum un_err environment_set_value(struct environment *environment, co
 /* The text set for `name`, or NULL (also for one that is a value). */
 const char *environment_get(const struct environment *environment, const char *name);
 /* Lays it out. The vector lives as long as the environment. */
-MUST_CHECK enum un_err environment_vector(struct environment *environment, char *const **ret_vector);
+MUST_CHECK enum un_err environment_vector(struct environment *environment,
+                                          char *const **ret_vector);
 /* Zeroes the strings. NULL is fine. */
 void environment_free(struct environment *environment);
 

@@ -1,7 +1,7 @@
 /* nesting.h - how deep the messages in serialized bytes are nested, before anybody unpacks them.
  *
- * The unpacker calls itself once a level, without a limit: bytes from a task must not decide how much
- * stack that takes. Pure. */
+ * The unpacker calls itself once a level, without a limit: bytes from a task must not decide how
+ * much stack that takes. Pure. */
 #ifndef LAUNCH_NESTING_H
 #define LAUNCH_NESTING_H
 

@@ -336,7 +336,8 @@ report_start(struct reporter *reporter, struct un_detail *detail)
 static enum un_err
 append(struct reporter *reporter, const uint8_t *bytes, size_t len)
 {
-	static const char note[] = "\n[union-exec: the log is over its limit; the rest is dropped]\n";
+	static const char note[] =
+		"\n[union-exec: the log is over its limit; the rest is dropped]\n";
 	size_t used = (size_t)reporter->sent + reporter->pending.len, room, fits;
 	enum un_err err;
 

@@ -1,10 +1,10 @@
 /* report.h - the launcher's side of its attempt: keeps the lease, sends the log, tells the end.
  *
- * One thread of its own talks to the control plane over one channel, so that a slow or absent control
- * plane never holds up the task, its output or its timeout. While it cannot be reached the task goes
- * on, until the lease is over: then the task must be killed, because another attempt may be started
- * (report_left_ms() counts that down, with a margin, on a clock that runs during suspend).
- * Made and used by one thread. */
+ * One thread of its own talks to the control plane over one channel, so that a slow or absent
+ * control plane never holds up the task, its output or its timeout. While it cannot be reached the
+ * task goes on, until the lease is over: then the task must be killed, because another attempt may
+ * be started (report_left_ms() counts that down, with a margin, on a clock that runs during
+ * suspend). Made and used by one thread. */
 #ifndef LAUNCH_REPORT_H
 #define LAUNCH_REPORT_H
 
@@ -17,7 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REPORT_LOG_MAX (16u << 20) /* bytes of log of one attempt; the rest is dropped with a note */
+#define REPORT_LOG_MAX                                                                             \
+	(16u << 20) /* bytes of log of one attempt; the rest is dropped with a note */
 #define REPORT_BATCH_MAX (256u << 10)
 #define REPORT_BATCH_FULL (64u << 10) /* this much is sent at once, */
 #define REPORT_BATCH_WAIT_MS 50       /* less after this long */
@@ -50,8 +51,9 @@ enum report_state report_state(struct reporter *reporter);
 int report_event_fd(const struct reporter *reporter); /* readable when the state has changed */
 int64_t report_left_ms(struct reporter *reporter);    /* until the task must be dead; 0: now */
 
-/* Sends what is left of the log, then `finish` (whose lease is filled in), again and again until it is
- * acknowledged or the lease is over. Ends the thread. UN_ERR_UNREACHABLE, UN_ERR_BAD_TICKET,... */
+/* Sends what is left of the log, then `finish` (whose lease is filled in), again and again until it
+ * is acknowledged or the lease is over. Ends the thread. UN_ERR_UNREACHABLE, UN_ERR_BAD_TICKET,...
+ */
 MUST_CHECK enum un_err report_finish(struct reporter *reporter, Union__V1__FinishRequest *finish,
                                      struct un_detail *detail);
 void report_free(struct reporter *reporter); /* stops the thread at once; NULL is fine */

@@ -121,8 +121,8 @@ make_utf8(uint8_t *bytes, size_t len)
 		              : (bytes[at] & 0xf0) == 0xe0 ? 2
 		              : (bytes[at] & 0xf8) == 0xf0 ? 3
 		                                           : len;
-		bool good = more < len - at && !(more && (bytes[at] == 0xc0 || bytes[at] == 0xc1)) &&
-		            bytes[at] != 0;
+		bool good = more < len - at &&
+		            !(more && (bytes[at] == 0xc0 || bytes[at] == 0xc1)) && bytes[at] != 0;
 
 		for (size_t i = 1; good && i <= more; i++)
 			good = (bytes[at + i] & 0xc0) == 0x80;
@@ -134,7 +134,8 @@ make_utf8(uint8_t *bytes, size_t len)
 	}
 }
 
-/* A text of the task's without values. Long ones lose their front: the end of a traceback says most. */
+/* A text of the task's without values. Long ones lose their front: the end of a traceback says
+ * most. */
 static enum un_err
 clean_text(const struct redact_set *values, const char *text, struct buf *out)
 {
@@ -163,7 +164,8 @@ from_error_document(struct result *result, const struct redact_set *values,
 	enum un_err err;
 
 	buf_init(&code, RESULT_ERROR_MAX + RESULT_MESSAGE_MAX, BUF_PLAIN);
-	buf_init(&message, RESULT_ERROR_MAX * 40u, BUF_PLAIN); /* a mark may be longer than its value */
+	buf_init(&message, RESULT_ERROR_MAX * 40u,
+	         BUF_PLAIN); /* a mark may be longer than its value */
 	err = clean_text(values, error->code, &code);
 	if (!err)
 		err = clean_text(values, error->message, &message);
@@ -190,8 +192,8 @@ take_error(struct result *result, const struct result_source *source, bool *ret_
 	buf_init(&bytes, RESULT_ERROR_MAX, BUF_WIPE); /* a traceback may quote a value */
 	err = read_result(source->dir_fd, "error.pb", &bytes);
 	*ret_found = err != UN_ERR_NOT_FOUND;
-	if (!err && nesting_is_fine(&flyteidl__core__error_document__descriptor, bytes.data, bytes.len,
-	                            RESULT_DEPTH_MAX))
+	if (!err && nesting_is_fine(&flyteidl__core__error_document__descriptor, bytes.data,
+	                            bytes.len, RESULT_DEPTH_MAX))
 		document = flyteidl__core__error_document__unpack(NULL, bytes.len, bytes.data);
 	if (err == UN_ERR_NOT_FOUND) {
 		err = UN_OK;
@@ -206,8 +208,8 @@ take_error(struct result *result, const struct result_source *source, bool *ret_
 	return err;
 }
 
-/* Looks at the bytes of each output as they would travel: every text and every blob is in them, keys
- * of dicts and fields of dataclasses included. */
+/* Looks at the bytes of each output as they would travel: every text and every blob is in them,
+ * keys of dicts and fields of dataclasses included. */
 static enum un_err
 guard(const struct redact_set *values, const Flyteidl__Core__LiteralMap *outputs,
       struct un_detail *detail)
@@ -226,7 +228,8 @@ guard(const struct redact_set *values, const Flyteidl__Core__LiteralMap *outputs
 		if (secret)
 			return un_fail(detail, UN_ERR_RESULT_HAS_SECRET,
 			               "output '%.128s' contains the value of secret '%s'",
-			               redact_find(values, (const uint8_t *)outputs->literals[i]->key,
+			               redact_find(values,
+			                           (const uint8_t *)outputs->literals[i]->key,
 			                           strlen(outputs->literals[i]->key))
 			                       ? "?"
 			                       : outputs->literals[i]->key,
@@ -307,7 +310,8 @@ of_timeout(struct result *result, int64_t timeout_ms)
 {
 	char message[96];
 
-	(void)snprintf(message, sizeof message, "the task ran into its timeout of %lld.%03lld seconds",
+	(void)snprintf(message, sizeof message,
+	               "the task ran into its timeout of %lld.%03lld seconds",
 	               (long long)(timeout_ms / 1000), (long long)(timeout_ms % 1000));
 	return fail(result, UNION__V1__FINISH_REQUEST__OUTCOME__TIMED_OUT,
 	            un_err_slug(UN_ERR_TASK_TIMED_OUT), message);
@@ -327,8 +331,8 @@ of_status(struct result *result, const struct ending *ending)
 		(void)snprintf(message, sizeof message,
 		               "the task's process ended with exit status %d and left no error",
 		               ending->status);
-	return fail(result, UNION__V1__FINISH_REQUEST__OUTCOME__FAILED, un_err_slug(UN_ERR_TASK_FAILED),
-	            message);
+	return fail(result, UNION__V1__FINISH_REQUEST__OUTCOME__FAILED,
+	            un_err_slug(UN_ERR_TASK_FAILED), message);
 }
 
 static enum un_err
@@ -349,6 +353,7 @@ result_of_task(struct result *result, const struct result_source *source,
 	bool found = false;
 	enum un_err err = UN_OK;
 
+	forget(result);
 	if (ending->cause == ENDED_TIMEOUT) {
 		err = of_timeout(result, source->timeout_ms);
 	} else if (ending->cause == ENDED_CANCELLED) {
@@ -364,12 +369,14 @@ result_of_task(struct result *result, const struct result_source *source,
 			err = of_status(result, ending);
 		else if (faccessat(source->dir_fd, "futures.pb", F_OK, 0) == 0)
 			err = fail(result, UNION__V1__FINISH_REQUEST__OUTCOME__FAILED,
-			           un_err_slug(UN_ERR_UNSUPPORTED), "dynamic tasks are not supported");
+			           un_err_slug(UN_ERR_UNSUPPORTED),
+			           "dynamic tasks are not supported");
 		else
 			err = take_outputs(result, source);
 	}
 	if (!err)
-		result->finish.exit_code = ending->by_signal ? 128 + ending->status : ending->status;
+		result->finish.exit_code =
+			ending->by_signal ? 128 + ending->status : ending->status;
 	return err;
 }
 

@@ -1,8 +1,8 @@
 /* result.h - what an attempt ends with: its outputs, or its error, as the control plane gets it.
  *
- * Reads outputs.pb and error.pb from the output folder (the last thing the task's process wrote), with
- * limits. No value leaves with them: outputs that contain one fail the attempt, error messages are
- * redacted. */
+ * Reads outputs.pb and error.pb from the output folder (the last thing the task's process wrote),
+ * with limits. No value leaves with them: outputs that contain one fail the attempt, error messages
+ * are redacted. */
 #ifndef LAUNCH_RESULT_H
 #define LAUNCH_RESULT_H
 

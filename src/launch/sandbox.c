@@ -33,8 +33,8 @@ note(struct sandbox *sandbox, const char *what, int saved_errno)
 {
 	size_t len = strlen(sandbox->notes);
 
-	(void)snprintf(sandbox->notes + len, sizeof sandbox->notes - len, "%s%s (%s)", len ? "; " : "",
-	               what, strerror(saved_errno));
+	(void)snprintf(sandbox->notes + len, sizeof sandbox->notes - len, "%s%s (%s)",
+	               len ? "; " : "", what, strerror(saved_errno));
 }
 
 static bool
@@ -94,7 +94,8 @@ mount_secrets(struct sandbox *sandbox)
 	}
 	if (mount("union-secrets", sandbox->secrets_path, "ramfs",
 	          MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") == 0) {
-		sandbox->secrets_fd = open(sandbox->secrets_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		sandbox->secrets_fd =
+			open(sandbox->secrets_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (sandbox->secrets_fd >= 0)
 			return;
 	}
@@ -138,8 +139,8 @@ start_init(struct sandbox *sandbox)
 		note(sandbox, "no init", errno);
 		return;
 	}
-	/* As fork, but into a new PID namespace: we ourselves stay where we are, so that this process
-	 * may still make threads. */
+	/* As fork, but into a new PID namespace: we ourselves stay where we are, so that this
+	 * process may still make threads. */
 	sandbox->init = (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_PIDFD | SIGCHLD, NULL,
 	                               &sandbox->init_fd, NULL, NULL);
 	if (sandbox->init == 0) {
@@ -202,7 +203,8 @@ remove_wiped(int dir_fd, const char *name)
 	(void)!tree_remove(dir_fd, name);
 }
 
-/* Folders of launchers that are gone: nobody holds their lock. Called with the shared one locked. */
+/* Folders of launchers that are gone: nobody holds their lock. Called with the shared one locked.
+ */
 static void
 remove_strays(int shared_fd)
 {
@@ -219,7 +221,8 @@ remove_strays(int shared_fd)
 
 		if (entry->d_name[0] == '.')
 			continue;
-		one = openat(shared_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		one = openat(shared_fd, entry->d_name,
+		             O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (one >= 0 && flock(one, LOCK_EX | LOCK_NB) == 0)
 			remove_wiped(shared_fd, entry->d_name);
 		io_close(&one);
@@ -243,8 +246,9 @@ make_shared(struct sandbox *sandbox, struct un_detail *detail)
 		(void)snprintf(sandbox->secrets_path, sizeof sandbox->secrets_path, "%s", bases[i]);
 	}
 	if (sandbox->shared_fd < 0)
-		return un_fail(detail, UN_ERR_DENIED,
-		               "no memory-backed place for secret files: neither namespaces nor a tmpfs");
+		return un_fail(
+			detail, UN_ERR_DENIED,
+			"no memory-backed place for secret files: neither namespaces nor a tmpfs");
 	(void)flock(sandbox->shared_fd, LOCK_EX);
 	remove_strays(sandbox->shared_fd);
 	(void)snprintf(sandbox->shared_name, sizeof sandbox->shared_name, "%ld", (long)getpid());
@@ -286,7 +290,8 @@ begin(struct sandbox *sandbox, const char *workdir, struct un_detail *detail)
 	sandbox->secrets_fd = sandbox->shared_fd = sandbox->init_fd = -1;
 	len = snprintf(sandbox->secrets_path, sizeof sandbox->secrets_path, "%s/secrets", workdir);
 	if (workdir[0] != '/' || len < 0 || (size_t)len >= sizeof sandbox->secrets_path)
-		return un_fail(detail, UN_ERR_INVALID, "'%s' is not a usable working folder", workdir);
+		return un_fail(detail, UN_ERR_INVALID, "'%s' is not a usable working folder",
+		               workdir);
 	return UN_OK;
 }
 
@@ -372,7 +377,8 @@ sandbox_kill(struct sandbox *sandbox, pid_t leader)
 		(void)kill(sandbox->init, SIGKILL);
 		return;
 	}
-	for (int round = 0; round < ROUNDS_MAX; round++) { /* each may have had children of its own */
+	for (int round = 0; round < ROUNDS_MAX;
+	     round++) { /* each may have had children of its own */
 		kill_adopted();
 		if (leader == 0)
 			while (waitpid(-1, NULL, WNOHANG) > 0)

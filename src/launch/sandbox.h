@@ -1,10 +1,10 @@
 /* sandbox.h - the namespaces of one attempt and its private place for secret files.
  *
  * The launcher itself moves into new user (unless it is root), mount and IPC namespaces and makes a
- * new PID namespace for its children, whose process 1 is a small init that reaps and nothing else. So
- * the launcher stays the parent of the task, and one SIGKILL to the init ends everything in there; so
- * does the end of the launcher, whatever it dies of. The secret files lie on a ramfs (which never
- * swaps) that only these processes see and that vanishes with the last of them.
+ * new PID namespace for its children, whose process 1 is a small init that reaps and nothing else.
+ * So the launcher stays the parent of the task, and one SIGKILL to the init ends everything in
+ * there; so does the end of the launcher, whatever it dies of. The secret files lie on a ramfs
+ * (which never swaps) that only these processes see and that vanishes with the last of them.
  *
  * Where the kernel refuses, each part falls back on its own and `notes` says so: the files go to a
  * private directory on a tmpfs, wiped and removed at the end, or by the next launcher of this user.
@@ -32,9 +32,9 @@ struct sandbox {
 	char notes[SANDBOX_NOTES_MAX]; /* what was refused; "" when nothing was */
 };
 
-/* `workdir` is absolute and exists; the ramfs is mounted on workdir/secrets, which is made. Also sets
- * no_new_privs, RLIMIT_CORE 0 and makes the process undumpable. UN_ERR_IO, UN_ERR_DENIED: there is no
- * place for secret files at all. */
+/* `workdir` is absolute and exists; the ramfs is mounted on workdir/secrets, which is made. Also
+ * sets no_new_privs, RLIMIT_CORE 0 and makes the process undumpable. UN_ERR_IO, UN_ERR_DENIED:
+ * there is no place for secret files at all. */
 MUST_CHECK enum un_err sandbox_enter(struct sandbox *sandbox, const char *workdir,
                                      struct un_detail *detail);
 /* For tests and --no-namespaces: as if the kernel refused everything. */

@@ -52,7 +52,8 @@ emit_clean(void *ctx, const uint8_t *bytes, size_t len)
 
 /* One read. *ret_open: there may be more, now or later. */
 static enum un_err
-take_output(struct watch *watch, int fd, struct redact_stream *stream, bool *ret_open, bool *ret_any)
+take_output(struct watch *watch, int fd, struct redact_stream *stream, bool *ret_open,
+            bool *ret_any)
 {
 	uint8_t bytes[PIECE];
 	ssize_t got = read(fd, bytes, sizeof bytes);

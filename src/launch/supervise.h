@@ -1,7 +1,8 @@
 /* supervise.h - watches the running task: output, end, timeout, signals, cancel, lease.
  *
  * Both outputs go through the redaction before anybody else sees them. Whatever ends the task, all
- * that it left behind in the sandbox is killed, and what was written until then is read to its end. */
+ * that it left behind in the sandbox is killed, and what was written until then is read to its end.
+ */
 #ifndef LAUNCH_SUPERVISE_H
 #define LAUNCH_SUPERVISE_H
 
@@ -43,8 +44,8 @@ struct ending {
 	int told_signal;
 };
 
-/* Until the task is gone. The child is reaped and the sandbox empty afterwards, also on an error (of
- * memory, or of `emit`). */
+/* Until the task is gone. The child is reaped and the sandbox empty afterwards, also on an error
+ * (of memory, or of `emit`). */
 MUST_CHECK enum un_err supervise(const struct supervision *plan, struct ending *ret_ending);
 
 /* The signals to forward: to be blocked before the first thread is made. */

@@ -43,7 +43,8 @@ struct tar_reader {
 	char meta_type;   /* 'x', 'g' or 'L' */
 	char meta[META_MAX + 1];
 	size_t meta_len;
-	char next_path[TAR_PATH_MAX + 1]; /* from a pax header or a long name; "" when there was none */
+	char next_path[TAR_PATH_MAX +
+	               1]; /* from a pax header or a long name; "" when there was none */
 	bool has_size;
 	uint64_t next_size;
 	uint32_t entries;
@@ -300,7 +301,7 @@ take_header(struct tar_reader *reader, struct un_detail *detail)
 		reader->part = PART_END;
 		return UN_OK;
 	}
-	if (!checksum_is_right(block) || memcmp(block + AT_MAGIC, "ustar", 5) != 0 ||
+	if (!checksum_is_right(block) || strncmp((const char *)block + AT_MAGIC, "ustar", 5) != 0 ||
 	    (block[AT_MAGIC + 5] != '\0' && block[AT_MAGIC + 5] != ' '))
 		return malformed(detail, "it is not a tar archive, or damaged");
 	if (!parse_octal(block + AT_SIZE, 12, &size))
@@ -321,8 +322,14 @@ set_next_path(struct tar_reader *reader, const char *text, size_t len, struct un
 	return UN_OK;
 }
 
-/* One "KEY=VALUE" of a pax header. What changes what a file is (a sparse map, a charset) is refused;
- * times, owners and comments are passed over. */
+static bool
+key_is(const char *record, size_t key_len, const char *key)
+{
+	return strlen(key) == key_len && strncmp(record, key, key_len) == 0;
+}
+
+/* One "KEY=VALUE" of a pax header. What changes what a file is (a sparse map, a charset) is
+ * refused; times, owners and comments are passed over. */
 static enum un_err
 take_record(struct tar_reader *reader, const char *record, size_t len, struct un_detail *detail)
 {
@@ -334,20 +341,21 @@ take_record(struct tar_reader *reader, const char *record, size_t len, struct un
 	key_len = (size_t)(equals - record);
 	value = equals + 1;
 	value_len = len - key_len - 1;
-	if (key_len == 4 && memcmp(record, "path", 4) == 0) {
+	if (key_is(record, key_len, "path")) {
 		if (reader->meta_type == 'g')
 			return malformed(detail, "a global header names a path");
 		return set_next_path(reader, value, value_len, detail);
 	}
-	if (key_len == 4 && memcmp(record, "size", 4) == 0) {
-		if (reader->meta_type == 'g' || !parse_decimal(value, value_len, &reader->next_size))
+	if (key_is(record, key_len, "size")) {
+		if (reader->meta_type == 'g' ||
+		    !parse_decimal(value, value_len, &reader->next_size))
 			return malformed(detail, "a pax header has a malformed size");
 		reader->has_size = true;
 		return UN_OK;
 	}
-	if (key_len >= 10 && memcmp(record, "GNU.sparse", 10) == 0)
+	if (key_len >= 10 && strncmp(record, "GNU.sparse", 10) == 0)
 		return malformed(detail, "it has a sparse file");
-	if (key_len == 10 && memcmp(record, "hdrcharset", 10) == 0)
+	if (key_is(record, key_len, "hdrcharset"))
 		return malformed(detail, "it has names in another character set");
 	return UN_OK;
 }
@@ -454,7 +462,8 @@ tar_push(struct tar_reader *reader, const uint8_t *bytes, size_t len, struct un_
 		enum un_err err = UN_OK;
 
 		if (reader->part == PART_END)
-			err = is_zero(bytes, len) ? UN_OK : malformed(detail, "something follows its end");
+			err = is_zero(bytes, len) ? UN_OK
+			                          : malformed(detail, "something follows its end");
 		else if (reader->part == PART_HEADER)
 			err = take_block(reader, bytes, len, &used, detail);
 		else

@@ -1,7 +1,8 @@
 /* tar.h - reads a tar archive as it comes, in pieces of any size. Pure: calls back, opens nothing.
  *
  * ustar, with the path and size records of pax and the long names of GNU: what Python's tarfile
- * writes. Only regular files and directories get through. Every path handed out is relative, without
+ * writes. Only regular files and directories get through. Every path handed out is relative,
+ * without
  * "." or ".." or empty parts, without control characters, and within the limits. All refusals are
  * UN_ERR_BUNDLE_REFUSED and name the entry. Not thread safe. */
 #ifndef LAUNCH_TAR_H

@@ -32,13 +32,15 @@ open_one(struct task_secrets *secrets, size_t index, const Union__V1__AttemptSec
 	if (err)
 		return err;
 	memcpy(to.attempt, attempt, ATTEMPT_ID_LEN);
-	err = envelope_open_delivery(receiver, &to, sent->boxed_dek.data, sent->boxed_dek.len, &dek);
+	err = envelope_open_delivery(receiver, &to, sent->boxed_dek.data, sent->boxed_dek.len,
+	                             &dek);
 	if (err)
 		return un_fail(detail, err, "the key of secret '%s' does not open", sent->name);
 	err = envelope_open_value(dek, &id, sent->sealed_value.data, sent->sealed_value.len,
 	                          &secrets->values[index]);
 	secbuf_free(dek);
-	return err ? un_fail(detail, err, "the value of secret '%s' does not open", sent->name) : UN_OK;
+	return err ? un_fail(detail, err, "the value of secret '%s' does not open", sent->name)
+	           : UN_OK;
 }
 
 enum un_err
@@ -98,7 +100,8 @@ task_secrets_redaction(const struct task_secrets *secrets, struct redact_set **r
 	for (size_t i = 0; !err && i < secrets->count; i++) {
 		bool too_short = false;
 
-		err = redact_set_add(set, secrets->requests[i].name, secrets->values[i], &too_short);
+		err = redact_set_add(set, secrets->requests[i].name, secrets->values[i],
+		                     &too_short);
 		unseen += too_short;
 	}
 	if (!err)
@@ -173,7 +176,8 @@ set_path(struct task_secrets *secrets, const struct secret_env *env, const char 
          struct environment *environment)
 {
 	char path[PATH_MAX];
-	int len = snprintf(path, sizeof path, "%s/%s", folder, secrets->layout.files[env->file].path);
+	int len =
+		snprintf(path, sizeof path, "%s/%s", folder, secrets->layout.files[env->file].path);
 	char *text;
 
 	if (len < 0 || (size_t)len >= sizeof path)
@@ -200,7 +204,8 @@ task_secrets_set(struct task_secrets *secrets, const char *folder, struct enviro
 		if (env->is_path) {
 			err = set_path(secrets, env, folder, environment);
 		} else {
-			err = secret_env_check_value(env->name, secrets->requests[env->request].name,
+			err = secret_env_check_value(env->name,
+			                             secrets->requests[env->request].name,
 			                             secbuf_peek(value), secbuf_len(value), detail);
 			if (!err)
 				err = environment_set_value(environment, env->name, value);

@@ -1,4 +1,5 @@
-/* task_secrets.h - the values of one attempt: opened, put where the task looks, looked for in output.
+/* task_secrets.h - the values of one attempt: opened, put where the task looks, looked for in
+ * output.
  *
  * Values live in secbufs; beyond them they get into the secret files, the environment block and the
  * redaction set, nowhere else. Not thread safe. */
@@ -23,8 +24,8 @@ struct task_secrets {
 	size_t path_count;
 };
 
-/* Opens what was delivered for `attempt`. UN_ERR_NOT_AUTHENTIC, UN_ERR_MOUNT_COLLISION, ... After an
- * error there is nothing to free. */
+/* Opens what was delivered for `attempt`. UN_ERR_NOT_AUTHENTIC, UN_ERR_MOUNT_COLLISION, ... After
+ * an error there is nothing to free. */
 MUST_CHECK enum un_err task_secrets_open(struct task_secrets *secrets,
                                          const Union__V1__ClaimResponse *claim,
                                          const struct secbuf *private_key,

@@ -1,7 +1,8 @@
-/* template.h - the words of a command line with what belongs into them: "{{.input}}", "{{ $Input }}".
+/* template.h - the words of a command line with what belongs into them: "{{.input}}", "{{ $Input
+ * }}".
  *
- * Names are compared without regard to case, blanks inside the braces are free, and a placeholder may
- * stand anywhere in a word. One that is not known is left as it is. Pure. */
+ * Names are compared without regard to case, blanks inside the braces are free, and a placeholder
+ * may stand anywhere in a word. One that is not known is left as it is. Pure. */
 #ifndef LAUNCH_TEMPLATE_H
 #define LAUNCH_TEMPLATE_H
 

@@ -112,7 +112,8 @@ remove_entry(int dir_fd, const char *name, void *ctx)
 	struct removal *removal = ctx;
 	int fd;
 
-	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT ||
+	    unlinkat(dir_fd, name, AT_REMOVEDIR) == 0)
 		return;
 	fd = removal->depth < DEPTH_MAX ? open_stubborn(dir_fd, name) : -1;
 	if (fd >= 0) {

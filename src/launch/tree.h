@@ -1,10 +1,12 @@
-/* tree.h - folders of one attempt: made private, removed whole. By descriptor; no link is followed. */
+/* tree.h - folders of one attempt: made private, removed whole. By descriptor; no link is followed.
+ */
 #ifndef LAUNCH_TREE_H
 #define LAUNCH_TREE_H
 
 #include "base/err.h"
 
-/* Makes dir_fd/name with mode 0700, which must not exist, and opens it. UN_ERR_EXISTS, UN_ERR_IO... */
+/* Makes dir_fd/name with mode 0700, which must not exist, and opens it. UN_ERR_EXISTS, UN_ERR_IO...
+ */
 MUST_CHECK enum un_err tree_make(int dir_fd, const char *name, int *ret_fd,
                                  struct un_detail *detail);
 /* Overwrites each regular file below dir_fd with zeros (for values on a tmpfs). */

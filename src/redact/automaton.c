@@ -1,6 +1,7 @@
 #include "redact/automaton.h"
 
 #include "base/alloc.h"
+#include "crypto/hash.h"
 
 #include <string.h>
 
@@ -111,24 +112,28 @@ redact_set_new(struct redact_set **ret_set)
 static size_t
 space_at(const uint8_t *bytes, size_t len)
 {
-	static const char *const wide[] = {"\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\xa8",
-	                                   "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"};
+	static const char *const wide[] = {"\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80",
+	                                   "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf",
+	                                   "\xe2\x81\x9f", "\xe3\x80\x80"};
 
-	if (len && ((bytes[0] >= 0x09 && bytes[0] <= 0x0d) || (bytes[0] >= 0x1c && bytes[0] <= 0x20)))
+	if (len &&
+	    ((bytes[0] >= 0x09 && bytes[0] <= 0x0d) || (bytes[0] >= 0x1c && bytes[0] <= 0x20)))
 		return 1;
-	if (len >= 3 && bytes[0] == 0xe2 && bytes[1] == 0x80 && bytes[2] >= 0x80 && bytes[2] <= 0x8a)
+	if (len >= 3 && bytes[0] == 0xe2 && bytes[1] == 0x80 && bytes[2] >= 0x80 &&
+	    bytes[2] <= 0x8a)
 		return 3;
 	for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
 		size_t wide_len = strlen(wide[i]);
 
-		if (len >= wide_len && memcmp(bytes, wide[i], wide_len) == 0)
+		if (len >= wide_len && bytes_equal(bytes, wide[i], wide_len))
 			return wide_len;
 	}
 	return 0;
 }
 
-/* What is looked for: the value without the white space around it, because that is how the SDKs show
- * it to a task, and because a line end that belongs to a file's value must not vanish from a log. */
+/* What is looked for: the value without the white space around it, because that is how the SDKs
+ * show it to a task, and because a line end that belongs to a file's value must not vanish from a
+ * log. */
 static void
 core_of(const struct secbuf *value, const uint8_t **ret_bytes, size_t *ret_len)
 {
@@ -248,7 +253,8 @@ allocate(struct redact_set *set)
 	return UN_OK;
 }
 
-/* Adds the value that begins at text[offset]. *ret_shared: how many of its bytes had nodes already. */
+/* Adds the value that begins at text[offset]. *ret_shared: how many of its bytes had nodes already.
+ */
 static void
 insert(struct redact_set *set, uint16_t number, uint32_t offset, uint32_t *ret_shared)
 {

@@ -1,10 +1,10 @@
 /* automaton.h - the search behind redact.h: Aho-Corasick over all values of an attempt.
  *
- * The values lie one behind the other in one secbuf, and node v of the trie IS the byte text[v - 1]:
- * what leads to it is the `depth[v]` bytes that end there. So the trie needs no bytes of its own, and a
- * stream need not keep what it holds back: the state names a place in the locked text. A value that
- * shares its beginning with an earlier one uses that one's nodes; its own stay unused up to where they
- * part, and the parting is one entry in `branches`.
+ * The values lie one behind the other in one secbuf, and node v of the trie IS the byte text[v -
+ * 1]: what leads to it is the `depth[v]` bytes that end there. So the trie needs no bytes of its
+ * own, and a stream need not keep what it holds back: the state names a place in the locked text. A
+ * value that shares its beginning with an earlier one uses that one's nodes; its own stay unused up
+ * to where they part, and the parting is one entry in `branches`.
  *
  * Built by redact_set_compile, read only after it; then any number of threads may search. */
 #ifndef REDACT_AUTOMATON_H
@@ -61,7 +61,8 @@ _Static_assert(REDACT_VALUE_MIN >= FILTER_GRAM, "the filter looks at the first b
 
 /* The state after `byte`. Follows failures, so a byte costs two steps on average at most. */
 uint32_t automaton_step(const struct redact_set *set, uint32_t state, uint8_t byte);
-/* `state` without what can never become longer: the longest suffix that may still become a match. */
+/* `state` without what can never become longer: the longest suffix that may still become a match.
+ */
 uint32_t automaton_rest(const struct redact_set *set, uint32_t state);
 /* From the root: how many of the bytes can be passed over because no value begins there. */
 size_t automaton_skip(const struct redact_set *set, const uint8_t *bytes, size_t len);

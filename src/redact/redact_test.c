@@ -185,8 +185,10 @@ TEST(redact, a_value_is_found_at_every_place_and_every_cut)
 
 TEST(redact, overlapping_and_touching_values_become_one_mark)
 {
-	static const struct named_value values[] = {
-	        {"one", "abcdef", 6}, {"two", "defghi", 6}, {"three", "efgh", 4}, {"four", "ijkl", 4}};
+	static const struct named_value values[] = {{"one", "abcdef", 6},
+	                                            {"two", "defghi", 6},
+	                                            {"three", "efgh", 4},
+	                                            {"four", "ijkl", 4}};
 	struct redact_set *set = set_of(values, 4);
 
 	expect_redacted(set, "-abcdefghi-", "-[secret one]-");
@@ -200,7 +202,8 @@ TEST(redact, overlapping_and_touching_values_become_one_mark)
 
 TEST(redact, the_longest_of_values_that_begin_together_gives_its_name)
 {
-	static const struct named_value values[] = {{"short", "token", 5}, {"long", "token-1234", 10}};
+	static const struct named_value values[] = {{"short", "token", 5},
+	                                            {"long", "token-1234", 10}};
 	struct redact_set *set = set_of(values, 2);
 
 	expect_redacted(set, "token-1234", "[secret long]");
@@ -211,8 +214,8 @@ TEST(redact, the_longest_of_values_that_begin_together_gives_its_name)
 
 TEST(redact, white_space_around_a_value_is_not_part_of_it)
 {
-	static const struct named_value values[] = {
-	        {"file", "\n  line one\nline two\n\n", 22}, {"wide", "\xc2\xa0secret\xe2\x80\x83", 11}};
+	static const struct named_value values[] = {{"file", "\n  line one\nline two\n\n", 22},
+	                                            {"wide", "\xc2\xa0secret\xe2\x80\x83", 11}};
 	struct redact_set *set = set_of(values, 2);
 
 	expect_redacted(set, "x line one\nline two\ny", "x [secret file]\ny");
@@ -262,7 +265,8 @@ TEST(redact, holds_back_only_what_may_still_become_a_value)
 
 		buf_init(&out, OUT_MAX, BUF_PLAIN);
 		EXPECT_OK(redact_stream_new(set, collect, &out, &stream));
-		EXPECT_OK(redact_push(stream, (const uint8_t *)cases[i].input, strlen(cases[i].input)));
+		EXPECT_OK(redact_push(stream, (const uint8_t *)cases[i].input,
+		                      strlen(cases[i].input)));
 		EXPECT_INT(cases[i].held, redact_held(stream));
 		redact_stream_free(stream);
 		buf_fini(&out);
@@ -272,7 +276,8 @@ TEST(redact, holds_back_only_what_may_still_become_a_value)
 
 TEST(redact, bytes_of_any_kind_and_many_marks_in_one_push)
 {
-	static const struct named_value values[] = {{"bin", "\0\xff\0\xfe", 4}, {"nul", "\0\0\0\0\1", 5}};
+	static const struct named_value values[] = {{"bin", "\0\xff\0\xfe", 4},
+	                                            {"nul", "\0\0\0\0\1", 5}};
 	struct redact_set *set = set_of(values, 2);
 	struct buf in, out, expected;
 

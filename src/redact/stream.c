@@ -1,12 +1,13 @@
 /* stream.c - the streams of redact.h over the search of automaton.h.
  *
  * Positions count the bytes of the whole stream. After each byte, the state's depth d says that a
- * match still to come cannot begin before `end - d`: everything before is decided. Matches found are
- * kept as regions (disjoint, not touching, in order) until they are decided. A region's name is that
- * of the value with the smallest start, the longest of these: so the output depends on the bytes and
- * never on how they were cut into pieces.
+ * match still to come cannot begin before `end - d`: everything before is decided. Matches found
+ * are kept as regions (disjoint, not touching, in order) until they are decided. A region's name is
+ * that of the value with the smallest start, the longest of these: so the output depends on the
+ * bytes and never on how they were cut into pieces.
  *
- * What is held back lies nowhere: it is the text of the state, which the set owns in locked memory. */
+ * What is held back lies nowhere: it is the text of the state, which the set owns in locked memory.
+ */
 #include "redact/automaton.h"
 
 #include "base/alloc.h"
@@ -106,7 +107,8 @@ static enum un_err
 emit_mark(struct redact_stream *stream, uint16_t number)
 {
 	char mark[SECRET_NAME_MAX + 16];
-	int len = snprintf(mark, sizeof mark, "[secret %s]", stream->set->patterns[number - 1].name);
+	int len =
+		snprintf(mark, sizeof mark, "[secret %s]", stream->set->patterns[number - 1].name);
 
 	return stream->emit(stream->ctx, (const uint8_t *)mark, (size_t)len);
 }

@@ -26,12 +26,12 @@
 extern char **environ;
 
 #define MUST(condition)                                                                            \
-	do {                                                                                           \
-		if (!(condition)) {                                                                        \
-			(void)fprintf(stderr, "plane: %s:%d: %s (%s)\n", __FILE__, __LINE__, #condition,       \
-			              strerror(errno));                                                        \
-			abort();                                                                               \
-		}                                                                                          \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			(void)fprintf(stderr, "plane: %s:%d: %s (%s)\n", __FILE__, __LINE__,       \
+			              #condition, strerror(errno));                                \
+			abort();                                                                   \
+		}                                                                                  \
 	} while (0)
 
 void
@@ -66,6 +66,7 @@ plane_fini(struct plane *plane)
 	io_close(&plane->listen_fd);
 	io_close(&plane->launcher_fd);
 	(void)unlink(plane->socket);
+	(void)rmdir(plane->workdir); /* a second launcher leaves what a first one made, but empty */
 	MUST(rmdir(plane->folder) == 0); /* the launcher left nothing behind */
 }
 
@@ -74,7 +75,8 @@ static int
 ticket_fd(struct plane *plane)
 {
 	struct scope at;
-	struct ticket_grant grant = {.org = "", .at = &at, .expires_us = clock_wall_us() + 60000000};
+	struct ticket_grant grant = {
+		.org = "", .at = &at, .expires_us = clock_wall_us() + 60000000};
 	struct secbuf *key;
 	struct buf ticket;
 	int fds[2];
@@ -96,8 +98,18 @@ void
 plane_start(struct plane *plane, const char *program)
 {
 	char endpoint[128];
-	char *args[] = {(char *)(uintptr_t)program, "attempt", "--endpoint", endpoint, "--ticket-fd",
-	                "3", "--workdir", plane->workdir, NULL, NULL, NULL, NULL};
+	char *args[] = {(char *)(uintptr_t)program,
+	                "attempt",
+	                "--endpoint",
+	                endpoint,
+	                "--ticket-fd",
+	                "3",
+	                "--workdir",
+	                plane->workdir,
+	                NULL,
+	                NULL,
+	                NULL,
+	                NULL};
 	size_t count = 8;
 	posix_spawn_file_actions_t actions;
 	int ticket = ticket_fd(plane);
@@ -134,7 +146,7 @@ body_len(const struct request *request)
 {
 	const char *field = strcasestr(buf_text(&request->bytes), "\r\ncontent-length:");
 
-	return field ? (size_t)atol(field + 17) : 0;
+	return field ? strtoul(field + 17, NULL, 10) : 0;
 }
 
 /* false: the connection is closed. */
@@ -154,7 +166,8 @@ read_request(int fd, struct request *request)
 			request->head_len =
 			        end ? (size_t)(end + 4 - buf_text(&request->bytes)) : 0;
 		}
-		if (request->head_len && request->bytes.len >= request->head_len + body_len(request))
+		if (request->head_len &&
+		    request->bytes.len >= request->head_len + body_len(request))
 			break;
 		got = read(fd, piece, sizeof piece);
 		if (got <= 0)
@@ -170,8 +183,8 @@ reply(int fd, int status, const char *type, const void *body, size_t len)
 	struct buf out;
 
 	buf_init(&out, 64u << 20, BUF_WIPE);
-	MUST(buf_appendf(&out, "HTTP/1.1 %d x\r\ncontent-type: %s\r\ncontent-length: %zu\r\n\r\n", status,
-	                 type, len) == UN_OK);
+	MUST(buf_appendf(&out, "HTTP/1.1 %d x\r\ncontent-type: %s\r\ncontent-length: %zu\r\n\r\n",
+	                 status, type, len) == UN_OK);
 	MUST(buf_append(&out, body, len) == UN_OK);
 	(void)!io_write_all(fd, out.data, out.len); /* the launcher may be dead by now */
 	buf_fini(&out);
@@ -193,7 +206,8 @@ static void
 refuse(int fd, const char *code, const char *slug)
 {
 	char body[256], head[512];
-	int len = snprintf(body, sizeof body, "{\"code\":\"%s\",\"message\":\"refused by the test\"}", code);
+	int len = snprintf(body, sizeof body,
+	                   "{\"code\":\"%s\",\"message\":\"refused by the test\"}", code);
 
 	len = snprintf(head, sizeof head,
 	               "HTTP/1.1 403 x\r\ncontent-type: application/json\r\nunion-error: %s\r\n"
@@ -237,7 +251,8 @@ fill_secret(const struct plane_secret *from, struct sealed *sealed, Union__V1__A
 	to->mount = from->mount;
 	to->project = "p";
 	to->version = 7;
-	to->sealed_value = (ProtobufCBinaryData){.len = sealed->value.len, .data = sealed->value.data};
+	to->sealed_value =
+		(ProtobufCBinaryData){.len = sealed->value.len, .data = sealed->value.data};
 	to->boxed_dek = (ProtobufCBinaryData){.len = DELIVERED_DEK_LEN, .data = sealed->dek};
 }
 
@@ -355,7 +370,8 @@ answer_call(struct plane *plane, int fd, const struct request *request)
 		reply_message(fd, &answer.base);
 	} else if (strcmp(name, "PushLogs") == 0) {
 		Union__V1__PushLogsResponse answer = UNION__V1__PUSH_LOGS_RESPONSE__INIT;
-		Union__V1__PushLogsRequest *push = union__v1__push_logs_request__unpack(NULL, len, body);
+		Union__V1__PushLogsRequest *push =
+			union__v1__push_logs_request__unpack(NULL, len, body);
 
 		MUST(push != NULL);
 		take_log(plane, push);

@@ -1,8 +1,9 @@
-/* plane.h - the other end of union-exec, for its tests and its benchmark: one attempt on a Unix socket.
+/* plane.h - the other end of union-exec, for its tests and its benchmark: one attempt on a Unix
+ * socket.
  *
- * Everything on the wire is real: sealed values, delivered keys, Connect over HTTP/1.1. What it does is
- * what a test tells it, so that the launcher also meets a control plane that refuses, hangs or is
- * gone. One thread; a failure of its own ends the process. */
+ * Everything on the wire is real: sealed values, delivered keys, Connect over HTTP/1.1. What it
+ * does is what a test tells it, so that the launcher also meets a control plane that refuses, hangs
+ * or is gone. One thread; a failure of its own ends the process. */
 #ifndef TESTS_LAUNCH_PLANE_H
 #define TESTS_LAUNCH_PLANE_H
 

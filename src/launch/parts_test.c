@@ -1,0 +1,165 @@
+/* The small parts: template, environment, nesting, child_find. */
+#include "launch/child.h"
+#include "launch/environment.h"
+#include "launch/nesting.h"
+#include "launch/template.h"
+#include "test.h"
+
+#include "flyteidl/core/literals.pb-c.h"
+
+#include <limits.h>
+
+static void
+expect_expanded(const char *word, const char *expected)
+{
+	static const struct template_value values[] = {{"input", "/in"},
+	                                               {"outputPrefix", "{{.input}}"}};
+	struct buf out;
+
+	buf_init(&out, 256, BUF_PLAIN);
+	EXPECT_OK(template_expand(word, values, 2, &out));
+	EXPECT_STR(expected, buf_text(&out));
+	buf_fini(&out);
+}
+
+TEST(template, placeholders_in_every_spelling)
+{
+	expect_expanded("{{.input}}", "/in");
+	expect_expanded("{{ .Input }}", "/in");
+	expect_expanded("--x={{$INPUT}}/{{.input}}", "--x=/in//in");
+	expect_expanded("{{.outputPrefix}}",
+	                "{{.input}}"); /* what is put in is not looked at again */
+	expect_expanded("{{.unknown}}", "{{.unknown}}");
+	expect_expanded("{{.input}", "{{.input}");
+	expect_expanded("{{{.input}}}", "{/in}");
+	expect_expanded("{{input}}", "{{input}}");
+	expect_expanded("{{.}}", "{{.}}");
+	expect_expanded("", "");
+	expect_expanded("{{", "{{");
+}
+
+TEST(template, stops_at_the_limit)
+{
+	static const struct template_value values[] = {{"a", "0123456789"}};
+	struct buf out;
+
+	buf_init(&out, 25, BUF_PLAIN);
+	EXPECT_ERR(UN_ERR_TOO_LARGE, template_expand("{{.a}}{{.a}}{{.a}}", values, 1, &out));
+	buf_fini(&out);
+}
+
+static size_t
+count_of(char *const *vector, const char *entry)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; vector[i]; i++)
+		count += strcmp(vector[i], entry) == 0;
+	return count;
+}
+
+TEST(environment, the_last_one_of_a_name_counts)
+{
+	struct environment *environment;
+	struct secbuf *value;
+	char *const *vector;
+
+	EXPECT_OK(environment_new(&environment));
+	EXPECT_OK(secbuf_copy("s3cret", 6, &value));
+	EXPECT_OK(environment_set(environment, "A", "1"));
+	EXPECT_OK(environment_set(environment, "B", ""));
+	EXPECT_OK(environment_set(environment, "A", "2"));
+	EXPECT_OK(environment_set_value(environment, "C", value));
+	EXPECT_ERR(UN_ERR_INVALID, environment_set(environment, "", "x"));
+	EXPECT_ERR(UN_ERR_INVALID, environment_set(environment, "X=Y", "x"));
+	EXPECT_OK(environment_vector(environment, &vector));
+	EXPECT_INT(1, count_of(vector, "A=2"));
+	EXPECT_INT(0, count_of(vector, "A=1"));
+	EXPECT_INT(1, count_of(vector, "B="));
+	EXPECT_INT(1, count_of(vector, "C=s3cret"));
+	EXPECT_STR("2", environment_get(environment, "A"));
+	EXPECT_NULL(environment_get(environment, "C"));
+	EXPECT_NULL(environment_get(environment, "D"));
+	secbuf_free(value);
+	environment_free(environment);
+}
+
+TORTURE(environment, works_or_fails_whole)
+{
+	struct environment *environment = NULL;
+	char *const *vector = NULL;
+	enum un_err err = environment_new(&environment);
+
+	for (int i = 0; !err && i < 40; i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof name, "N%d", i);
+		err = environment_set(environment, name, "x");
+	}
+	if (!err)
+		err = environment_vector(environment, &vector);
+	EXPECT(err == UN_OK || err == UN_ERR_NO_MEMORY);
+	EXPECT(err || count_of(vector, "N39=x") == 1);
+	environment_free(environment);
+}
+
+/* `levels` literals, each a collection of the next. */
+static size_t
+nested(uint8_t *out, size_t room, unsigned levels)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < levels; i++) {
+		uint8_t head[8];
+		size_t head_len = 0;
+		size_t left = len;
+
+		head[head_len++] =
+			i % 2 ? 0x12 : 0x0a; /* Literal.collection; LiteralCollection.literals */
+		do {
+			head[head_len++] = (uint8_t)((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
+			left >>= 7;
+		} while (left);
+		EXPECT(len + head_len <= room);
+		memmove(out + head_len, out, len);
+		memcpy(out, head, head_len);
+		len += head_len;
+	}
+	return len;
+}
+
+TEST(nesting, deep_and_malformed_bytes_are_found_before_anybody_unpacks_them)
+{
+	static uint8_t bytes[65536];
+	const ProtobufCMessageDescriptor *type = &flyteidl__core__literal__descriptor;
+	size_t len = nested(bytes, sizeof bytes, 20);
+
+	EXPECT(nesting_is_fine(type, bytes, len, 64));
+	EXPECT(!nesting_is_fine(type, bytes, len, 20));
+	len = nested(bytes, sizeof bytes, 8000);
+	EXPECT(!nesting_is_fine(type, bytes, len, 64));
+	EXPECT(nesting_is_fine(type, NULL, 0, 1));
+	EXPECT(!nesting_is_fine(type, (const uint8_t *)"\x0a\x7f", 2, 64));
+	EXPECT(!nesting_is_fine(
+		type, (const uint8_t *)"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11, 64));
+	EXPECT(!nesting_is_fine(type, (const uint8_t *)"\x0b", 1, 64)); /* groups are no more */
+}
+
+TEST(child, finds_programs_by_path_and_by_name)
+{
+	char found[PATH_MAX];
+
+	EXPECT_OK(child_find("/bin/sh", "", found, sizeof found, NULL));
+	EXPECT_STR("/bin/sh", found);
+	EXPECT_OK(child_find("sh", "/nowhere:/bin", found, sizeof found, NULL));
+	EXPECT_STR("/bin/sh", found);
+	EXPECT_OK(child_find("/other/place/sh", "/bin", found, sizeof found, NULL));
+	EXPECT_STR("/bin/sh", found);
+	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("sh", "/nowhere", found, sizeof found, NULL));
+	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("./sh", "/bin", found, sizeof found, NULL));
+	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("/etc/passwd", "/etc", found, sizeof found, NULL));
+	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("/bin", "/", found, sizeof found, NULL));
+	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("sh", "bin:.", found, sizeof found, NULL));
+}
+
+TEST_MAIN()
