@@ -233,3 +233,9 @@ text_parse_u64(const char *text, uint64_t *ret_number)
 	*ret_number = number;
 	return UN_OK;
 }
+
+bool
+text_equal(const void *a, const void *b, size_t len)
+{
+	return !memcmp(a, b, len); /* check-source: allow memcmp, this is the one for public text */
+}

@@ -27,6 +27,9 @@ const char *text_nearest(const char *word, const char *const *words, size_t coun
 size_t text_utf8_len(const char *text, size_t len);
 bool text_is_utf8(const char *text, size_t len);
 
+/* The same bytes. In a time that depends on them: for text anybody may see, else bytes_equal. */
+bool text_equal(const void *a, const void *b, size_t len);
+
 /* All of `text` is one decimal number without sign, blanks or overflow. */
 MUST_CHECK enum un_err text_parse_u64(const char *text, uint64_t *ret_number);
 

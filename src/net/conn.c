@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/io.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -167,7 +168,7 @@ sniff(struct conn *conn, const uint8_t *bytes, size_t len)
 	if (err)
 		return err;
 	have = outq_len(&conn->in) < wanted ? outq_len(&conn->in) : wanted;
-	is_h2 = !memcmp(outq_peek(&conn->in), PREFACE, have);
+	is_h2 = text_equal(outq_peek(&conn->in), PREFACE, have);
 	if (is_h2 && have < wanted)
 		return UN_OK;
 	in = conn->in;
@@ -325,7 +326,8 @@ write_some(struct conn *conn, size_t *ret_len)
 	ssize_t put;
 
 	if (conn->tls)
-		return tls_conn_write(conn->tls, outq_peek(&conn->out), outq_len(&conn->out), ret_len);
+		return tls_conn_write(conn->tls, outq_peek(&conn->out), outq_len(&conn->out),
+		                      ret_len);
 	put = send(conn->watch.fd, outq_peek(&conn->out), outq_len(&conn->out), MSG_NOSIGNAL);
 	if (put < 0)
 		return errno == EAGAIN || errno == EINTR ? UN_ERR_AGAIN : UN_ERR_IO;

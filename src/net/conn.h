@@ -1,7 +1,7 @@
 /* conn.h - the inside of src/net: one connection, its protocol, its streams.
  *
- * Only files of src/net include this. A connection is never freed inside a callback of its own: it is
- * marked `dying` and reaped at the end of the loop's iteration. */
+ * Only files of src/net include this. A connection is never freed inside a callback of its own: it
+ * is marked `dying` and reaped at the end of the loop's iteration. */
 #ifndef NET_CONN_H
 #define NET_CONN_H
 

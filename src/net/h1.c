@@ -1,12 +1,14 @@
 #include "net/conn.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* One HTTP/1.1 connection: a request is read, answered, and only then the next one is looked at. What
- * a client sends ahead waits in conn->in, at most as much as fits there; then reading is paused. */
+/* One HTTP/1.1 connection: a request is read, answered, and only then the next one is looked at.
+ * What a client sends ahead waits in conn->in, at most as much as fits there; then reading is
+ * paused. */
 
 #define IDLE_MS (75 * 1000)
 #define WAITING_MAX (CONN_READ_LEN + (64u << 10))
@@ -155,7 +157,7 @@ begin_request(struct conn *conn, const struct http1_head *head)
 	h1->keep_alive = head->keep_alive;
 	h1->sent = 0;
 	h1->chunked = false;
-	h1->is_head = head->method.len == 4 && !memcmp(head->method.at, "HEAD", 4);
+	h1->is_head = head->method.len == 4 && text_equal(head->method.at, "HEAD", 4);
 	http1_body_init(&h1->body, head);
 	h1->stream = stream_new(conn);
 	if (!h1->stream)
@@ -347,7 +349,8 @@ put_body(struct conn *conn)
 {
 	struct h1 *h1 = conn->session;
 	struct http_stream *stream = h1->stream;
-	size_t room = CONN_WRITE_LEN > outq_len(&conn->out) ? CONN_WRITE_LEN - outq_len(&conn->out) : 0;
+	size_t room =
+		CONN_WRITE_LEN > outq_len(&conn->out) ? CONN_WRITE_LEN - outq_len(&conn->out) : 0;
 	size_t len = outq_len(&stream->out) < room ? outq_len(&stream->out) : room;
 	enum un_err err = UN_OK;
 	char line[24];

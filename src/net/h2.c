@@ -1,6 +1,7 @@
 #include "net/conn.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 #include <nghttp2/nghttp2.h>
 
@@ -8,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One HTTP/2 connection, on nghttp2. Frames are made only when the connection is flushed, so that all
- * answers of one iteration leave in one write. Bodies go from the stream's buffer straight into the
- * connection's (NO_COPY), header texts are lent to nghttp2 until the stream ends. */
+/* One HTTP/2 connection, on nghttp2. Frames are made only when the connection is flushed, so that
+ * all answers of one iteration leave in one write. Bodies go from the stream's buffer straight into
+ * the connection's (NO_COPY), header texts are lent to nghttp2 until the stream ends. */
 
 #define STREAM_WINDOW (256 << 10)
 #define CONNECTION_WINDOW (1 << 20)
@@ -51,11 +52,11 @@ on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *use
 static enum un_err
 add_pseudo(struct http_stream *stream, const struct http_field *field)
 {
-	if (field->name_len == 5 && !memcmp(field->name, ":path", 5))
+	if (field->name_len == 5 && text_equal(field->name, ":path", 5))
 		return stream_set_target(stream, field->value, field->value_len);
-	if (field->name_len == 7 && !memcmp(field->name, ":method", 7))
+	if (field->name_len == 7 && text_equal(field->name, ":method", 7))
 		return stream_set_text(stream, &stream->method, field->value, field->value_len);
-	if (field->name_len == 10 && !memcmp(field->name, ":authority", 10))
+	if (field->name_len == 10 && text_equal(field->name, ":authority", 10))
 		return stream_set_text(stream, &stream->authority, field->value, field->value_len);
 	return UN_OK; /* :scheme says nothing we do not know */
 }
@@ -63,7 +64,7 @@ add_pseudo(struct http_stream *stream, const struct http_field *field)
 static void
 note_length(struct http_stream *stream, const struct http_field *field)
 {
-	if (field->name_len == 14 && !memcmp(field->name, "content-length", 14))
+	if (field->name_len == 14 && text_equal(field->name, "content-length", 14))
 		stream->body_len = strtoull(field->value, NULL, 10); /* nghttp2 has checked it */
 }
 

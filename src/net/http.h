@@ -2,9 +2,9 @@
  *
  * A worker serves the connections of one loop and shows each request to an application as a stream.
  * The order of calls: on_head; on_body for each piece; on_end when the request is whole; on_close
- * last, in every case. The application may answer from on_head on: http_respond once, then bytes into
- * the output, then http_finish. Everything on the loop's thread. All texts and bytes lent to the
- * application live until on_close (body pieces: for the call). */
+ * last, in every case. The application may answer from on_head on: http_respond once, then bytes
+ * into the output, then http_finish. Everything on the loop's thread. All texts and bytes lent to
+ * the application live until on_close (body pieces: for the call). */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
 
@@ -32,9 +32,9 @@ struct http_field {
 	size_t value_len;
 };
 
-#define HTTP_FIELD(name_text, value_text)                                                            \
-	{                                                                                            \
-		(name_text), (value_text), sizeof(name_text) - 1, sizeof(value_text) - 1             \
+#define HTTP_FIELD(name_text, value_text)                                                          \
+	{                                                                                          \
+		(name_text), (value_text), sizeof(name_text) - 1, sizeof(value_text) - 1           \
 	}
 
 struct http_app {
@@ -90,7 +90,8 @@ void http_out_added(struct http_stream *stream, size_t len);
 size_t http_out_pending(const struct http_stream *stream); /* bytes not yet handed to the socket */
 /* The body is whole. Trailers (HTTP/2 only; lent until on_close) may be none. */
 void http_finish(struct http_stream *stream, const struct http_field *trailers, size_t count);
-/* Breaks the stream off: RST_STREAM, or the end of an HTTP/1.1 connection. on_close follows later. */
+/* Breaks the stream off: RST_STREAM, or the end of an HTTP/1.1 connection. on_close follows later.
+ */
 void http_abort(struct http_stream *stream);
 
 /* ---- the worker ---- */

@@ -1,5 +1,7 @@
 #include "net/http1.h"
 
+#include "base/text.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -70,7 +72,7 @@ target_is_fine(const struct http1_text *target, const struct http1_text *method)
 	if (!target->len)
 		return false;
 	if (target->len == 1 && target->at[0] == '*')
-		return method->len == 7 && !memcmp(method->at, "OPTIONS", 7);
+		return method->len == 7 && text_equal(method->at, "OPTIONS", 7);
 	if (target->at[0] != '/')
 		return false;
 	for (size_t i = 0; i < target->len; i++) {
@@ -95,7 +97,7 @@ parse_request_line(struct http1_text line, struct http1_head *head)
 	}
 	if (!take_until(&in, ' ', &head->target) || !target_is_fine(&head->target, &head->method))
 		return 400;
-	if (in.end - in.at != 8 || memcmp(in.at, "HTTP/", 5) || in.at[6] != '.')
+	if (in.end - in.at != 8 || !text_equal(in.at, "HTTP/", 5) || in.at[6] != '.')
 		return 400;
 	if (in.at[5] != '1' || (in.at[7] != '0' && in.at[7] != '1'))
 		return 505;
@@ -251,7 +253,8 @@ http1_parse(char *bytes, size_t len, size_t field_max, struct http1_head *head)
 			return 431;
 		status = parse_field(line, &head->fields[at].name, &head->fields[at].value);
 		if (!status)
-			status = use_field(&head->fields[at].name, &head->fields[at].value, head, &seen);
+			status = use_field(&head->fields[at].name, &head->fields[at].value, head,
+			                   &seen);
 		if (status)
 			return status;
 		head->field_count++;

@@ -1,9 +1,9 @@
 #include "net/limit.h"
 
-#define DEFAULT(field, number)                                                                       \
-	do {                                                                                         \
-		if (!limits->field)                                                                  \
-			limits->field = (number);                                                    \
+#define DEFAULT(field, number)                                                                     \
+	do {                                                                                       \
+		if (!limits->field)                                                                \
+			limits->field = (number);                                                  \
 	} while (0)
 
 void

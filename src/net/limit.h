@@ -8,13 +8,13 @@
 #include <stdint.h>
 
 struct net_limits {
-	unsigned connections;        /* of one worker; 1024. Beyond it new ones are closed at once */
+	unsigned connections; /* of one worker; 1024. Beyond it new ones are closed at once */
 	unsigned streams;            /* at once on one HTTP/2 connection; 128 */
 	unsigned header_count;       /* of one request; 64 */
 	size_t head_max;             /* bytes of a request's head; 32 KiB */
-	size_t body_total_max;       /* bytes of request bodies held at once by one worker; 256 MiB */
-	size_t output_max;           /* bytes that may wait on one connection for a slow reader; 1 MiB */
-	int first_byte_ms;           /* from accept to the first byte and through the TLS handshake; 10 s */
+	size_t body_total_max; /* bytes of request bodies held at once by one worker; 256 MiB */
+	size_t output_max; /* bytes that may wait on one connection for a slow reader; 1 MiB */
+	int first_byte_ms; /* from accept to the first byte and through the TLS handshake; 10 s */
 	int head_ms;                 /* from its first byte to the end of an HTTP/1.1 head; 10 s */
 	int body_ms;                 /* between two pieces of a request's body; 30 s */
 	int idle_ms;                 /* a connection with nothing to do; 10 min (HTTP/1.1: 75 s) */

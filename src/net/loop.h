@@ -1,8 +1,8 @@
 /* loop.h - one epoll loop a thread: descriptors, timers, work posted from other threads.
  *
  * Everything here belongs to the thread that runs the loop, except loop_post, loop_post_task and
- * loop_stop, which any thread may call. Watches, timers, tasks and hooks live in the caller's memory
- * and are only linked while they are set: the loop allocates nothing for them. */
+ * loop_stop, which any thread may call. Watches, timers, tasks and hooks live in the caller's
+ * memory and are only linked while they are set: the loop allocates nothing for them. */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
@@ -15,7 +15,8 @@
 
 struct loop;
 
-/* A descriptor that is watched, level triggered. The owner closes the descriptor after removing it. */
+/* A descriptor that is watched, level triggered. The owner closes the descriptor after removing it.
+ */
 struct loop_watch {
 	int fd;
 	uint32_t events; /* EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLEXCLUSIVE, or 0 for errors only */
@@ -54,7 +55,8 @@ void loop_free(struct loop *loop);
 
 /* Until loop_stop. UN_ERR_IO: epoll itself failed. */
 MUST_CHECK enum un_err loop_run(struct loop *loop);
-/* One iteration that waits at most `timeout_ms` (-1: until something happens). For tests and tools. */
+/* One iteration that waits at most `timeout_ms` (-1: until something happens). For tests and tools.
+ */
 MUST_CHECK enum un_err loop_step(struct loop *loop, int timeout_ms);
 void loop_stop(struct loop *loop); /* any thread */
 /* The thread that runs loop_run or loop_step now is the caller's. */
@@ -69,8 +71,8 @@ MUST_CHECK enum un_err loop_watch_set(struct loop *loop, struct loop_watch *watc
 /* Afterwards `fn` is not called any more, also not for events of this iteration. */
 void loop_watch_remove(struct loop *loop, struct loop_watch *watch);
 
-/* At `due_ms` of clock_mono_ms; setting a set timer moves it. Needs memory only when more timers are
- * set than ever before. */
+/* At `due_ms` of clock_mono_ms; setting a set timer moves it. Needs memory only when more timers
+ * are set than ever before. */
 MUST_CHECK enum un_err loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t due_ms);
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer); /* not set: nothing happens */
 

@@ -71,7 +71,8 @@ TEST(loop, forgets_a_cancelled_timer)
 	int64_t now = clock_mono_ms();
 
 	for (int i = 0; i < 200; i++) {
-		timers[i] = (struct loop_timer){.fn = note_timer, .ctx = (void *)(i == 77 ? "x" : "")};
+		timers[i] =
+			(struct loop_timer){.fn = note_timer, .ctx = (void *)(i == 77 ? "x" : "")};
 		EXPECT_OK(loop_timer_set(loop, &timers[i], now - (i * 37) % 200));
 	}
 	for (int i = 0; i < 200; i++) {
@@ -159,7 +160,8 @@ TEST(loop, does_not_call_a_watch_removed_in_the_same_iteration)
 	watched_loop = loop;
 	EXPECT_INT(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	for (int i = 0; i < 2; i++) {
-		watches[i] = (struct loop_watch){.fd = pair[i], .events = EPOLLOUT, .fn = remove_both};
+		watches[i] =
+			(struct loop_watch){.fd = pair[i], .events = EPOLLOUT, .fn = remove_both};
 		EXPECT_OK(loop_watch_add(loop, &watches[i]));
 	}
 	EXPECT_OK(loop_step(loop, 1000));

@@ -16,8 +16,9 @@ enum net_family {
 struct net_peer {
 	enum net_family family;
 	bool tls;
-	/* NET_UNIX: from SO_PEERCRED, as of connect(2). NET_TCP: the uid of the socket's owner when it
-	 * is one of this machine, reached over loopback; else (uid_t)-1. gid and pid are -1 there. */
+	/* NET_UNIX: from SO_PEERCRED, as of connect(2). NET_TCP: the uid of the socket's owner when
+	 * it is one of this machine, reached over loopback; else (uid_t)-1. gid and pid are -1
+	 * there. */
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;

@@ -1,6 +1,7 @@
 #include "net/conn.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -292,7 +293,7 @@ http_header(const struct http_stream *stream, const char *name)
 	for (size_t i = 0; i < stream->field_count; i++) {
 		const struct http_field *field = &stream->fields[i];
 
-		if (field->name_len == len && !memcmp(field->name, name, len))
+		if (field->name_len == len && text_equal(field->name, name, len))
 			return field->value;
 	}
 	return NULL;

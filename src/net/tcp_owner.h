@@ -10,8 +10,8 @@
 
 #include <sys/types.h>
 
-/* The owner of the socket that `fd` (connected, IPv4 or IPv6) talks to. UN_ERR_NOT_FOUND: it is not a
- * socket of this machine, or has gone. */
+/* The owner of the socket that `fd` (connected, IPv4 or IPv6) talks to. UN_ERR_NOT_FOUND: it is not
+ * a socket of this machine, or has gone. */
 MUST_CHECK enum un_err net_tcp_owner(int fd, uid_t *ret_uid);
 
 #endif

@@ -1,6 +1,7 @@
 #include "net/tls.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -205,7 +206,7 @@ tls_conn_is_h2(const struct tls_conn *conn)
 	unsigned len;
 
 	SSL_get0_alpn_selected(conn->ssl, &name, &len);
-	return len == 2 && !memcmp(name, "h2", 2);
+	return len == 2 && text_equal(name, "h2", 2);
 }
 
 enum un_err

@@ -1,8 +1,8 @@
 /* tls.h - server side TLS 1.2 and 1.3 with ALPN (h2, http/1.1) on OpenSSL.
  *
  * Nothing of OpenSSL is initialised before the first tls_server_new. A tls_server is shared by all
- * workers; tls_server_reload may be called from any thread, connections made before it keep what they
- * have. */
+ * workers; tls_server_reload may be called from any thread, connections made before it keep what
+ * they have. */
 #ifndef NET_TLS_H
 #define NET_TLS_H
 

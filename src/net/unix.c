@@ -128,7 +128,8 @@ net_unix_listen(const char *path, int *ret_fd, struct un_detail *detail)
 	if (err)
 		return un_fail(detail, err, "cannot listen on %s: %s", path, un_err_text(err));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* the mode of the socket file is that of the descriptor, less the umask: no moment is open */
+	/* the mode of the socket file is that of the descriptor, less the umask: no moment is open
+	 */
 	if (fd < 0 || fchmod(fd, 0600) ||
 	    bind(fd, (const struct sockaddr *)&place.address, sizeof place.address) ||
 	    listen(fd, SOMAXCONN)) {

@@ -7,9 +7,9 @@
 #include "base/err.h"
 #include "net/peer.h"
 
-/* A listening stream socket at `path`, mode 0600 from its first instant, O_CLOEXEC and non-blocking.
- * A socket left behind there (nobody answers on it) is replaced; UN_ERR_BUSY: somebody answers. The
- * caller owns *ret_fd. */
+/* A listening stream socket at `path`, mode 0600 from its first instant, O_CLOEXEC and
+ * non-blocking. A socket left behind there (nobody answers on it) is replaced; UN_ERR_BUSY:
+ * somebody answers. The caller owns *ret_fd. */
 MUST_CHECK enum un_err net_unix_listen(const char *path, int *ret_fd, struct un_detail *detail);
 /* Connects, blocking at most `timeout_ms`; the descriptor is O_CLOEXEC and blocking.
  * UN_ERR_UNREACHABLE: no such socket or nobody listens. UN_ERR_TIMEOUT, UN_ERR_DENIED. */

@@ -135,7 +135,8 @@ acceptable(struct loop_watch *watch, uint32_t events)
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 			/* it would fire at once again: look away for a moment */
 			worker_count(from->worker, NET_LIMIT_CONNECTIONS, 1);
-			if (!loop_timer_set(loop, &from->again, loop_now_ms(loop) + ACCEPT_PAUSE_MS))
+			if (!loop_timer_set(loop, &from->again,
+			                    loop_now_ms(loop) + ACCEPT_PAUSE_MS))
 				loop_watch_remove(loop, watch);
 		}
 		return;
@@ -264,7 +265,8 @@ http_worker_free(struct http_worker *worker)
 		return;
 	stop_listening(worker);
 	http_worker_close_all(worker);
-	if (worker->again_queued && loop_step(worker->loop, 0)) /* takes the task out of the queue */
+	if (worker->again_queued &&
+	    loop_step(worker->loop, 0)) /* takes the task out of the queue */
 		return;
 	loop_hook_remove(worker->loop, &worker->flush);
 	stream_free_unused(worker);

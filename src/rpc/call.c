@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -375,7 +376,7 @@ name_service(struct rpc_call *call)
 	char *name;
 
 	if (http_path_len(call->stream) == call->target->path_len &&
-	    !memcmp(http_path(call->stream), call->target->path, call->target->path_len))
+	    text_equal(http_path(call->stream), call->target->path, call->target->path_len))
 		return;
 	name = arena_alloc(&call->arena, len + 1);
 	if (!name)

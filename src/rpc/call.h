@@ -1,7 +1,7 @@
 /* call.h - the inside of src/rpc: calls, web calls, workers, the router.
  *
- * Only files of src/rpc include this. The state of an http_stream is a struct exchange: the head of an
- * rpc_call or of a web_call, or NULL once the answer was given. */
+ * Only files of src/rpc include this. The state of an http_stream is a struct exchange: the head of
+ * an rpc_call or of a web_call, or NULL once the answer was given. */
 #ifndef RPC_CALL_H
 #define RPC_CALL_H
 

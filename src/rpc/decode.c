@@ -1,6 +1,7 @@
 #include "rpc/call.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "rpc/gzip.h"
 #include "rpc/json.h"
 #include "rpc/wire.h"
@@ -27,7 +28,7 @@ static const struct content_type content_types[] = {
 static bool
 field_is(const struct http_field *field, const char *name, size_t len)
 {
-	return field->name_len == len && !memcmp(field->name, name, len);
+	return field->name_len == len && text_equal(field->name, name, len);
 }
 
 #define FIELD_IS(field, name) field_is(field, name, sizeof(name) - 1)

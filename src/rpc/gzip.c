@@ -51,7 +51,8 @@ unpack_all(z_stream *z, size_t max, struct outq *out)
 	int result = Z_OK;
 
 	while (result == Z_OK) {
-		size_t step = max - done < STEP ? max - done + 1 : STEP; /* one more shows the excess */
+		size_t step =
+			max - done < STEP ? max - done + 1 : STEP; /* one more shows the excess */
 		enum un_err err;
 		uint8_t *room;
 

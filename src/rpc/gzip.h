@@ -11,8 +11,8 @@
 
 bool gzip_is(const uint8_t *bytes, size_t len); /* begins as gzip data does */
 
-/* Appends what one gzip member unpacks to. UN_ERR_TOO_LARGE: more than `max` bytes; UN_ERR_PROTOCOL:
- * damaged, cut short, or bytes behind it. */
+/* Appends what one gzip member unpacks to. UN_ERR_TOO_LARGE: more than `max` bytes;
+ * UN_ERR_PROTOCOL: damaged, cut short, or bytes behind it. */
 MUST_CHECK enum un_err gzip_unpack(const uint8_t *bytes, size_t len, size_t max, struct outq *out);
 MUST_CHECK enum un_err gzip_pack(const uint8_t *bytes, size_t len, struct outq *out);
 

@@ -152,7 +152,7 @@ is_default(const ProtobufCFieldDescriptor *field, const void *at)
 	case PROTOBUF_C_TYPE_MESSAGE:
 		return !*(void *const *)at;
 	default:
-		return !memcmp(at, zeros, json_element_size(field));
+		return text_equal(at, zeros, json_element_size(field));
 	}
 }
 
@@ -229,7 +229,8 @@ print_value(struct printer *p, const ProtobufCMessage *message)
 		if (!is_present(p, message, field))
 			continue;
 		if (field->type == PROTOBUF_C_TYPE_DOUBLE && !isfinite(*(const double *)member))
-			return UN_ERR_INVALID; /* JSON has no such number, and here no text for it */
+			return UN_ERR_INVALID; /* JSON has no such number, and here no text for it
+			                        */
 		return print_scalar(p, field, member);
 	}
 	return buf_append_text(p->out, "null");

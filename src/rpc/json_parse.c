@@ -1,14 +1,16 @@
 #include "rpc/json_priv.h"
 #include "rpc/json_scan.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A message is filled in place and is at every moment one that protobuf-c can free, so that an error
- * anywhere frees the root and nothing else. */
+/* A message is filled in place and is at every moment one that protobuf-c can free, so that an
+ * error anywhere frees the root and nothing else. */
 
 #define KEY_MAX 128 /* longer names belong to no field */
 
@@ -425,7 +427,7 @@ key_slot(struct keys *keys, ProtobufCMessage *const *entries, struct json_slice 
 	for (at = hash & (keys->len - 1); keys->table[at]; at = (at + 1) & (keys->len - 1)) {
 		struct json_slice other = key_bytes(entries[keys->table[at] - 1]);
 
-		if (other.len == key.len && !memcmp(other.at, key.at, key.len))
+		if (other.len == key.len && text_equal(other.at, key.at, key.len))
 			break;
 	}
 	return &keys->table[at];
@@ -657,8 +659,9 @@ parse_time(struct json_scan *in, ProtobufCMessage *message, enum json_special sp
 	err = special == JSON_TIMESTAMP ? json_read_timestamp(raw.at, raw.len, seconds, nanos)
 	                                : json_read_duration(raw.at, raw.len, seconds, nanos);
 	if (err)
-		return json_refuse(in, special == JSON_TIMESTAMP ? "expected a time as in RFC 3339"
-		                                                 : "expected seconds as in \"1.5s\"");
+		return json_refuse(in, special == JSON_TIMESTAMP
+		                               ? "expected a time as in RFC 3339"
+		                               : "expected seconds as in \"1.5s\"");
 	return UN_OK;
 }
 

@@ -19,8 +19,8 @@ enum json_special {
 };
 enum json_special json_special_of(const ProtobufCMessageDescriptor *type);
 
-/* protobuf-c keeps a map as repeated messages { key = 1; value = 2 } and says nowhere that it is one:
- * the name says it, which no other message can have. */
+/* protobuf-c keeps a map as repeated messages { key = 1; value = 2 } and says nowhere that it is
+ * one: the name says it, which no other message can have. */
 bool json_is_map(const ProtobufCMessageDescriptor *parent, const ProtobufCFieldDescriptor *field);
 
 /* The size of one element of a repeated field, and of the member of a field that is not. */
@@ -49,10 +49,12 @@ double json_read_double(const char *text);
 
 /* json_time.c. The texts have no quotes. */
 #define JSON_TIME_MAX 48
-MUST_CHECK enum un_err json_print_timestamp(int64_t seconds, int32_t nanos, char text[JSON_TIME_MAX]);
+MUST_CHECK enum un_err json_print_timestamp(int64_t seconds, int32_t nanos,
+                                            char text[JSON_TIME_MAX]);
 MUST_CHECK enum un_err json_read_timestamp(const char *text, size_t len, int64_t *ret_seconds,
                                            int32_t *ret_nanos);
-MUST_CHECK enum un_err json_print_duration(int64_t seconds, int32_t nanos, char text[JSON_TIME_MAX]);
+MUST_CHECK enum un_err json_print_duration(int64_t seconds, int32_t nanos,
+                                           char text[JSON_TIME_MAX]);
 MUST_CHECK enum un_err json_read_duration(const char *text, size_t len, int64_t *ret_seconds,
                                           int32_t *ret_nanos);
 

@@ -1,9 +1,10 @@
 #include "rpc/json_scan.h"
 
+#include "base/text.h"
+
 #include "rpc/wire.h"
 
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum un_err
@@ -17,8 +18,7 @@ json_refuse(struct json_scan *in, const char *why)
 void *
 json_alloc(struct json_scan *in, size_t len)
 {
-	void *block = in->allocator ? in->allocator->alloc(in->allocator->allocator_data, len)
-	                            : malloc(len);
+	void *block = in->allocator->alloc(in->allocator->allocator_data, len);
 
 	if (block)
 		memset(block, 0, len);
@@ -28,12 +28,8 @@ json_alloc(struct json_scan *in, size_t len)
 void
 json_free(struct json_scan *in, void *block)
 {
-	if (!block)
-		return;
-	if (in->allocator)
+	if (block)
 		in->allocator->free(in->allocator->allocator_data, block);
-	else
-		free(block);
 }
 
 char
@@ -71,7 +67,7 @@ json_take_word(struct json_scan *in, const char *word)
 	size_t len = strlen(word);
 
 	(void)json_peek(in);
-	if ((size_t)(in->end - in->at) < len || memcmp(in->at, word, len))
+	if ((size_t)(in->end - in->at) < len || !text_equal(in->at, word, len))
 		return false;
 	in->at += len;
 	return true;
@@ -213,7 +209,8 @@ json_decode_raw(const struct json_slice *raw, char *text)
 		code = (unsigned)hex4(at + 2);
 		at += 6;
 		if (code >= 0xd800 && code < 0xdc00) {
-			code = 0x10000 + ((code - 0xd800) << 10) + ((unsigned)hex4(at + 2) - 0xdc00);
+			code = 0x10000 + ((code - 0xd800) << 10) +
+			       ((unsigned)hex4(at + 2) - 0xdc00);
 			at += 6;
 		}
 		len += put_utf8(text + len, code);

@@ -37,7 +37,8 @@ void json_leave(struct json_scan *in);
 /* Checks a string and lends its inside as it stands, escapes and all. *ret_escaped: it has some. */
 MUST_CHECK enum un_err json_take_raw(struct json_scan *in, struct json_slice *ret_raw,
                                      bool *ret_escaped);
-/* Decodes what json_take_raw checked; `text` has room for raw->len + 1 bytes. Returns the length. */
+/* Decodes what json_take_raw checked; `text` has room for raw->len + 1 bytes. Returns the length.
+ */
 size_t json_decode_raw(const struct json_slice *raw, char *text);
 /* A string in new memory, with its NUL; a NUL inside is refused. */
 MUST_CHECK enum un_err json_take_string(struct json_scan *in, char **ret_text, size_t *ret_len);

@@ -1,5 +1,7 @@
 #include "rpc/json_priv.h"
 
+#include "base/text.h"
+
 #include "rpc/wire.h"
 
 #include <float.h>
@@ -120,12 +122,12 @@ json_name_matches(const char *name, const char *key, size_t len)
 {
 	char camel[128];
 
-	if (strlen(name) == len && !memcmp(name, key, len))
+	if (strlen(name) == len && text_equal(name, key, len))
 		return true;
 	if (name[0] != key[0])
 		return false;
 	json_camel(name, camel, sizeof camel);
-	return strlen(camel) == len && !memcmp(camel, key, len);
+	return strlen(camel) == len && text_equal(camel, key, len);
 }
 
 /* ---- strings ---- */
@@ -190,6 +192,8 @@ json_print_double(double number, bool is_float, char text[40])
 	locale_t mine = plain_locale(), before = mine ? uselocale(mine) : (locale_t)0;
 	int digits = is_float ? FLT_DIG : DBL_DIG, most = is_float ? 9 : 17;
 
+	if (fabs(number) < (is_float ? (double)FLT_MIN : DBL_MIN))
+		digits = 1; /* the smallest numbers have fewer digits than all others */
 	/* %g drops zeros at the end, so the first precision that reads back is the shortest */
 	for (; digits <= most; digits++) {
 		double again;

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Timestamps as RFC 3339, from year 1 to 9999; durations as seconds with an "s". Fractions have 0, 3,
- * 6 or 9 digits going out, up to 9 coming in. */
+/* Timestamps as RFC 3339, from year 1 to 9999; durations as seconds with an "s". Fractions have 0,
+ * 3, 6 or 9 digits going out, up to 9 coming in. */
 
 #define TIMESTAMP_LEAST INT64_C(-62135596800)
 #define TIMESTAMP_MOST INT64_C(253402300799)
@@ -25,8 +25,8 @@ print_fraction(int32_t nanos, char text[12])
 		(void)snprintf(text, 12, ".%09d", nanos);
 }
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar, and back: years begin in March, so that
- * the leap day is the last of its year; 400 years are 146097 days. */
+/* Days since 1970-01-01 of a date of the Gregorian calendar, and back: years begin in March, so
+ * that the leap day is the last of its year; 400 years are 146097 days. */
 static int64_t
 days_of(int64_t year, unsigned month, unsigned day)
 {
@@ -164,8 +164,8 @@ json_read_timestamp(const char *text, size_t len, int64_t *ret_seconds, int32_t 
 		return UN_ERR_PROTOCOL;
 	if (!is_date(year, month, day) || hour > 23 || minute > 59 || second > 59)
 		return UN_ERR_PROTOCOL;
-	seconds = days_of(year, (unsigned)month, (unsigned)day) * 86400 + hour * 3600 + minute * 60 +
-	          second - offset;
+	seconds = days_of(year, (unsigned)month, (unsigned)day) * 86400 + hour * 3600 +
+	          minute * 60 + second - offset;
 	if (seconds < TIMESTAMP_LEAST || seconds > TIMESTAMP_MOST)
 		return UN_ERR_PROTOCOL;
 	*ret_seconds = seconds;

@@ -9,8 +9,9 @@
 
 #define METRICS_MAX 4096
 
-static const int64_t bucket_us[] = {100,    250,    500,     1000,    2500,    5000,    10000,   25000,
-                                    50000,  100000, 250000,  500000,  1000000, 2500000, 5000000, 10000000};
+static const int64_t bucket_us[] = {100,     250,     500,     1000,    2500,   5000,
+                                    10000,   25000,   50000,   100000,  250000, 500000,
+                                    1000000, 2500000, 5000000, 10000000};
 #define BUCKETS (sizeof bucket_us / sizeof bucket_us[0])
 
 struct metric {
@@ -213,8 +214,9 @@ format_histogram(const struct metric *metric, struct buf *out)
 	for (size_t i = 0; !err && i <= BUCKETS; i++) {
 		total += atomic_load_explicit(&metric->buckets[i], memory_order_relaxed);
 		if (i < BUCKETS)
-			err = buf_appendf(out, "%s_bucket{%s%sle=\"%g\"} %" PRId64 "\n", metric->name,
-			                  metric->labels, comma, (double)bucket_us[i] / 1e6, total);
+			err = buf_appendf(out, "%s_bucket{%s%sle=\"%g\"} %" PRId64 "\n",
+			                  metric->name, metric->labels, comma,
+			                  (double)bucket_us[i] / 1e6, total);
 		else
 			err = buf_appendf(out, "%s_bucket{%s%sle=\"+Inf\"} %" PRId64 "\n",
 			                  metric->name, metric->labels, comma, total);
@@ -244,7 +246,8 @@ format_one(const struct metric *metric, bool first, struct buf *out)
 		return format_histogram(metric, out);
 	number = metric->probe ? metric->probe(metric->probe_ctx) : metric_get(metric);
 	if (metric->labels[0])
-		return buf_appendf(out, "%s{%s} %" PRId64 "\n", metric->name, metric->labels, number);
+		return buf_appendf(out, "%s{%s} %" PRId64 "\n", metric->name, metric->labels,
+		                   number);
 	return buf_appendf(out, "%s %" PRId64 "\n", metric->name, number);
 }
 

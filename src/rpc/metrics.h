@@ -23,7 +23,8 @@ struct metric_def {
 	enum metric_kind kind;
 	const char *name;   /* "union_requests_total" */
 	const char *help;   /* one line */
-	const char *labels; /* "method=\"GetSecret\"" or NULL; metrics of one name differ in labels */
+	const char
+		*labels; /* "method=\"GetSecret\"" or NULL; metrics of one name differ in labels */
 };
 
 MUST_CHECK enum un_err metrics_new(struct metrics **ret_metrics);

@@ -1,6 +1,7 @@
 #include "rpc/call.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,8 +39,8 @@ add_metrics(struct rpc_target *target, struct metrics *metrics)
 {
 	struct metric_def seconds = {METRIC_HISTOGRAM, "union_rpc_seconds",
 	                             "how long calls took, by method", NULL};
-	struct metric_def active = {METRIC_GAUGE, "union_rpc_active", "calls that run now, by method",
-	                            NULL};
+	struct metric_def active = {METRIC_GAUGE, "union_rpc_active",
+	                            "calls that run now, by method", NULL};
 	char labels[256];
 	enum un_err err;
 
@@ -80,11 +81,12 @@ add_service(struct router *router, const struct rpc_service *service, struct met
 {
 	for (size_t n = 0; service->names[n]; n++) {
 		for (size_t m = 0; m < service->method_count; m++) {
-			enum un_err err =
-			        add_target(router, service, service->names[n], &service->methods[m]);
+			enum un_err err = add_target(router, service, service->names[n],
+			                             &service->methods[m]);
 
 			if (!err)
-				err = add_metrics(&router->targets[router->target_count - 1], metrics);
+				err = add_metrics(&router->targets[router->target_count - 1],
+				                  metrics);
 			if (err)
 				return err;
 		}
@@ -140,7 +142,7 @@ find_exact(const struct router *router, const char *path, size_t len)
 		const struct rpc_target *target = &router->targets[router->table[slot] - 1];
 
 		if (target->hash == hash && target->path_len == len &&
-		    !memcmp(target->path, path, len))
+		    text_equal(target->path, path, len))
 			return target;
 	}
 	return NULL;
@@ -151,7 +153,7 @@ has_suffix(const char *name, size_t len, const char *suffix)
 {
 	size_t suffix_len = strlen(suffix);
 
-	if (len < suffix_len || memcmp(name + len - suffix_len, suffix, suffix_len))
+	if (len < suffix_len || !text_equal(name + len - suffix_len, suffix, suffix_len))
 		return false;
 	return len == suffix_len || name[len - suffix_len - 1] == '.';
 }

@@ -39,20 +39,22 @@ struct server_options {
 	enum un_err (*worker_init)(void *ctx, struct loop *loop, unsigned index, void **ret_worker);
 	void (*worker_fini)(void *ctx, void *worker);
 	void *worker_ctx;
-	/* For /readyz, on any worker's thread; writes why not to `why`. NULL: ready while serving. */
+	/* For /readyz, on any worker's thread; writes why not to `why`. NULL: ready while serving.
+	 */
 	bool (*ready)(void *ctx, struct un_detail *why);
 	void *ready_ctx;
 	struct metrics *metrics; /* NULL: the server makes its own */
 	struct net_limits limits;
 };
 
-/* Opens the listeners (connections queue from here on) and makes the workers; nothing is served yet. */
+/* Opens the listeners (connections queue from here on) and makes the workers; nothing is served
+ * yet. */
 MUST_CHECK enum un_err server_new(const struct server_options *options, struct server **ret_server,
                                   struct un_detail *detail);
 /* Starts the workers' threads and returns when all have run worker_init. */
 MUST_CHECK enum un_err server_start(struct server *server, struct un_detail *detail);
-/* No new connections and calls; what runs may go on for `grace_ms`, then it is cancelled. Returns when
- * no call is left or the time is over. */
+/* No new connections and calls; what runs may go on for `grace_ms`, then it is cancelled. Returns
+ * when no call is left or the time is over. */
 void server_drain(struct server *server, int grace_ms);
 /* Drains without grace if server_drain was not called, ends the threads, closes all sockets. Calls
  * that handlers have not ended 5 s after their cancellation are reported and abandoned. */

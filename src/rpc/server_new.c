@@ -19,29 +19,30 @@ static const struct {
 	enum metric_kind kind;
 	const char *name, *help, *labels;
 } net_metrics[NET_COUNTS] = {
-	[NET_ACCEPTED] = {METRIC_COUNTER, "union_net_connections_total", "connections accepted", NULL},
+	[NET_ACCEPTED] = {METRIC_COUNTER, "union_net_connections_total", "connections accepted",
+                          NULL},
 	[NET_OPEN] = {METRIC_GAUGE, "union_net_connections", "connections open now", NULL},
 	[NET_REQUESTS] = {METRIC_COUNTER, "union_net_requests_total", "requests of any kind", NULL},
 	[NET_BYTES_IN] = {METRIC_COUNTER, "union_net_received_bytes_total", "bytes received", NULL},
 	[NET_BYTES_OUT] = {METRIC_COUNTER, "union_net_sent_bytes_total", "bytes sent", NULL},
 	[NET_TLS_FAILED] = {METRIC_COUNTER, "union_net_refused_total", NULL, "reason=\"tls\""},
 	[NET_LIMIT_CONNECTIONS] = {METRIC_COUNTER, "union_net_refused_total", NULL,
-	                           "reason=\"connections\""},
+                                   "reason=\"connections\""},
 	[NET_LIMIT_PEER] = {METRIC_COUNTER, "union_net_refused_total", NULL, "reason=\"peer\""},
 	[NET_LIMIT_HEAD] = {METRIC_COUNTER, "union_net_refused_total", NULL, "reason=\"head\""},
 	[NET_LIMIT_TIME_FIRST] = {METRIC_COUNTER, "union_net_refused_total", NULL,
-	                          "reason=\"first-byte-time\""},
+                                  "reason=\"first-byte-time\""},
 	[NET_LIMIT_TIME_HEAD] = {METRIC_COUNTER, "union_net_refused_total", NULL,
-	                         "reason=\"head-time\""},
+                                 "reason=\"head-time\""},
 	[NET_LIMIT_TIME_BODY] = {METRIC_COUNTER, "union_net_refused_total", NULL,
-	                         "reason=\"body-time\""},
+                                 "reason=\"body-time\""},
 	[NET_LIMIT_TIME_IDLE] = {METRIC_COUNTER, "union_net_idle_closed_total",
-	                         "connections closed because nothing happened", NULL},
+                                 "connections closed because nothing happened", NULL},
 	[NET_LIMIT_TIME_WRITE] = {METRIC_COUNTER, "union_net_refused_total", NULL,
-	                          "reason=\"write-time\""},
+                                  "reason=\"write-time\""},
 	[NET_LIMIT_RESET] = {METRIC_COUNTER, "union_net_refused_total", NULL, "reason=\"resets\""},
 	[NET_BAD_REQUEST] = {METRIC_COUNTER, "union_net_refused_total", NULL,
-	                     "reason=\"bad-request\""},
+                             "reason=\"bad-request\""},
 };
 
 static int64_t
@@ -109,8 +110,8 @@ copy_listeners(struct server *server)
 	return UN_OK;
 }
 
-/* A TCP port is opened once for each worker, so that the kernel spreads connections; everything else
- * is shared by all. */
+/* A TCP port is opened once for each worker, so that the kernel spreads connections; everything
+ * else is shared by all. */
 static enum un_err
 open_listeners(struct server *server, struct un_detail *detail)
 {

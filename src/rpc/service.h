@@ -6,15 +6,16 @@
  * The life of a call. It begins when the handler is called, and it ends when exactly one of
  * rpc_reply, rpc_fail or rpc_stream_end is called: at once inside the handler, or later. After that
  * the pointer is dead. This holds also when the client has gone or its deadline has passed: then
- * rpc_is_cancelled says true, the function given to rpc_on_cancel has been called, what is sent goes
- * nowhere, and the handler still ends the call.
+ * rpc_is_cancelled says true, the function given to rpc_on_cancel has been called, what is sent
+ * goes nowhere, and the handler still ends the call.
  *
- * Threads. A call belongs to the loop it came in on: handlers, callbacks and every function here run
- * on that loop's thread, except rpc_call_post, which any thread may use to get back there. The call
- * must then still be alive: who works on it elsewhere ends it only on the loop, after that work.
+ * Threads. A call belongs to the loop it came in on: handlers, callbacks and every function here
+ * run on that loop's thread, except rpc_call_post, which any thread may use to get back there. The
+ * call must then still be alive: who works on it elsewhere ends it only on the loop, after that
+ * work.
  *
- * Memory. `request`, and all that rpc_alloc gives, is wiped and released when the call ends. Handlers
- * must not keep pointers into it, nor copy a value out of it except into a secbuf. */
+ * Memory. `request`, and all that rpc_alloc gives, is wiped and released when the call ends.
+ * Handlers must not keep pointers into it, nor copy a value out of it except into a secbuf. */
 #ifndef RPC_SERVICE_H
 #define RPC_SERVICE_H
 
@@ -36,8 +37,8 @@ struct rpc_call;
 typedef void (*rpc_handler)(struct rpc_call *call, void *ctx, const ProtobufCMessage *request);
 
 enum rpc_flags {
-	RPC_SENSITIVE = 1, /* request or reply may hold values, tickets or leases: never compressed in a
-	                    * reply, never in a log or an error text */
+	RPC_SENSITIVE = 1, /* request or reply may hold values, tickets or leases: never compressed
+	                    * in a reply, never in a log or an error text */
 	RPC_ANONYMOUS = 2, /* served without asking the authenticate hook */
 };
 
@@ -53,7 +54,7 @@ struct rpc_method {
 
 struct rpc_service {
 	const char *const *names; /* full names, ended by NULL: "cloudidl.secret.SecretService" */
-	const char *suffix;       /* or NULL; "secret.SecretService" also serves any package before it */
+	const char *suffix; /* or NULL; "secret.SecretService" also serves any package before it */
 	const struct rpc_method *methods;
 	size_t method_count;
 	void *ctx;
@@ -63,22 +64,24 @@ struct rpc_service {
 /* Packs `message` now; it stays the caller's. A message of another type than the method's output is
  * our bug and asserted. */
 void rpc_reply(struct rpc_call *call, const ProtobufCMessage *message);
-/* Ends a unary call or a stream with an error. `detail` may be NULL; a hint left empty is taken from
- * the table. `err` UN_OK is our bug. */
+/* Ends a unary call or a stream with an error. `detail` may be NULL; a hint left empty is taken
+ * from the table. `err` UN_OK is our bug. */
 void rpc_fail(struct rpc_call *call, enum un_err err, const struct un_detail *detail);
 /* rpc_fail with a text of its own. */
 void rpc_failf(struct rpc_call *call, enum un_err err, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* ---- server streaming ---- */
-/* UN_ERR_AGAIN: not taken, too much waits for a slow reader; the on_writable function is called when
- * there is room. UN_ERR_CANCELLED: nobody listens any more; end the call. */
+/* UN_ERR_AGAIN: not taken, too much waits for a slow reader; the on_writable function is called
+ * when there is room. UN_ERR_CANCELLED: nobody listens any more; end the call. */
 MUST_CHECK enum un_err rpc_stream_send(struct rpc_call *call, const ProtobufCMessage *message);
 void rpc_stream_end(struct rpc_call *call); /* success */
-void rpc_on_writable(struct rpc_call *call, void (*fn)(struct rpc_call *call, void *ctx), void *ctx);
+void rpc_on_writable(struct rpc_call *call, void (*fn)(struct rpc_call *call, void *ctx),
+                     void *ctx);
 
 /* ---- cancellation and time ---- */
 /* `fn` is called once, on the loop, when the client goes away, the deadline passes or the server
- * stops; never inside rpc_on_cancel itself and never after the end of the call. It may end the call. */
+ * stops; never inside rpc_on_cancel itself and never after the end of the call. It may end the
+ * call. */
 void rpc_on_cancel(struct rpc_call *call, void (*fn)(struct rpc_call *call, void *ctx), void *ctx);
 bool rpc_is_cancelled(const struct rpc_call *call);
 /* Of clock_mono_ms: the client's deadline or the server's limit; INT64_MAX for streams without. */

@@ -152,7 +152,8 @@ web_refuse(struct http_stream *stream, int status, const char *code, const char 
 	const struct http_response response = {status, fields, status == 405 ? 3 : 2,
 	                                       HTTP_LEN_UNKNOWN, 0};
 	char json[256];
-	int len = snprintf(json, sizeof json, "{\"code\":\"%s\",\"message\":\"%s\"}", code, message);
+	int len =
+		snprintf(json, sizeof json, "{\"code\":\"%s\",\"message\":\"%s\"}", code, message);
 
 	http_respond(stream, &response);
 	put_body(stream, json, len > 0 && (size_t)len < sizeof json ? (size_t)len : 0);

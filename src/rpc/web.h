@@ -1,10 +1,11 @@
 /* web.h - plain HTTP beside the RPCs: uploads, downloads, health, metrics.
  *
- * A route has functions that are called in this order: on_request once the head is read, on_body for
- * every piece of the body, on_end when the body is whole, on_close last, in every case, also when the
- * client went away in the middle. The answer (exactly one of web_reply, web_reply_file, web_fail) may
- * be given at any time before on_close and from then on no more on_body or on_end follows. All on the
- * loop of the connection. A route checks who asks itself: web_peer, web_header. */
+ * A route has functions that are called in this order: on_request once the head is read, on_body
+ * for every piece of the body, on_end when the body is whole, on_close last, in every case, also
+ * when the client went away in the middle. The answer (exactly one of web_reply, web_reply_file,
+ * web_fail) may be given at any time before on_close and from then on no more on_body or on_end
+ * follows. All on the loop of the connection. A route checks who asks itself: web_peer, web_header.
+ */
 #ifndef RPC_WEB_H
 #define RPC_WEB_H
 
@@ -20,7 +21,8 @@ struct web_call;
 struct http_route {
 	const char *method; /* "GET" (serves HEAD too), "PUT", "POST" */
 	const char *path;   /* exact; one that ends in '/' serves everything below */
-	uint64_t body_max;  /* bytes; more is refused with 413 before or while it comes; 0: no body */
+	uint64_t
+		body_max; /* bytes; more is refused with 413 before or while it comes; 0: no body */
 	void (*on_request)(struct web_call *call, void *ctx);
 	/* The bytes are lent for this call. NULL when body_max is 0. */
 	void (*on_body)(struct web_call *call, void *ctx, const uint8_t *bytes, size_t len);

@@ -1,32 +1,13 @@
 #include "rpc/wire.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 struct reader {
 	const uint8_t *at;
 	const uint8_t *end;
 };
-
-/* How many bytes the character at the front has; 0 when it is not one. */
-static size_t
-utf8_char(const uint8_t *at, size_t left)
-{
-	static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t len = at[0] < 0xc0 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf8 ? 4 : 0;
-	uint32_t code;
-
-	if (!len || len > left)
-		return 0;
-	code = at[0] & (0x7fu >> len);
-	for (size_t i = 1; i < len; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (at[i] & 0x3f);
-	}
-	if (code < least[len] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
-		return 0;
-	return len;
-}
 
 size_t
 wire_utf8_len(const uint8_t *bytes, size_t len)
@@ -44,7 +25,7 @@ wire_utf8_len(const uint8_t *bytes, size_t len)
 				continue;
 			}
 		}
-		step = bytes[at] < 0x80 ? 1 : utf8_char(bytes + at, len - at);
+		step = text_utf8_len((const char *)bytes + at, len - at);
 		if (!step)
 			return at;
 		at += step;
@@ -82,7 +63,8 @@ skip(struct reader *in, uint64_t len)
 static enum un_err
 refuse(const ProtobufCFieldDescriptor *field, const char *why, struct un_detail *detail)
 {
-	return un_fail(detail, UN_ERR_PROTOCOL, "malformed message: field '%s' %s", field->name, why);
+	return un_fail(detail, UN_ERR_PROTOCOL, "malformed message: field '%s' %s", field->name,
+	               why);
 }
 
 static enum un_err check(const ProtobufCMessageDescriptor *type, struct reader *in, unsigned depth,
@@ -149,7 +131,8 @@ check(const ProtobufCMessageDescriptor *type, struct reader *in, unsigned depth,
 		}
 		if (!fine || !(tag >> 3))
 			return un_fail(detail, UN_ERR_PROTOCOL,
-			               "malformed message: the bytes are not a %s", type->short_name);
+			               "malformed message: the bytes are not a %s",
+			               type->short_name);
 	}
 	return UN_OK;
 }

@@ -1,7 +1,7 @@
 /* wire.h - what protobuf-c does not check before it unpacks: depth, UTF-8, NULs in strings.
  *
- * protobuf-c unpacks nested messages by recursion without a limit and keeps strings as C strings, so
- * a deep message would end the process and a string with a NUL would be cut without a word. No
+ * protobuf-c unpacks nested messages by recursion without a limit and keeps strings as C strings,
+ * so a deep message would end the process and a string with a NUL would be cut without a word. No
  * I/O, any thread. */
 #ifndef RPC_WIRE_H
 #define RPC_WIRE_H

@@ -1,9 +1,10 @@
 /* A server for tests of the wire: the real net and rpc layers, and an in-memory table of secrets.
  *
- * usage: echo_server [--unix PATH] [--tcp] [--tls CERT KEY] [--workers N] [--dir DIR]
+ * usage: echo_server [--unix PATH] [--tcp] [--tls CERT KEY] [--workers 1|2] [--dir DIR]
+ *                    [--short-limits]
  *
- * Prints "ready", and "port N" for --tcp and "tls N" for --tls, one a line; serves until its standard
- * input ends, then drains for a second. */
+ * Prints "ready", and "port N" for --tcp and "tls N" for --tls, one a line; serves until its
+ * standard input ends, then drains for a second. */
 #include "base/alloc.h"
 #include "base/io.h"
 #include "rpc/server.h"
@@ -412,15 +413,15 @@ static const struct rpc_service secret_service = {secret_names, "secret.SecretSe
 
 static const char *const plane_names[] = {"union.v1.PlaneService", NULL};
 static const struct rpc_method plane_methods[] = {
-	{"Backup", &union__v1__backup_request__descriptor, &union__v1__backup_chunk__descriptor, backup,
-         true, 0, 0},
+	{"Backup", &union__v1__backup_request__descriptor, &union__v1__backup_chunk__descriptor,
+         backup, true, 0, 0},
 };
 static const struct rpc_service plane_service = {plane_names, NULL, plane_methods, 1, NULL};
 
 static const char *const run_names[] = {"union.v1.RunService", NULL};
 static const struct rpc_method run_methods[] = {
-	{"Watch", &union__v1__watch_request__descriptor, &union__v1__watch_event__descriptor, watch, true,
-         0, 0},
+	{"Watch", &union__v1__watch_request__descriptor, &union__v1__watch_event__descriptor, watch,
+         true, 0, 0},
 };
 static const struct rpc_service run_service = {run_names, NULL, run_methods, 1, NULL};
 
@@ -466,7 +467,8 @@ serve(struct server_options *options, const char *const *names)
 int
 main(int argc, char **argv)
 {
-	const struct rpc_service *const services[] = {&secret_service, &plane_service, &run_service};
+	const struct rpc_service *const services[] = {&secret_service, &plane_service,
+	                                              &run_service};
 	struct net_listener_config listeners[3] = {{.unix_path = NULL}};
 	const char *names[3] = {NULL};
 	struct tls_config tls;
@@ -495,7 +497,7 @@ main(int argc, char **argv)
 			names[options.listener_count++] = "tls";
 			i += 2;
 		} else if (!strcmp(argv[i], "--workers") && i + 1 < argc) {
-			options.workers = (unsigned)atoi(argv[++i]);
+			options.workers = !strcmp(argv[++i], "2") ? 2 : 1;
 		} else if (!strcmp(argv[i], "--dir") && i + 1 < argc) {
 			upload_dir = argv[++i];
 		} else if (!strcmp(argv[i], "--short-limits")) {
