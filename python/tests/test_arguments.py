@@ -70,7 +70,6 @@ TASK_DEFAULTS = {
     "annotations": None,
 }
 WORKFLOW_REFUSED = {
-    "failure_policy": object(),
     "interruptible": True,
     "on_failure": object(),
     "pickle_untyped": True,
@@ -158,6 +157,11 @@ class Workflow(unittest.TestCase):
             with self.subTest(name), self.assertRaises(union.UnsupportedError) as caught:
                 union.workflow(**{name: value})(body)
             self.assertIn(name, str(caught.exception))
+
+    def test_refuses_a_failure_policy_that_is_none(self):
+        with self.assertRaises(union.UnionError) as caught:
+            union.workflow(failure_policy="FAIL_IMMEDIATELY")(body)
+        self.assertIn("WorkflowFailurePolicy", str(caught.exception))
 
     def test_takes_defaults_and_docs(self):
         union.workflow(failure_policy=None, interruptible=False, on_failure=None, docs="x")(body)

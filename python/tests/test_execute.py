@@ -96,8 +96,8 @@ def deep() -> int:
 
 @union.task
 def waits() -> int:
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         time.sleep(60)
     except Exception:
         return 1

@@ -169,6 +169,38 @@ class Graphs(unittest.TestCase):
         outputs = templates_of(union.workflow(wf))["template"]["outputs"]
         self.assertEqual({"node_id": "", "var": "n"}, outputs[0]["binding"]["promise"])
 
+    def test_overrides_are_set_on_the_one_node(self):
+        def wf() -> int:
+            silent().with_overrides(node_name="first")
+            split(1).with_overrides(timeout=90)
+            one()
+            return one().with_overrides(retries=2, timeout=None)
+
+        nodes = templates_of(union.workflow(wf))["template"]["nodes"]
+        self.assertEqual(
+            [
+                {"name": "first"},
+                {"name": "split", "timeout": {"seconds": 90, "nanos": 0}},
+                {"name": "one"},
+                {"name": "one", "retries": {"retries": 2}},
+            ],
+            [node["metadata"] for node in nodes],
+        )
+
+    def test_the_failure_policy_is_part_of_the_template(self):
+        def wf() -> int:
+            return one()
+
+        late = union.WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
+        for policy, number in (
+            (None, 0),
+            (union.WorkflowFailurePolicy.FAIL_IMMEDIATELY, 0),
+            (late, 1),
+        ):
+            workflow = union.workflow(failure_policy=policy)(wf)
+            metadata = templates_of(workflow)["template"]["metadata"]
+            self.assertEqual({"on_failure": number}, metadata)
+
     def test_a_workflow_may_return_nothing(self):
         def wf():
             silent()
@@ -327,13 +359,32 @@ class Misuse(unittest.TestCase):
         with self.assertRaises(union.WorkflowError):
             graph_of(outer)
 
-    def test_overrides_are_refused_by_name(self):
-        def wf() -> int:
-            return one().with_overrides(retries=1)
+    def test_overrides_that_are_not_supported_are_refused_by_name(self):
+        cases = {"limits": 1, "container_image": "x", "cache": True, "retries": -1, "timeout": "x"}
+        for name, value in cases.items():
 
-        with self.assertRaises(union.UnsupportedError) as caught:
-            graph_of(wf)
-        self.assertIn("with_overrides", str(caught.exception))
+            def wf() -> int:
+                return one().with_overrides(**{name: value})
+
+            with self.subTest(name), self.assertRaises(union.UnionError) as caught:
+                graph_of(wf)
+            self.assertIn("task 'one': with_overrides", str(caught.exception))
+            self.assertIn(name, str(caught.exception))
+
+    def test_overrides_of_inputs_and_workflows_are_refused(self):
+        @union.workflow
+        def inner() -> int:
+            return one()
+
+        def of_input(n: int) -> int:
+            return n.with_overrides(retries=1)
+
+        def of_workflow() -> int:
+            return inner().with_overrides(retries=1)
+
+        for function in (of_input, of_workflow):
+            with self.subTest(function.__name__), self.assertRaises(union.UnsupportedError):
+                graph_of(function)
 
     def test_after_an_error_tasks_are_plain_functions_again(self):
         with self.assertRaises(union.WorkflowError):

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ._tasks import Task as Task
     from ._tasks import task as task
     from ._workflows import Workflow as Workflow
+    from ._workflows import WorkflowFailurePolicy as WorkflowFailurePolicy
     from ._workflows import workflow as workflow
     from .remote import UnionRemote as UnionRemote
 
@@ -58,6 +59,7 @@ _PLACES = {
     "Task": "_tasks",
     "task": "_tasks",
     "Workflow": "_workflows",
+    "WorkflowFailurePolicy": "_workflows",
     "workflow": "_workflows",
     "UnionRemote": "remote",
 }

@@ -162,7 +162,8 @@ def task(
 ) -> Any:
     """Makes a task of a function: `@union.task` or `@union.task(secret_requests=[…])`.
 
-    retries: how often a failed attempt is repeated (0 to 100) when the failure may be passing.
+    retries: how often an attempt is repeated (0 to 100) that raised `union.RecoverableError` or ran
+    into its timeout.
     timeout: seconds (int) or timedelta for one attempt, at most a year; 0: no limit.
     environment: variables for the process, str to str.
     requests, limits, resources: `union.Resources`; `resources` stands for both others.
@@ -216,16 +217,10 @@ def task(
 
 
 def _check_settings(owner: str, settings: Dict[str, Any]) -> None:
-    retries = settings["retries"]
-    if type(retries) is not int or not 0 <= retries <= RETRIES_MAX:
-        raise _bad(owner, f"retries must be an int from 0 to {RETRIES_MAX}")
-    timeout = settings["timeout"]
-    if timeout is None:
-        settings["timeout"] = timeout = 0
-    seconds = timeout.total_seconds() if hasattr(timeout, "total_seconds") else timeout
-    if type(seconds) not in (int, float) or not 0 <= seconds <= TIMEOUT_SECONDS_MAX:
-        text = f"timeout must be a timedelta or int, from 0 to {TIMEOUT_SECONDS_MAX} seconds"
-        raise _bad(owner, text)
+    check_retries(owner, settings["retries"])
+    if settings["timeout"] is None:
+        settings["timeout"] = 0
+    check_timeout(owner, settings["timeout"])
     if settings["interruptible"] not in (None, True, False):
         raise _bad(owner, "interruptible must be a bool")
     if not isinstance(settings["deprecated"], str):
@@ -238,6 +233,20 @@ def _check_settings(owner: str, settings: Dict[str, Any]) -> None:
     for request in settings["secret_requests"]:
         if not isinstance(request, Secret):
             raise _bad(owner, "secret_requests must be a list of union.Secret")
+
+
+def check_retries(owner: str, retries: Any) -> None:
+    """Raises UnionError unless `retries` is a number of retries."""
+    if type(retries) is not int or not 0 <= retries <= RETRIES_MAX:
+        raise _bad(owner, f"retries must be an int from 0 to {RETRIES_MAX}")
+
+
+def check_timeout(owner: str, timeout: Any) -> None:
+    """Raises UnionError unless `timeout` is a length of time, 0 for none."""
+    seconds = timeout.total_seconds() if hasattr(timeout, "total_seconds") else timeout
+    if type(seconds) not in (int, float) or not 0 <= seconds <= TIMEOUT_SECONDS_MAX:
+        text = f"timeout must be a timedelta or int, from 0 to {TIMEOUT_SECONDS_MAX} seconds"
+        raise _bad(owner, text)
 
 
 def _check_environment(owner: str, environment: Any) -> None:

@@ -154,7 +154,7 @@ class Compiler:
     def _workflow_template(self, workflow: Workflow, name: str, graph: Graph) -> Message:
         return {
             "id": self._id(WORKFLOW, name),
-            "metadata": {"on_failure": 0},
+            "metadata": {"on_failure": workflow.failure_policy.value},
             "interface": workflow.interface.message(),
             "nodes": [self._node(node) for node in graph.nodes],
             "outputs": _bindings(graph.outputs),
@@ -166,7 +166,7 @@ class Compiler:
         before = sorted(node.after, key=lambda other: int(other.id[1:]))
         message: Message = {
             "id": node.id,
-            "metadata": {"name": node.entity.__name__},
+            "metadata": {"name": node.entity.__name__, **_node_metadata(node.overrides)},
             "inputs": _bindings(node.inputs),
             "upstream_node_ids": [other.id for other in before],
         }
@@ -175,6 +175,18 @@ class Compiler:
         else:
             message["workflow_node"] = {"sub_workflow_ref": self._id(WORKFLOW, name)}
         return message
+
+
+def _node_metadata(overrides: Dict[str, Any]) -> Message:
+    """Returns what `with_overrides` set, as fields of NodeMetadata."""
+    metadata: Message = {}
+    if "name" in overrides:
+        metadata["name"] = overrides["name"]
+    if "retries" in overrides:
+        metadata["retries"] = {"retries": overrides["retries"]}
+    if "timeout" in overrides:
+        metadata["timeout"] = _timeout(overrides["timeout"])
+    return metadata
 
 
 def _timeout(timeout: Any) -> Message:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from . import _state
 from ._errors import TypeMismatchError, UnsupportedError, WorkflowError
-from ._tasks import Task
+from ._tasks import Task, check_retries, check_timeout
 from ._types import NOTHING, Dict_, List, Optional_, Type
 from ._workflows import Workflow
 
@@ -47,8 +47,10 @@ class Promise:
     def __rshift__(self, other: Any) -> Any:
         return _order(self._node, other, self)
 
-    def with_overrides(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise UnsupportedError("with_overrides is not supported yet", "set it on the task itself")
+    def with_overrides(self, **overrides: Any) -> Promise:
+        """Sets name, retries or timeout for this one call; others are refused by name."""
+        _override(self._node, overrides)
+        return self
 
     def _refuse(self, what: str) -> WorkflowError:
         text = f"{self!r} cannot be {what} in {self._owner}: {_WHY}"
@@ -103,8 +105,10 @@ class Outputs(tuple):  # type: ignore[type-arg]
     def __rshift__(self, other: Any) -> Any:
         return _order(self._node, other, self)
 
-    def with_overrides(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise UnsupportedError("with_overrides is not supported yet", "set it on the task itself")
+    def with_overrides(self, **overrides: Any) -> Outputs:
+        """Sets name, retries or timeout for this one call; others are refused by name."""
+        _override(self._node, overrides)
+        return self
 
     def __getattr__(self, name: str) -> Any:
         names = list(self._node.interface.outputs)
@@ -124,8 +128,10 @@ class NoOutput:
     def __rshift__(self, other: Any) -> Any:
         return _order(self._node, other, self)
 
-    def with_overrides(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise UnsupportedError("with_overrides is not supported yet", "set it on the task itself")
+    def with_overrides(self, **overrides: Any) -> NoOutput:
+        """Sets name, retries or timeout for this one call; others are refused by name."""
+        _override(self._node, overrides)
+        return self
 
     def __repr__(self) -> str:
         return f"<no output of {self._node.entity.label}>"
@@ -138,6 +144,7 @@ class Node:
         self.id = id_
         self.entity = entity
         self.inputs = inputs
+        self.overrides: Dict[str, Any] = {}
         self.after: Dict[Node, None] = {}  # a set that keeps its order
         for binding in inputs.values():
             for promise in binding.promises():
@@ -263,6 +270,25 @@ def _has_promise(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_has_promise(item) for item in value.values())
     return False
+
+
+def _override(node: Optional[Node], overrides: Dict[str, Any]) -> None:
+    if node is None or not isinstance(node.entity, Task):
+        raise UnsupportedError("with_overrides is supported for calls of tasks only")
+    owner = f"{node.entity.label}: with_overrides"
+    if "node_name" in overrides:
+        overrides["name"] = overrides.pop("node_name")
+    for name, value in overrides.items():
+        if name not in ("name", "retries", "timeout") and value is not None:
+            raise UnsupportedError(f"{owner}: the argument {name!r} is not supported yet")
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if not isinstance(given.get("name", ""), str):
+        raise TypeMismatchError(f"{owner}: name must be a str")
+    if "retries" in given:
+        check_retries(owner, given["retries"])
+    if "timeout" in given:
+        check_timeout(owner, given["timeout"])
+    node.overrides.update(given)
 
 
 def _order(first: Optional[Node], other: Any, shown: Any) -> Any:

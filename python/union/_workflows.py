@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import _state
 from ._arguments import refuse
-from ._errors import UnsupportedError
+from ._errors import UnionError, UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,12 +16,33 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
 
 _REFUSED: Dict[str, Any] = {
-    "failure_policy": (None,),
     "interruptible": (None, False),
     "on_failure": (None,),
     "pickle_untyped": (None, False),
     "default_options": (None,),
 }
+
+
+class WorkflowFailurePolicy:
+    """What happens to the other nodes of a workflow when one has failed."""
+
+    FAIL_IMMEDIATELY: WorkflowFailurePolicy
+    """They are ended. The default."""
+    FAIL_AFTER_EXECUTABLE_NODES_COMPLETE: WorkflowFailurePolicy
+    """Those that do not need the failed one still run; then the workflow fails."""
+
+    __slots__ = ("name", "value")
+
+    def __init__(self, name: str, value: int) -> None:
+        self.name = name
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"<WorkflowFailurePolicy.{self.name}: {self.value}>"
+
+
+for _number, _name in enumerate(("FAIL_IMMEDIATELY", "FAIL_AFTER_EXECUTABLE_NODES_COMPLETE")):
+    setattr(WorkflowFailurePolicy, _name, WorkflowFailurePolicy(_name, _number))
 
 
 class Workflow:
@@ -31,10 +52,13 @@ class Workflow:
     __name__: str
     __module__: str
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], failure_policy: Optional[WorkflowFailurePolicy] = None
+    ) -> None:
         for name in ("__module__", "__name__", "__qualname__", "__doc__"):
             setattr(self, name, getattr(function, name, None))
         self.__wrapped__ = function
+        self.failure_policy = failure_policy or WorkflowFailurePolicy.FAIL_IMMEDIATELY
         self._interface: Optional[Interface] = None
         self._graph: Optional[Graph] = None
 
@@ -80,7 +104,7 @@ if TYPE_CHECKING:
     @overload
     def workflow(
         _workflow_function: None = None,
-        failure_policy: None = None,
+        failure_policy: Optional[WorkflowFailurePolicy] = None,
         interruptible: bool = False,
         on_failure: None = None,
         docs: Any = None,
@@ -91,7 +115,7 @@ if TYPE_CHECKING:
 
 def workflow(
     _workflow_function: Any = None,
-    failure_policy: Any = None,
+    failure_policy: Optional[WorkflowFailurePolicy] = None,
     interruptible: Any = False,
     on_failure: Any = None,
     docs: Any = None,
@@ -102,13 +126,15 @@ def workflow(
 
     The function runs once, when the script is compiled, with promises for its inputs and for what
     tasks return; it may pass them on, put them in lists and dicts, return them, and order calls
-    with `first() >> second()`. `docs` is accepted for readers of the code. Every other argument is
-    accepted with its default and refused by name with any other value.
+    with `first() >> second()`.
 
-    Raises UnsupportedError.
+    failure_policy: `union.WorkflowFailurePolicy`: what happens to the others when a node fails.
+    docs: accepted for readers of the code.
+
+    Every other argument is accepted with its default and refused by name with any other value.
+    Raises UnsupportedError, or UnionError for a value that cannot be.
     """
     given = {
-        "failure_policy": failure_policy,
         "interruptible": interruptible,
         "on_failure": on_failure,
         "pickle_untyped": pickle_untyped,
@@ -119,7 +145,11 @@ def workflow(
         if not hasattr(function, "__code__") and not hasattr(function, "__wrapped__"):
             name = type(function).__name__
             raise UnsupportedError(f"@union.workflow needs a function, not {name}")
-        refuse(f"workflow {getattr(function, '__name__', '?')!r}", given, _REFUSED)
-        return Workflow(function)
+        owner = f"workflow {getattr(function, '__name__', '?')!r}"
+        refuse(owner, given, _REFUSED)
+        if not isinstance(failure_policy, (WorkflowFailurePolicy, type(None))):
+            text = f"{owner}: failure_policy must be one of union.WorkflowFailurePolicy"
+            raise UnionError(text, slug="invalid")
+        return Workflow(function, failure_policy)
 
     return decorate if _workflow_function is None else decorate(_workflow_function)
