@@ -113,6 +113,7 @@ plane_close_services(struct plane *plane)
 
 	if (!services)
 		return;
+	(void)!loop_step(plane->loop, 0); /* runs what was posted: loop_free would, too late */
 	rewrap_free(services->rewrap);
 	secret_service_free(services->secrets);
 	mem_free(services);

@@ -125,13 +125,8 @@ end_pass(struct rewrap *rewrap, enum un_err err, const struct un_detail *detail)
 		start_later(rewrap, RETRY_MS);
 		return;
 	}
-	if (rewrap->rewrapped) {
-		log_notice("keeper", "%llu stored keys are under generation %u now",
-		           (unsigned long long)rewrap->rewrapped, rewrap->generation);
-		if (rewrap->options.done)
-			rewrap->options.done(rewrap->options.ctx, rewrap->generation,
-			                     rewrap->rewrapped);
-	}
+	if (rewrap->rewrapped && rewrap->options.done)
+		rewrap->options.done(rewrap->options.ctx, rewrap->generation, rewrap->rewrapped);
 	if (rewrap->again)
 		rewrap_start(rewrap);
 	else if (rewrap->look_again)
