@@ -21,6 +21,7 @@
 #define WORKERS_DEFAULT_MAX 8
 #define DRAIN_MS 5000
 #define IDLE_CHECK_MS 1000
+#define QUIET_MS 5000
 #define META_PLANE_KEY "plane.public_key"
 
 /* The data directory holds everything; nobody else may look into it. */
@@ -310,7 +311,29 @@ end_reads(struct loop_hook *hook)
 {
 	struct worker_slot *slot = (struct worker_slot *)((char *)hook - offsetof(struct worker_slot, hook));
 
+	if (!store_is_reading(slot->worker.reader))
+		return;
 	store_read_end(slot->worker.reader);
+	slot->read_since = true;
+	if (!slot->quiet.place && loop_timer_set(slot->worker.loop, &slot->quiet,
+	                                         clock_mono_ms() + QUIET_MS))
+		log_error("uniond", "out of memory for a timer");
+}
+
+/* A worker that had nothing to do for a while gives back what its reader has cached and mapped: an
+ * idle plane must be small enough to forget. */
+static void
+on_quiet(struct loop_timer *timer)
+{
+	struct worker_slot *slot = timer->ctx;
+
+	if (slot->read_since) {
+		slot->read_since = false;
+		if (loop_timer_set(slot->worker.loop, timer, clock_mono_ms() + QUIET_MS))
+			log_error("uniond", "out of memory for a timer");
+		return;
+	}
+	store_reader_trim(slot->worker.reader);
 }
 
 static enum un_err
@@ -332,6 +355,7 @@ worker_init(void *ctx, struct loop *loop, unsigned index, void **ret_worker)
 		return err;
 	slot->worker.keeper = plane->links[index].client;
 	slot->hook = (struct loop_hook){.fn = end_reads};
+	slot->quiet = (struct loop_timer){.fn = on_quiet, .ctx = slot};
 	loop_hook_add(loop, &slot->hook);
 	*ret_worker = &slot->worker;
 	return UN_OK;
@@ -346,6 +370,7 @@ worker_fini(void *ctx, void *worker)
 
 	keeper_link_close(&plane->links[mine->index]);
 	loop_hook_remove(mine->loop, &slot->hook);
+	loop_timer_cancel(mine->loop, &slot->quiet);
 	store_reader_close(mine->reader);
 	mine->reader = NULL;
 }

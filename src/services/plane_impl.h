@@ -19,6 +19,8 @@
 struct worker_slot {
 	struct plane_worker worker;
 	struct loop_hook hook; /* ends the batch's read transaction */
+	struct loop_timer quiet; /* gives memory back when nothing is asked for a while */
+	bool read_since;         /* the timer was last set */
 };
 
 struct plane_services; /* plane_services.c */

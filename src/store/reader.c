@@ -85,6 +85,12 @@ store_read_end(struct store_reader *reader)
 		(void)sqlite3_exec(reader->conn->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
+bool
+store_is_reading(const struct store_reader *reader)
+{
+	return reader->reading;
+}
+
 struct store_view *
 store_reader_view(struct store_reader *reader)
 {

@@ -92,6 +92,7 @@ void store_reader_close(struct store_reader *reader); /* NULL is fine */
  * All that was lent by the view before is void after either call. */
 MUST_CHECK enum un_err store_read_begin(struct store_reader *reader, struct un_detail *detail);
 void store_read_end(struct store_reader *reader);
+bool store_is_reading(const struct store_reader *reader); /* between begin and end */
 struct store_view *store_reader_view(struct store_reader *reader);
 /* Gives cached memory back; for a worker that has nothing to do. Outside of a read transaction. */
 void store_reader_trim(struct store_reader *reader);
