@@ -58,7 +58,9 @@ mem_alloc(size_t len)
 void *
 mem_zalloc(size_t count, size_t len)
 {
-	if (FAIL_ALLOC())
+	size_t product;
+
+	if (FAIL_ALLOC() || __builtin_mul_overflow(count, len, &product))
 		return NULL;
 	return calloc(count ? count : 1, len ? len : 1);
 }

@@ -72,8 +72,10 @@ text_decode_base64(const char *text, size_t len, struct buf *out)
 	uint32_t group = 0;
 	unsigned bits = 0;
 
-	for (unsigned pad = 0; len && pad < 2 && text[len - 1] == '='; pad++)
-		len--;
+	if (len && len % 4 == 0) { /* padding only makes up whole groups */
+		for (unsigned pad = 0; pad < 2 && text[len - 1] == '='; pad++)
+			len--;
+	}
 	if (len % 4 == 1)
 		return UN_ERR_PROTOCOL;
 	for (size_t i = 0; i < len; i++) {
