@@ -228,13 +228,14 @@ struct check {
 static bool
 columns_agree(const struct trail_row *row, const struct audit_record *record)
 {
-	return (uint64_t)row->seq == record->seq && row->at_us == record->at_us
-	       && row->action == (uint32_t)record->action && row->verdict == (uint32_t)record->verdict
-	       && strcmp(row->principal, record->principal) == 0
-	       && strcmp(row->project, record->secret.scope.project) == 0
-	       && strcmp(row->domain, record->secret.scope.domain) == 0
-	       && strcmp(row->name, record->secret.name) == 0
-	       && strcmp(row->execution, record->execution) == 0;
+	return (uint64_t)row->seq == record->seq && row->at_us == record->at_us &&
+	       row->action == (uint32_t)record->action &&
+	       row->verdict == (uint32_t)record->verdict &&
+	       strcmp(row->principal, record->principal) == 0 &&
+	       strcmp(row->project, record->secret.scope.project) == 0 &&
+	       strcmp(row->domain, record->secret.scope.domain) == 0 &&
+	       strcmp(row->name, record->secret.name) == 0 &&
+	       strcmp(row->execution, record->execution) == 0;
 }
 
 static bool
@@ -247,11 +248,11 @@ check_row(void *ctx, const struct trail_row *row)
 	hash_entry(row->entry, row->entry_len, hash);
 	if ((uint64_t)row->seq != check->head.seq + 1)
 		check->wrong = "is missing";
-	else if (!row->hash || memcmp(row->hash, hash, HASH_LEN) != 0)
+	else if (!row->hash || !bytes_equal(row->hash, hash, HASH_LEN))
 		check->wrong = "was changed";
 	else if (audit_entry_unpack(row->entry, row->entry_len, &record, previous) != UN_OK)
 		check->wrong = "is malformed";
-	else if (memcmp(previous, check->head.hash, HASH_LEN) != 0)
+	else if (!bytes_equal(previous, check->head.hash, HASH_LEN))
 		check->wrong = "does not follow from the one before it";
 	else if (!columns_agree(row, &record))
 		check->wrong = "is filed under other words than its own";

@@ -77,7 +77,8 @@ struct audit_record {
 	uint8_t hash[HASH_LEN];
 };
 
-/* On the writer thread, in the transaction of the act. UN_ERR_TOO_LARGE: a text is over its limit. */
+/* On the writer thread, in the transaction of the act. UN_ERR_TOO_LARGE: a text is over its limit.
+ */
 MUST_CHECK enum un_err audit_append(struct store_txn *txn, const struct audit_event *event,
                                     struct un_detail *detail);
 
@@ -87,8 +88,9 @@ struct audit_head {
 	uint8_t hash[HASH_LEN];
 };
 
-/* Checks every entry after `from` (NULL: all) against the one before it. UN_OK: *ret_head is the newest
- * entry. UN_ERR_NOT_AUTHENTIC: *ret_bad is the number of the first entry that is wrong or missing. */
+/* Checks every entry after `from` (NULL: all) against the one before it. UN_OK: *ret_head is the
+ * newest entry. UN_ERR_NOT_AUTHENTIC: *ret_bad is the number of the first entry that is wrong or
+ * missing. */
 MUST_CHECK enum un_err audit_verify(struct store_view *view, const struct audit_head *from,
                                     struct audit_head *ret_head, uint64_t *ret_bad,
                                     struct un_detail *detail);

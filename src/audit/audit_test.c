@@ -113,8 +113,9 @@ TEST(audit, names_the_first_entry_that_was_touched)
 		const char *sql;
 		unsigned bad;
 	} cases[] = {
-		{"UPDATE trail SET entry = substr(entry, 1, 60) || x'7a' || substr(entry, 62) WHERE seq = 3",
-		 3},
+		{"UPDATE trail SET entry = substr(entry, 1, 60) || x'7a' || substr(entry, 62) "
+	         "WHERE seq = 3",
+	         3},
 		{"UPDATE trail SET hash = zeroblob(32) WHERE seq = 2", 2},
 		{"UPDATE trail SET hash = zeroblob(31) WHERE seq = 2", 2},
 		{"DELETE FROM trail WHERE seq = 1", 1},
@@ -123,8 +124,8 @@ TEST(audit, names_the_first_entry_that_was_touched)
 		{"UPDATE trail SET principal = 'uid:0' WHERE seq = 2", 2},
 		{"UPDATE trail SET entry = x'' WHERE seq = 1", 1},
 		{"UPDATE trail SET (entry, hash) = (SELECT entry, hash FROM trail WHERE seq = 4)"
-		 " WHERE seq = 2",
-		 2},
+	         " WHERE seq = 2",
+	         2},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -152,9 +153,10 @@ see(void *ctx, const struct audit_record *record)
 	struct seen *seen = ctx;
 	size_t used = strlen(seen->text);
 
-	(void)snprintf(seen->text + used, sizeof seen->text - used, "%llu:%s:%s:%s/%s/%s.%u:%s/%s/%u ",
-	               (unsigned long long)record->seq, audit_action_text(record->action),
-	               record->principal, record->secret.scope.project, record->secret.scope.domain,
+	(void)snprintf(seen->text + used, sizeof seen->text - used,
+	               "%llu:%s:%s:%s/%s/%s.%u:%s/%s/%u ", (unsigned long long)record->seq,
+	               audit_action_text(record->action), record->principal,
+	               record->secret.scope.project, record->secret.scope.domain,
 	               record->secret.name, record->version, record->execution, record->node,
 	               record->attempt);
 	return true;

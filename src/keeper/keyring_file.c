@@ -135,7 +135,7 @@ keyring_file_open(const uint8_t *bytes, size_t len, const struct key_provider_en
                   struct keyring_seal *ret_seal, struct keyring **ret_ring)
 {
 	struct keyring_seal seal = {0};
-	struct keyring_header header;
+	struct keyring_header header = {0};
 	enum un_err err;
 
 	err = keyring_header_unpack(bytes, len, env->detail, &header);
@@ -313,7 +313,7 @@ keyring_import(const struct keyring_import *to, const uint8_t *bytes, size_t len
                const struct secbuf *backup_passphrase, struct un_detail *detail)
 {
 	struct key_provider_env env = {to->dir_fd, backup_passphrase, detail};
-	struct keyring_header header;
+	struct keyring_header header = {0};
 	struct keyring_seal seal = {0};
 	struct keyring *ring = NULL;
 	enum un_err err;
@@ -323,7 +323,7 @@ keyring_import(const struct keyring_import *to, const uint8_t *bytes, size_t len
 	err = keyring_header_unpack(bytes, len, detail, &header);
 	if (err)
 		return err;
-	if (header.provider->id != KEY_PROVIDER_PASSPHRASE)
+	if (!header.provider || header.provider->id != KEY_PROVIDER_PASSPHRASE)
 		return un_fail(detail, UN_ERR_UNSUPPORTED, "this key ring is not an export");
 	err = keyring_file_open(bytes, len, &env, &seal, &ring);
 	if (err)

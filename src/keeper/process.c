@@ -39,7 +39,7 @@ enum un_err
 process_report_unpack(const uint8_t *bytes, size_t len, enum un_err *ret_result,
                       struct un_detail *ret_detail)
 {
-	struct un_detail detail;
+	struct un_detail detail = {.message = ""};
 	struct unpack in;
 	enum un_err result;
 

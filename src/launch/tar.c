@@ -57,7 +57,7 @@ tar_show(const char *name, char shown[TAR_SHOWN_MAX])
 {
 	size_t at = 0;
 
-	for (; name[at] && at < TAR_SHOWN_MAX - 1; at++)
+	for (; at < TAR_SHOWN_MAX - 1 && name[at]; at++)
 		shown[at] = name[at] >= ' ' && name[at] < 0x7f ? name[at] : '?';
 	shown[at] = '\0';
 	return shown;

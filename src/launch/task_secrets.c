@@ -76,7 +76,7 @@ task_secrets_open(struct task_secrets *secrets, const Union__V1__ClaimResponse *
 void
 task_secrets_close(struct task_secrets *secrets)
 {
-	for (size_t i = 0; i < secrets->count; i++)
+	for (size_t i = 0; secrets->values && i < secrets->count; i++)
 		secbuf_free(secrets->values[i]);
 	for (size_t i = 0; i < secrets->path_count; i++)
 		mem_free(secrets->paths[i]);

@@ -178,6 +178,7 @@ to_nv(const struct http_field *fields, size_t count, nghttp2_nv *nv)
 	}
 }
 
+/* check-source: allow parameters, as nghttp2 calls it */
 static ssize_t
 on_read(nghttp2_session *session, int32_t id, uint8_t *room, size_t size, uint32_t *flags,
         nghttp2_data_source *source, void *user_data)

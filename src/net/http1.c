@@ -316,7 +316,7 @@ chunk_len(struct http1_body *body, uint8_t c)
 static enum un_err
 expect(struct http1_body *body, uint8_t c, char wanted, int next)
 {
-	if (c != wanted)
+	if (c != (uint8_t)wanted)
 		return UN_ERR_PROTOCOL;
 	body->state = (unsigned)next;
 	return UN_OK;

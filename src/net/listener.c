@@ -102,7 +102,7 @@ net_listen(const struct net_listener_config *config, bool share, int *ret_fd,
 uint16_t
 net_local_port(int fd)
 {
-	union address address;
+	union address address = {0};
 	socklen_t len = sizeof address;
 
 	if (getsockname(fd, &address.any, &len))

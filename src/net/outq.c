@@ -36,7 +36,7 @@ outq_reserve(struct outq *q, size_t len, uint8_t **ret_room)
 		data = mem_alloc(cap);
 		if (!data)
 			return UN_ERR_NO_MEMORY;
-		if (held)
+		if (q->data && held)
 			memcpy(data, q->data + q->start, held);
 		mem_wipe_free(q->data, q->end);
 		q->data = data;

@@ -46,7 +46,7 @@ copy_end(const struct sockaddr_storage *end, __be16 *port, __be32 address[4])
 static enum un_err
 make_question(int fd, struct question *question)
 {
-	struct sockaddr_storage ours, theirs;
+	struct sockaddr_storage ours = {0}, theirs = {0};
 	socklen_t ours_len = sizeof ours, theirs_len = sizeof theirs;
 	struct inet_diag_sockid *id = &question->request.id;
 

@@ -163,7 +163,7 @@ take_enum(struct json_scan *in, const ProtobufCEnumDescriptor *type, int *at)
 	struct json_slice raw;
 	char name[KEY_MAX];
 	bool escaped;
-	int64_t number;
+	int64_t number = 0;
 	enum un_err err;
 
 	if (json_peek(in) != '"') {

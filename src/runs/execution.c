@@ -206,17 +206,18 @@ static enum un_err
 note_failure(struct execution *execution, int64_t now_us)
 {
 	const struct exec_node *failed = first_failed(execution);
-	size_t place;
+	size_t place, size;
 	char *text;
 	enum un_err err;
 
 	if (failed == NULL || execution->error.code != NULL)
 		return UN_OK;
 	place = (size_t)(failed - execution->nodes);
-	text = mem_alloc(strlen(failed->error.message) + GRAPH_PATH_MAX + 32);
+	size = strlen(failed->error.message) + GRAPH_PATH_MAX + 32;
+	text = mem_alloc(size);
 	if (text == NULL)
 		return UN_ERR_NO_MEMORY;
-	sprintf(text, "node '%s' failed: %s", execution->graph->nodes[place].id,
+	(void)snprintf(text, size, "node '%s' failed: %s", execution->graph->nodes[place].id,
 	        failed->error.message);
 	err = run_error_set(&execution->error, failed->error.code, text, failed->error.kind);
 	mem_free(text);

@@ -95,6 +95,7 @@ backup_prelude_unpack(const uint8_t prelude[BACKUP_PRELUDE_LEN], size_t *ret_hea
 	found = unpack_fixed(&in, sizeof magic);
 	version = unpack_u32(&in);
 	len = unpack_u32(&in);
+	/* check-source: allow memcmp, a public file header */
 	if (memcmp(found, magic, sizeof magic) != 0)
 		return UN_ERR_PROTOCOL;
 	if (version != BACKUP_VERSION)

@@ -101,6 +101,7 @@ entity_insert(struct store_txn *txn, const struct entity_row *row, int64_t *ret_
 		*ret_id = found.id;
 		if (found.spec.len == row->spec.len &&
 		    (row->spec.len == 0 ||
+		     /* check-source: allow memcmp, both come from the same caller */
 		     memcmp(found.spec.bytes, row->spec.bytes, row->spec.len) == 0))
 			return UN_ERR_EXISTS;
 		return un_fail(detail, UN_ERR_INVALID,
@@ -156,6 +157,7 @@ entity_set_state(struct store_txn *txn, const struct entity_key *key, int state,
 	return err;
 }
 
+/* check-source: allow parameters, a query, and where its rows go */
 enum un_err
 entity_list(struct store_view *view, const struct entity_key *like, int64_t before, unsigned limit,
             entity_each *each, void *ctx, struct un_detail *detail)
@@ -333,6 +335,7 @@ run_get_by_id(struct store_view *view, int64_t id, struct run_row *ret_row,
 	return run_found(sql, ret_row, detail);
 }
 
+/* check-source: allow parameters, a query, and where its rows go */
 enum un_err
 run_list(struct store_view *view, const char *project, const char *domain, int64_t before,
          unsigned limit, run_each *each, void *ctx, struct un_detail *detail)
@@ -472,6 +475,7 @@ run_node_put(struct store_txn *txn, const struct run_node_row *row, struct un_de
 	return sql_run(sql, detail);
 }
 
+/* check-source: allow parameters, a query, and where its rows go */
 enum un_err
 run_node_list(struct store_view *view, int64_t execution, int64_t change, uint32_t from,
               unsigned limit, run_node_each *each, void *ctx, struct un_detail *detail)
