@@ -274,6 +274,10 @@ find_command(struct cli *cli, int argc, char **argv, struct command_words *words
 			return unknown_command(cli, first, argv[i]);
 		first = first ? first : argv[i];
 	}
+	for (int i = 1; i < argc && !cli->command; i++) {
+		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
+			return UN_OK;
+	}
 	if (cli->command || !first)
 		return UN_OK;
 	return unknown_command(cli, first, NULL);
