@@ -2,9 +2,9 @@
  *
  * usage: create_bench ENDPOINT CLIENTS SECONDS
  *
- * Each client is a thread with its own connection and its own agreement with the plane's key: it seals
- * a fresh 64-byte value, sends it, waits for the durable answer, and goes on. Prints rate, median, p99
- * and worst latency. */
+ * Each client is a thread with its own connection and its own agreement with the plane's key: it
+ * seals a fresh 64-byte value, sends it, waits for the durable answer, and goes on. Prints rate,
+ * median, p99 and worst latency. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "client/channel.h"
@@ -74,7 +74,8 @@ create_one(struct bench_client *client)
 {
 	Cloudidl__Secret__SecretIdentifier id = CLOUDIDL__SECRET__SECRET_IDENTIFIER__INIT;
 	Union__V1__SealedValue sealed = UNION__V1__SEALED_VALUE__INIT;
-	Union__V1__CreateSealedSecretRequest request = UNION__V1__CREATE_SEALED_SECRET_REQUEST__INIT;
+	Union__V1__CreateSealedSecretRequest request =
+		UNION__V1__CREATE_SEALED_SECRET_REQUEST__INIT;
 	struct channel_call call = {.method = "/union.v1.SecretService/CreateSealedSecret",
 	                            .request = &request.base,
 	                            .reply = &union__v1__secret_written__descriptor};
@@ -86,7 +87,8 @@ create_one(struct bench_client *client)
 	struct buf out;
 	char name[64];
 
-	(void)snprintf(name, sizeof name, "bench_%d_%u_%lu", (int)getpid(), client->index, client->done);
+	(void)snprintf(name, sizeof name, "bench_%d_%u_%lu", (int)getpid(), client->index,
+	               client->done);
 	must(secret_id_init(&identity, "bench", "development", name, &detail), &detail, "name");
 	buf_init(&out, 4096, BUF_PLAIN);
 	must(secbuf_new(VALUE_LEN, &value), NULL, "value");
@@ -155,7 +157,8 @@ main(int argc, char **argv)
 	fetch_plane_key();
 	for (unsigned i = 0; i < count; i++) {
 		clients[i].index = i;
-		must(channel_new(endpoint, NULL, &clients[i].channel, &detail), &detail, "endpoint");
+		must(channel_new(endpoint, NULL, &clients[i].channel, &detail), &detail,
+		     "endpoint");
 		must(box_sender_new(plane_key, &clients[i].sender), NULL, "agreement");
 		must(channel_connect(clients[i].channel, clock_mono_ms() + 5000, &detail), &detail,
 		     "connect");
@@ -171,8 +174,8 @@ main(int argc, char **argv)
 	n = atomic_load(&sample_count);
 	n = n > SAMPLES_MAX ? SAMPLES_MAX : n;
 	qsort(samples, n, sizeof *samples, by_size);
-	printf("%u clients: %.0f creates/s, latency median %.2f ms, p99 %.2f ms, worst %.2f ms\n", count,
-	       (double)n * 1e6 / (double)us, samples[n / 2] / 1e3, samples[n * 99 / 100] / 1e3,
-	       samples[n - 1] / 1e3);
+	printf("%u clients: %.0f creates/s, latency median %.2f ms, p99 %.2f ms, worst %.2f ms\n",
+	       count, (double)n * 1e6 / (double)us, samples[n / 2] / 1e3,
+	       samples[n * 99 / 100] / 1e3, samples[n - 1] / 1e3);
 	return 0;
 }

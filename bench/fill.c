@@ -26,8 +26,11 @@ insert_batch(struct store_txn *txn, void *ctx, struct un_detail *detail)
 	for (unsigned long i = batch->first; i < batch->first + batch->count; i++) {
 		struct scope_novelty novelty;
 		struct secret_id id;
-		struct secret_write write = {.id = &id, .version = 1, .sealed_value = value,
-		                             .sealed_value_len = sizeof value, .stored_dek = dek,
+		struct secret_write write = {.id = &id,
+		                             .version = 1,
+		                             .sealed_value = value,
+		                             .sealed_value_len = sizeof value,
+		                             .stored_dek = dek,
 		                             .at_us = 1};
 		char name[64], project[32];
 		enum un_err err;
@@ -39,7 +42,8 @@ insert_batch(struct store_txn *txn, void *ctx, struct un_detail *detail)
 		dek[4] = 1;
 		(void)snprintf(name, sizeof name, "secret_%lu", i);
 		(void)snprintf(project, sizeof project, "project-%lu", i % 100);
-		err = secret_id_init(&id, project, i % 2 ? "production" : "development", name, detail);
+		err = secret_id_init(&id, project, i % 2 ? "production" : "development", name,
+		                     detail);
 		if (!err)
 			err = secret_insert(txn, &write, &novelty, detail);
 		if (err)

@@ -3,10 +3,10 @@
  * usage: spawn RUNS COMMAND [ARG...] [-- COMMAND [ARG...]]...
  *
  * Runs the commands A B A B ... RUNS times after one uncounted round, with stdin, stdout and stderr
- * on /dev/null. An argument "{}" becomes the number of the run, so that a command can create something
- * new each time; one "{file}=PATH" at the front gives that file as stdin. Prints one line a command:
- * median, p95 and least wall time in microseconds, and the median of the ratio to the first command,
- * pair by pair. */
+ * on /dev/null. An argument "{}" becomes the number of the run, so that a command can create
+ * something new each time; one "{file}=PATH" at the front gives that file as stdin. Prints one line
+ * a command: median, p95 and least wall time in microseconds, and the median of the ratio to the
+ * first command, pair by pair. */
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -111,8 +111,9 @@ print(struct command *command, size_t runs)
 {
 	qsort(command->us, runs, sizeof(double), by_size);
 	qsort(command->ratio, runs, sizeof(double), by_size);
-	printf("%.0f us median, %.0f us p95, %.0f us least, %.2f x the first:", command->us[runs / 2],
-	       command->us[runs * 95 / 100], command->us[0], command->ratio[runs / 2]);
+	printf("%.0f us median, %.0f us p95, %.0f us least, %.2f x the first:",
+	       command->us[runs / 2], command->us[runs * 95 / 100], command->us[0],
+	       command->ratio[runs / 2]);
 	for (char **a = command->argv; *a; a++)
 		printf(" %s", *a);
 	printf("\n");

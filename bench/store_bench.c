@@ -1,5 +1,5 @@
-/* store_bench.c - what the store costs: lookups in databases of growing size, durable creates by many
- * submitters, opening.
+/* store_bench.c - what the store costs: lookups in databases of growing size, durable creates by
+ * many submitters, opening.
  *
  * usage: store_bench DIR [COUNT ...]
  *
@@ -246,11 +246,13 @@ measure_creates(const char *dir, uint32_t present)
 	store_stats(store, &after);
 	store_close(store);
 	qsort(all, count, sizeof *all, by_size);
-	(void)printf("create %7u present, %d submitters: %8.0f rows/s, p50 %.2f ms, p99 %.2f ms, worst %.1f"
+	(void)printf("create %7u present, %d submitters: %8.0f rows/s, p50 %.2f ms, p99 %.2f ms, "
+	             "worst %.1f"
 	             " ms, %.1f rows a commit, %llu checkpoints\n",
 	             present, SUBMITTERS, (double)count / seconds, (double)all[count / 2] / 1e3,
 	             (double)all[count * 99 / 100] / 1e3, (double)all[count - 1] / 1e3,
-	             (double)(after.writes - before.writes) / (double)(after.commits - before.commits),
+	             (double)(after.writes - before.writes) /
+	                     (double)(after.commits - before.commits),
 	             (unsigned long long)after.checkpoints);
 	free(all);
 }

@@ -29,24 +29,28 @@ struct config_key {
 };
 
 #define TEXT_KEY(section, name, field)                                                             \
-	{section, name, CONFIG_TEXT, offsetof(struct config, field),                               \
-	 sizeof(((struct config *)NULL)->field)}
+	{                                                                                          \
+		section, name, CONFIG_TEXT, offsetof(struct config, field),                        \
+			sizeof(((struct config *)NULL)->field)                                     \
+	}
 #define NUMBER_KEY(section, name, field, most)                                                     \
-	{section, name, CONFIG_NUMBER, offsetof(struct config, field), most}
+	{                                                                                          \
+		section, name, CONFIG_NUMBER, offsetof(struct config, field), most                 \
+	}
 
 static const struct config_key keys[] = {
-        TEXT_KEY("", "data", data_dir),
-        NUMBER_KEY("", "workers", workers, 64),
-        NUMBER_KEY("", "idle_timeout", idle_timeout_s, 7 * 86400),
-        NUMBER_KEY("", "parallel_tasks", parallel_tasks, 1024),
-        TEXT_KEY("listen", "unix", listen_unix),
-        TEXT_KEY("listen", "tcp", listen_tcp),
-        TEXT_KEY("tls", "certificate", tls_certificate),
-        TEXT_KEY("tls", "key", tls_key),
-        TEXT_KEY("tls", "client_ca", tls_client_ca),
-        TEXT_KEY("keys", "provider", key_provider),
-        TEXT_KEY("keys", "passphrase_file", passphrase_file),
-        TEXT_KEY("log", "level", log_level),
+	TEXT_KEY("", "data", data_dir),
+	NUMBER_KEY("", "workers", workers, 64),
+	NUMBER_KEY("", "idle_timeout", idle_timeout_s, 7 * 86400),
+	NUMBER_KEY("", "parallel_tasks", parallel_tasks, 1024),
+	TEXT_KEY("listen", "unix", listen_unix),
+	TEXT_KEY("listen", "tcp", listen_tcp),
+	TEXT_KEY("tls", "certificate", tls_certificate),
+	TEXT_KEY("tls", "key", tls_key),
+	TEXT_KEY("tls", "client_ca", tls_client_ca),
+	TEXT_KEY("keys", "provider", key_provider),
+	TEXT_KEY("keys", "passphrase_file", passphrase_file),
+	TEXT_KEY("log", "level", log_level),
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
 
@@ -74,8 +78,8 @@ static enum un_err
 refuse(const struct reading *at, const yaml_event_t *event, const char *what, const char *subject)
 {
 	return un_fail(at->detail, UN_ERR_BAD_CONFIG, "%s:%zu: %s%s%s%s", at->path,
-	               event->start_mark.line + 1, what, subject ? " '" : "", subject ? subject : "",
-	               subject ? "'" : "");
+	               event->start_mark.line + 1, what, subject ? " '" : "",
+	               subject ? subject : "", subject ? "'" : "");
 }
 
 static const struct config_key *
@@ -188,8 +192,8 @@ read_events(struct reading *at, yaml_parser_t *parser)
 		enum un_err err;
 
 		if (!yaml_parser_parse(parser, &event))
-			return un_fail(at->detail, UN_ERR_BAD_CONFIG, "%s:%zu: not YAML: %s", at->path,
-			               parser->problem_mark.line + 1,
+			return un_fail(at->detail, UN_ERR_BAD_CONFIG, "%s:%zu: not YAML: %s",
+			               at->path, parser->problem_mark.line + 1,
 			               parser->problem ? parser->problem : "cannot be read");
 		err = on_event(at, &event);
 		more = event.type != YAML_STREAM_END_EVENT;

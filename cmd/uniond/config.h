@@ -24,10 +24,10 @@ struct config {
 	char key_provider[32]; /* "file" or "passphrase"; only read when the key ring is made */
 	char passphrase_file[PATH_MAX];
 	char log_level[16];
-	uint64_t workers;         /* threads that serve requests; 0: one a core, at most 8 */
-	uint64_t idle_timeout_s;  /* stop after this long without a client or a run; 0: never */
-	uint64_t parallel_tasks;  /* tasks at once; 0: one a core */
-	bool embedded;            /* started by `union` for one person */
+	uint64_t workers;        /* threads that serve requests; 0: one a core, at most 8 */
+	uint64_t idle_timeout_s; /* stop after this long without a client or a run; 0: never */
+	uint64_t parallel_tasks; /* tasks at once; 0: one a core */
+	bool embedded;           /* started by `union` for one person */
 };
 
 void config_init(struct config *config);

@@ -66,22 +66,22 @@ struct refused {
 TEST(config, refuses_what_it_does_not_know_with_the_line)
 {
 	static const struct refused table[] = {
-	        {"data: /x\ncolour: red\n", ":2: unknown key 'colour'"},
-	        {"data: /x\nlisten:\n  udp: 1\n", ":3: unknown key 'udp'"},
-	        {"data: /x\ndata: /y\n", ":2: given twice: 'data'"},
-	        {"data: /x\nworkers: many\n", ":2: not a number in range"},
-	        {"data: /x\nworkers: 65\n", ":2: not a number in range"},
-	        {"data: /x\nlisten: yes\n", ":2: this needs a mapping"},
-	        {"data: {a: b}\n", ":1: this takes a plain value"},
-	        {"- data\n", ":1: lists and aliases"},
-	        {"data: 'x\n", "not YAML"},
-	        {"data: relative\n", "absolute path"},
-	        {"data: /x\nlisten: {tcp: '0.0.0.0:80'}\n", "not a loopback address"},
-	        {"data: /x\nlisten: {tcp: 'localhost'}\n", "not a loopback address"},
-	        {"data: /x\ntls: {key: /k}\n", "go together"},
-	        {"data: /x\ntls: {key: /k, certificate: /c}\n", "needs 'listen.tcp'"},
-	        {"data: /x\nkeys: {provider: magic}\n", "'file' or 'passphrase'"},
-	        {"data: /x\nlog: {level: loud}\n", "'log.level'"},
+		{"data: /x\ncolour: red\n", ":2: unknown key 'colour'"},
+		{"data: /x\nlisten:\n  udp: 1\n", ":3: unknown key 'udp'"},
+		{"data: /x\ndata: /y\n", ":2: given twice: 'data'"},
+		{"data: /x\nworkers: many\n", ":2: not a number in range"},
+		{"data: /x\nworkers: 65\n", ":2: not a number in range"},
+		{"data: /x\nlisten: yes\n", ":2: this needs a mapping"},
+		{"data: {a: b}\n", ":1: this takes a plain value"},
+		{"- data\n", ":1: lists and aliases"},
+		{"data: 'x\n", "not YAML"},
+		{"data: relative\n", "absolute path"},
+		{"data: /x\nlisten: {tcp: '0.0.0.0:80'}\n", "not a loopback address"},
+		{"data: /x\nlisten: {tcp: 'localhost'}\n", "not a loopback address"},
+		{"data: /x\ntls: {key: /k}\n", "go together"},
+		{"data: /x\ntls: {key: /k, certificate: /c}\n", "needs 'listen.tcp'"},
+		{"data: /x\nkeys: {provider: magic}\n", "'file' or 'passphrase'"},
+		{"data: /x\nlog: {level: loud}\n", "'log.level'"},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -16,21 +16,21 @@
 #include <sys/stat.h>
 
 static const char usage_text[] =
-        "usage: uniond [--config FILE] [--data DIR] [--embedded] [--ready-fd N] [-t | -T]\n"
-        "       uniond restore [--data DIR | --config FILE] BACKUP\n"
-        "\n"
-        "The control plane of the secrets system. `union` starts it by itself when it needs one.\n"
-        "\n"
-        "  --config FILE   read the configuration (YAML, strict)\n"
-        "  --data DIR      where database, keys, bundles and logs are; overrides the file\n"
-        "  --embedded      for one person: Unix socket only, stops when idle\n"
-        "  --ready-fd N    write \"ready\" (or why not) to descriptor N, then close it\n"
-        "  -t              check the configuration and stop\n"
-        "  -T              print the effective configuration and stop\n"
-        "  --version       print the version and stop\n"
-        "  --help          this text\n"
-        "\n"
-        "Example: uniond --config /etc/union/config.yaml\n";
+	"usage: uniond [--config FILE] [--data DIR] [--embedded] [--ready-fd N] [-t | -T]\n"
+	"       uniond restore [--data DIR | --config FILE] BACKUP\n"
+	"\n"
+	"The control plane of the secrets system. `union` starts it by itself when it needs one.\n"
+	"\n"
+	"  --config FILE   read the configuration (YAML, strict)\n"
+	"  --data DIR      where database, keys, bundles and logs are; overrides the file\n"
+	"  --embedded      for one person: Unix socket only, stops when idle\n"
+	"  --ready-fd N    write \"ready\" (or why not) to descriptor N, then close it\n"
+	"  -t              check the configuration and stop\n"
+	"  -T              print the effective configuration and stop\n"
+	"  --version       print the version and stop\n"
+	"  --help          this text\n"
+	"\n"
+	"Example: uniond --config /etc/union/config.yaml\n";
 
 struct arguments {
 	struct config config;
@@ -72,13 +72,13 @@ static enum un_err
 parse_arguments(int argc, char **argv, struct arguments *args, struct un_detail *detail)
 {
 	static const struct option options[] = {
-	        {"config", required_argument, NULL, 'c'},
-	        {"data", required_argument, NULL, 'd'},
-	        {"embedded", no_argument, NULL, OPTION_EMBEDDED},
-	        {"ready-fd", required_argument, NULL, OPTION_READY_FD},
-	        {"version", no_argument, NULL, OPTION_VERSION},
-	        {"help", no_argument, NULL, 'h'},
-	        {0},
+		{"config", required_argument, NULL, 'c'},
+		{"data", required_argument, NULL, 'd'},
+		{"embedded", no_argument, NULL, OPTION_EMBEDDED},
+		{"ready-fd", required_argument, NULL, OPTION_READY_FD},
+		{"version", no_argument, NULL, OPTION_VERSION},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	enum un_err err = UN_OK;
 	int option;
@@ -159,8 +159,8 @@ print_config(const struct config *config)
 	return err ? program_fail("uniond", err, NULL) : 0;
 }
 
-/* Before anything secret can be in memory: no core dumps, no reading by the same user, no files that
- * others can read. */
+/* Before anything secret can be in memory: no core dumps, no reading by the same user, no files
+ * that others can read. */
 static void
 harden(void)
 {

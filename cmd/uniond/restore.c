@@ -1,6 +1,6 @@
-/* uniond restore: puts the database of a backup into the place of the present one. The control plane
- * must not be running. What happened is told on stdout and becomes the first entry of the audit
- * record of the restored plane. */
+/* uniond restore: puts the database of a backup into the place of the present one. The control
+ * plane must not be running. What happened is told on stdout and becomes the first entry of the
+ * audit record of the restored plane. */
 #include "config.h"
 #include "program.h"
 
@@ -25,14 +25,16 @@
 #include <unistd.h>
 
 static const char usage_text[] =
-        "usage: uniond restore [--data DIR | --config FILE] [--passphrase-fd N] [--replace-keys] BACKUP\n"
-        "\n"
-        "Replaces the database by the one in BACKUP. The one that is there is kept aside.\n"
-        "\n"
-        "  --data DIR          the data directory\n"
-        "  --config FILE       or the configuration that names it\n"
-        "  --passphrase-fd N   read the backup's passphrase from descriptor N, to take its keys too\n"
-        "  --replace-keys      with it: even if the data directory has keys\n";
+	"usage: uniond restore [--data DIR | --config FILE] [--passphrase-fd N] [--replace-keys] "
+        "BACKUP\n"
+	"\n"
+	"Replaces the database by the one in BACKUP. The one that is there is kept aside.\n"
+	"\n"
+	"  --data DIR          the data directory\n"
+	"  --config FILE       or the configuration that names it\n"
+	"  --passphrase-fd N   read the backup's passphrase from descriptor N, to take its keys "
+        "too\n"
+	"  --replace-keys      with it: even if the data directory has keys\n";
 
 struct restore {
 	struct config config;
@@ -46,12 +48,12 @@ static enum un_err
 parse(int argc, char **argv, struct restore *restore)
 {
 	static const struct option options[] = {
-	        {"data", required_argument, NULL, 'd'},
-	        {"config", required_argument, NULL, 'c'},
-	        {"passphrase-fd", required_argument, NULL, 'p'},
-	        {"replace-keys", no_argument, NULL, 'r'},
-	        {"help", no_argument, NULL, 'h'},
-	        {0},
+		{"data", required_argument, NULL, 'd'},
+		{"config", required_argument, NULL, 'c'},
+		{"passphrase-fd", required_argument, NULL, 'p'},
+		{"replace-keys", no_argument, NULL, 'r'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	uint64_t number;
 	int option;
@@ -146,7 +148,7 @@ record(struct restore *restore)
 	const struct store_options options = {.dir = restore->config.data_dir};
 	char principal[PRINCIPAL_TEXT_MAX];
 	struct audit_event event = {
-	        .action = AUDIT_RESTORE, .verdict = AUDIT_ALLOWED, .principal = principal};
+		.action = AUDIT_RESTORE, .verdict = AUDIT_ALLOWED, .principal = principal};
 	struct store *store = NULL;
 	struct principal who;
 	enum un_err err;
@@ -173,8 +175,8 @@ run(struct restore *restore)
 	if (err)
 		goto out;
 	if (restore->passphrase_fd >= 0) {
-		err = store_check_backup(restore->backup, restore->config.data_dir, &header, &keyring,
-		                         &restore->detail);
+		err = store_check_backup(restore->backup, restore->config.data_dir, &header,
+		                         &keyring, &restore->detail);
 		if (!err)
 			err = import_keys(restore, &keyring);
 		if (err)
@@ -189,7 +191,8 @@ run(struct restore *restore)
 	clock_format(header.created_at_us, when);
 	printf("Restored the backup of %s.\n", when);
 	if (aside[0])
-		printf("The database that was there is kept as %s/%s.\n", restore->config.data_dir, aside);
+		printf("The database that was there is kept as %s/%s.\n", restore->config.data_dir,
+		       aside);
 out:
 	buf_fini(&keyring);
 	return err;

@@ -41,14 +41,16 @@ find_places(struct places *places, struct un_detail *detail)
 	char *slash;
 
 	if (len <= 0)
-		return un_fail(detail, UN_ERR_IO, "cannot tell where this program is: /proc is not mounted");
+		return un_fail(detail, UN_ERR_IO,
+		               "cannot tell where this program is: /proc is not mounted");
 	places->uniond[len] = '\0';
 	memcpy(dir, places->uniond, (size_t)len + 1);
 	slash = strrchr(dir, '/');
 	if (slash)
 		*slash = '\0';
 	if (!first_there(places->launcher, dir, launchers))
-		return un_fail(detail, UN_ERR_NOT_FOUND, "union-exec is not beside %s", places->uniond);
+		return un_fail(detail, UN_ERR_NOT_FOUND, "union-exec is not beside %s",
+		               places->uniond);
 	if (!first_there(places->sdk, dir, sdks))
 		log_warn("uniond", "the Python package is not beside %s", places->uniond);
 	return UN_OK;
@@ -74,21 +76,21 @@ static struct plane_options
 options_of(const struct config *config, const struct places *places)
 {
 	return (struct plane_options){
-	        .data_dir = config->data_dir,
-	        .listen_unix = config->listen_unix,
-	        .listen_tcp = config->listen_tcp,
-	        .tls_certificate = config->tls_certificate,
-	        .tls_key = config->tls_key,
-	        .tls_client_ca = config->tls_client_ca,
-	        .key_provider = config->key_provider,
-	        .passphrase_file = config->passphrase_file,
-	        .uniond_path = places->uniond,
-	        .launcher_path = places->launcher,
-	        .sdk_dir = places->sdk,
-	        .workers = (unsigned)config->workers,
-	        .parallel_tasks = (unsigned)config->parallel_tasks,
-	        .idle_timeout_s = (unsigned)config->idle_timeout_s,
-	        .embedded = config->embedded,
+		.data_dir = config->data_dir,
+		.listen_unix = config->listen_unix,
+		.listen_tcp = config->listen_tcp,
+		.tls_certificate = config->tls_certificate,
+		.tls_key = config->tls_key,
+		.tls_client_ca = config->tls_client_ca,
+		.key_provider = config->key_provider,
+		.passphrase_file = config->passphrase_file,
+		.uniond_path = places->uniond,
+		.launcher_path = places->launcher,
+		.sdk_dir = places->sdk,
+		.workers = (unsigned)config->workers,
+		.parallel_tasks = (unsigned)config->parallel_tasks,
+		.idle_timeout_s = (unsigned)config->idle_timeout_s,
+		.embedded = config->embedded,
 	};
 }
 

@@ -4,8 +4,6 @@
 #include "base/io.h"
 #include "base/log.h"
 
-
-
 void
 keeper_link_init(struct keeper_link *link)
 {
@@ -68,7 +66,8 @@ on_deadline(struct loop_timer *timer)
 static void
 on_batch_end(struct loop_hook *hook)
 {
-	struct keeper_link *link = (struct keeper_link *)((char *)hook - offsetof(struct keeper_link, hook));
+	struct keeper_link *link =
+		(struct keeper_link *)((char *)hook - offsetof(struct keeper_link, hook));
 
 	if (link->watch.active && keeper_client_fd(link->client) != link->watch.fd)
 		loop_watch_remove(link->loop, &link->watch);

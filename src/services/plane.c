@@ -40,8 +40,8 @@ prepare_data_dir(const char *path, struct un_detail *detail)
 		return un_fail(detail, UN_ERR_BAD_CONFIG, "'%s' is not a directory", path);
 	if (st.st_uid != geteuid() || (st.st_mode & 077)) {
 		un_hint(detail, "chmod 700 '%s', owned by the user that runs uniond", path);
-		return un_fail(detail, UN_ERR_DENIED,
-		               "the data directory '%s' is open to others", path);
+		return un_fail(detail, UN_ERR_DENIED, "the data directory '%s' is open to others",
+		               path);
 	}
 	return UN_OK;
 }
@@ -89,15 +89,15 @@ start_keeper(struct plane *plane, struct un_detail *detail)
 {
 	char keys_dir[PLANE_PATH_MAX];
 	struct keeper_options options = {
-	        .exe = plane->options.uniond_path,
-	        .keys_dir = keys_dir,
-	        .provider = plane->options.key_provider,
-	        .may_create = !plane->has_key,
-	        .passphrase_path =
-	                plane->options.passphrase_file[0] ? plane->options.passphrase_file : NULL,
-	        .sockets = plane->worker_count + 1,
-	        .give = give_socket,
-	        .context = plane,
+		.exe = plane->options.uniond_path,
+		.keys_dir = keys_dir,
+		.provider = plane->options.key_provider,
+		.may_create = !plane->has_key,
+		.passphrase_path =
+			plane->options.passphrase_file[0] ? plane->options.passphrase_file : NULL,
+		.sockets = plane->worker_count + 1,
+		.give = give_socket,
+		.context = plane,
 	};
 	enum un_err err;
 
@@ -106,10 +106,10 @@ start_keeper(struct plane *plane, struct un_detail *detail)
 	if (err)
 		return err;
 	plane->supervisor_watch = (struct loop_watch){
-	        .fd = keeper_supervisor_fd(plane->supervisor),
-	        .events = EPOLLIN,
-	        .fn = on_supervisor,
-	        .ctx = plane,
+		.fd = keeper_supervisor_fd(plane->supervisor),
+		.events = EPOLLIN,
+		.fn = on_supervisor,
+		.ctx = plane,
 	};
 	err = loop_watch_add(plane->loop, &plane->supervisor_watch);
 	if (err)
@@ -164,8 +164,9 @@ agree_on_key(struct plane *plane, const struct keeper_info *info, struct un_deta
 	}
 	if (bytes_equal(plane->key, info->plane_public, sizeof plane->key))
 		return UN_OK;
-	un_hint(detail, "put the keys folder that belongs to this database back, or restore a backup "
-	                "made with --with-keys");
+	un_hint(detail,
+	        "put the keys folder that belongs to this database back, or restore a backup "
+	        "made with --with-keys");
 	return un_fail(detail, UN_ERR_PLANE_KEY_CHANGED,
 	               "the key ring in '%s/keys' is not the one this database was written with",
 	               plane->options.data_dir);
@@ -198,7 +199,8 @@ check_key(struct plane *plane, struct un_detail *detail)
 	struct keeper_client *keeper = plane->links[plane->worker_count].client;
 	enum un_err err;
 
-	err = keeper_ask_info(keeper, (struct keeper_call){.done = on_first_info, .context = &wait});
+	err = keeper_ask_info(keeper,
+	                      (struct keeper_call){.done = on_first_info, .context = &wait});
 	if (err)
 		return err;
 	err = keeper_client_drain(keeper, clock_mono_ms() + KEEPER_TIMEOUT_MS);
@@ -280,7 +282,7 @@ watch_signals(struct plane *plane)
 	if (fd < 0)
 		return un_err_from_errno(errno);
 	plane->signal_watch =
-	        (struct loop_watch){.fd = fd, .events = EPOLLIN, .fn = on_signal, .ctx = plane};
+		(struct loop_watch){.fd = fd, .events = EPOLLIN, .fn = on_signal, .ctx = plane};
 	return loop_watch_add(plane->loop, &plane->signal_watch);
 }
 
@@ -309,14 +311,15 @@ on_idle_check(struct loop_timer *timer)
 static void
 end_reads(struct loop_hook *hook)
 {
-	struct worker_slot *slot = (struct worker_slot *)((char *)hook - offsetof(struct worker_slot, hook));
+	struct worker_slot *slot =
+		(struct worker_slot *)((char *)hook - offsetof(struct worker_slot, hook));
 
 	if (!store_is_reading(slot->worker.reader))
 		return;
 	store_read_end(slot->worker.reader);
 	slot->read_since = true;
-	if (!slot->quiet.place && loop_timer_set(slot->worker.loop, &slot->quiet,
-	                                         clock_mono_ms() + QUIET_MS))
+	if (!slot->quiet.place &&
+	    loop_timer_set(slot->worker.loop, &slot->quiet, clock_mono_ms() + QUIET_MS))
 		log_error("uniond", "out of memory for a timer");
 }
 
@@ -448,7 +451,8 @@ plane_run(struct plane *plane, void (*ready)(void *ctx), void *ctx, struct un_de
 	plane->busy_ms = clock_mono_ms();
 	plane->idle_timer = (struct loop_timer){.fn = on_idle_check, .ctx = plane};
 	if (plane->options.idle_timeout_s) {
-		err = loop_timer_set(plane->loop, &plane->idle_timer, plane->busy_ms + IDLE_CHECK_MS);
+		err = loop_timer_set(plane->loop, &plane->idle_timer,
+		                     plane->busy_ms + IDLE_CHECK_MS);
 		if (err)
 			return err;
 	}

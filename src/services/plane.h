@@ -1,9 +1,9 @@
 /* plane.h - the control plane: store, keeper, runs and server wired into one.
  *
  * Threads: the owner's thread runs the control loop (signals, idle timer, keeper supervision, the
- * scheduler of runs); each worker thread serves connections with a loop, a read-only store connection
- * and a keeper client of its own; the store has its writer thread. Nothing is shared between workers
- * but the store and what is documented as thread safe. */
+ * scheduler of runs); each worker thread serves connections with a loop, a read-only store
+ * connection and a keeper client of its own; the store has its writer thread. Nothing is shared
+ * between workers but the store and what is documented as thread safe. */
 #ifndef SERVICES_PLANE_H
 #define SERVICES_PLANE_H
 
@@ -21,18 +21,18 @@ struct metrics;
 
 /* All texts are lent until plane_free. */
 struct plane_options {
-	const char *data_dir;      /* made with mode 0700 when missing */
-	const char *listen_unix;   /* path of the socket */
-	const char *listen_tcp;    /* "ADDRESS:PORT" or "" */
+	const char *data_dir;    /* made with mode 0700 when missing */
+	const char *listen_unix; /* path of the socket */
+	const char *listen_tcp;  /* "ADDRESS:PORT" or "" */
 	const char *tls_certificate, *tls_key, *tls_client_ca; /* "" without */
-	const char *key_provider;  /* when the key ring is made: "file" or "passphrase" */
+	const char *key_provider;    /* when the key ring is made: "file" or "passphrase" */
 	const char *passphrase_file; /* "" : wait for an unlock */
-	const char *uniond_path;   /* this program, to run the keeper */
-	const char *launcher_path; /* union-exec */
-	const char *sdk_dir;       /* the folder that holds the Python package; "" without */
-	unsigned workers;          /* 0: one a processor, at most 8 */
-	unsigned parallel_tasks;   /* 0: one a processor */
-	unsigned idle_timeout_s;   /* 0: never stop by itself */
+	const char *uniond_path;     /* this program, to run the keeper */
+	const char *launcher_path;   /* union-exec */
+	const char *sdk_dir;         /* the folder that holds the Python package; "" without */
+	unsigned workers;            /* 0: one a processor, at most 8 */
+	unsigned parallel_tasks;     /* 0: one a processor */
+	unsigned idle_timeout_s;     /* 0: never stop by itself */
 	bool embedded;
 };
 
@@ -49,8 +49,8 @@ struct plane_worker {
  * Errors are those a person can act on: busy, damaged, wrong passphrase, address in use. */
 MUST_CHECK enum un_err plane_new(const struct plane_options *options, struct plane **ret_plane,
                                  struct un_detail *detail);
-/* Serves until plane_stop, a Shutdown call, SIGTERM, SIGINT or idleness; `ready` is called once when
- * requests are answered. Then drains. */
+/* Serves until plane_stop, a Shutdown call, SIGTERM, SIGINT or idleness; `ready` is called once
+ * when requests are answered. Then drains. */
 MUST_CHECK enum un_err plane_run(struct plane *plane, void (*ready)(void *ctx), void *ctx,
                                  struct un_detail *detail);
 void plane_stop(struct plane *plane); /* any thread; plane_run returns soon */

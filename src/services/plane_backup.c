@@ -20,14 +20,14 @@ struct plane_backup {
 	struct plane *plane;
 	struct rpc_call *call;
 	pthread_t thread;
-	struct loop_task ready;   /* the snapshot is there, or failed */
+	struct loop_task ready; /* the snapshot is there, or failed */
 	char principal[PRINCIPAL_TEXT_MAX];
 	char request_id[AUDIT_REQUEST_MAX + 1];
 	struct backup *snapshot;
-	struct buf keyring;       /* sealed; empty without */
+	struct buf keyring; /* sealed; empty without */
 	enum un_err err;
 	struct un_detail detail;
-	size_t held;              /* bytes of `frame` that the stream did not take yet */
+	size_t held; /* bytes of `frame` that the stream did not take yet */
 	uint8_t frame[BACKUP_FRAME_MAX];
 };
 
@@ -110,11 +110,11 @@ take_snapshot(void *ctx)
 	struct backup_header header = {0};
 	const struct hash_part part = {job->plane->key, sizeof job->plane->key};
 	struct audit_event event = {
-	        .action = AUDIT_BACKUP,
-	        .verdict = AUDIT_ALLOWED,
-	        .principal = job->principal,
-	        .request_id = job->request_id,
-	        .reason = job->keyring.len ? "with-keys" : NULL,
+		.action = AUDIT_BACKUP,
+		.verdict = AUDIT_ALLOWED,
+		.principal = job->principal,
+		.request_id = job->request_id,
+		.reason = job->keyring.len ? "with-keys" : NULL,
 	};
 
 	hash_parts(&part, 1, header.fingerprint);
@@ -122,7 +122,8 @@ take_snapshot(void *ctx)
 	header.keyring_len = job->keyring.len;
 	job->err = store_write_wait(job->plane->store, apply_record, &event, &job->detail);
 	if (!job->err)
-		job->err = store_backup_begin(job->plane->store, &header, &job->snapshot, &job->detail);
+		job->err = store_backup_begin(job->plane->store, &header, &job->snapshot,
+		                              &job->detail);
 	rpc_call_post(job->call, &job->ready);
 	return NULL;
 }
@@ -187,9 +188,9 @@ plane_service_backup(struct rpc_call *call, void *ctx, const ProtobufCMessage *m
 		begin(job);
 		return;
 	}
-	err = keeper_export(worker->keeper, request->sealed_passphrase.data,
-	                    request->sealed_passphrase.len,
-	                    (struct keeper_call){.done = on_exported, .context = job, .timeout_ms = 30000});
+	err = keeper_export(
+		worker->keeper, request->sealed_passphrase.data, request->sealed_passphrase.len,
+		(struct keeper_call){.done = on_exported, .context = job, .timeout_ms = 30000});
 	if (err) {
 		rpc_fail(call, err, NULL);
 		finish(job);

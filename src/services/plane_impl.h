@@ -18,7 +18,7 @@
 
 struct worker_slot {
 	struct plane_worker worker;
-	struct loop_hook hook; /* ends the batch's read transaction */
+	struct loop_hook hook;   /* ends the batch's read transaction */
 	struct loop_timer quiet; /* gives memory back when nothing is asked for a while */
 	bool read_since;         /* the timer was last set */
 };
@@ -44,7 +44,7 @@ struct plane {
 	struct store_reader *reader; /* of the control loop */
 	struct keeper_supervisor *supervisor;
 	struct keeper_link links[KEEPER_SOCKETS_MAX]; /* [worker_count] is the control loop's */
-	uint8_t key[BOX_PUBLIC_LEN]; /* the plane's public key, when has_key */
+	uint8_t key[BOX_PUBLIC_LEN];                  /* the plane's public key, when has_key */
 	bool has_key;
 
 	struct plane_services *services;
@@ -57,14 +57,13 @@ MUST_CHECK enum un_err plane_open_services(struct plane *plane, struct un_detail
 void plane_close_services(struct plane *plane);
 /* Listens; the workers call the two functions. */
 MUST_CHECK enum un_err plane_open_server(
-        struct plane *plane,
-        enum un_err (*worker_init)(void *ctx, struct loop *loop, unsigned index, void **ret_worker),
-        void (*worker_fini)(void *ctx, void *worker), struct un_detail *detail);
-/* On the control loop: the keeper has just been unlocked; its key is checked, or remembered when it is
- * the first. A ring of another plane stops this one. */
+	struct plane *plane,
+	enum un_err (*worker_init)(void *ctx, struct loop *loop, unsigned index, void **ret_worker),
+	void (*worker_fini)(void *ctx, void *worker), struct un_detail *detail);
+/* On the control loop: the keeper has just been unlocked; its key is checked, or remembered when it
+ * is the first. A ring of another plane stops this one. */
 void plane_remember_key(struct plane *plane);
 /* Executions that have not ended. */
 unsigned plane_active_runs(const struct plane *plane);
-
 
 #endif

@@ -24,7 +24,8 @@ split_address(const char *text, char host[HOST_MAX], uint16_t *ret_port, struct 
 		from++;
 		len -= 2;
 	}
-	if (!colon || len == 0 || len >= HOST_MAX || text_parse_u64(colon + 1, &port) || port > 65535)
+	if (!colon || len == 0 || len >= HOST_MAX || text_parse_u64(colon + 1, &port) ||
+	    port > 65535)
 		return un_fail(detail, UN_ERR_BAD_CONFIG, "'%s' is not ADDRESS:PORT", text);
 	memcpy(host, from, len);
 	host[len] = '\0';
@@ -32,9 +33,9 @@ split_address(const char *text, char host[HOST_MAX], uint16_t *ret_port, struct 
 	return UN_OK;
 }
 
-/* This version knows one principal, the local user: whoever runs uniond, and root. Over a Unix socket
- * the listener has checked it; a loopback port is open to every user of the machine, so there the
- * owner of the other socket was looked up when the connection was accepted. */
+/* This version knows one principal, the local user: whoever runs uniond, and root. Over a Unix
+ * socket the listener has checked it; a loopback port is open to every user of the machine, so
+ * there the owner of the other socket was looked up when the connection was accepted. */
 static enum un_err
 only_the_local_user(struct rpc_call *call, void *ctx, struct un_detail *detail)
 {
@@ -67,23 +68,23 @@ plane_open_server(struct plane *plane,
 {
 	const struct plane_options *options = &plane->options;
 	const struct tls_config tls = {
-	        .certificate_path = options->tls_certificate,
-	        .key_path = options->tls_key,
-	        .client_ca_path = options->tls_client_ca[0] ? options->tls_client_ca : NULL,
+		.certificate_path = options->tls_certificate,
+		.key_path = options->tls_key,
+		.client_ca_path = options->tls_client_ca[0] ? options->tls_client_ca : NULL,
 	};
 	bool with_tls = options->tls_certificate[0] != '\0';
 	struct net_listener_config listeners[2] = {{.unix_path = options->listen_unix}};
 	struct server_options server = {
-	        .listeners = listeners,
-	        .listener_count = 1,
-	        .tls = with_tls ? &tls : NULL,
-	        .workers = plane->worker_count,
-	        .authenticate = only_the_local_user,
-	        .worker_init = worker_init,
-	        .worker_fini = worker_fini,
-	        .worker_ctx = plane,
-	        .ready = ready,
-	        .ready_ctx = plane,
+		.listeners = listeners,
+		.listener_count = 1,
+		.tls = with_tls ? &tls : NULL,
+		.workers = plane->worker_count,
+		.authenticate = only_the_local_user,
+		.worker_init = worker_init,
+		.worker_fini = worker_fini,
+		.worker_ctx = plane,
+		.ready = ready,
+		.ready_ctx = plane,
 	};
 	char host[HOST_MAX];
 	enum un_err err;

@@ -59,8 +59,8 @@ count_records(struct plane_worker *worker, Union__V1__GetInfoResponse *reply, ui
 	err = secret_count(store_reader_view(worker->reader), &reply->secrets, detail);
 	if (err)
 		return err;
-	return dek_count_stale(store_reader_view(worker->reader), generation,
-	                           &reply->stale_deks, detail);
+	return dek_count_stale(store_reader_view(worker->reader), generation, &reply->stale_deks,
+	                       detail);
 }
 
 static void
@@ -119,7 +119,8 @@ get_info(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
 	(void)request;
 	if (!caller_may(call, AUTHZ_PLANE_READ, NULL))
 		return;
-	err = keeper_ask_info(worker->keeper, (struct keeper_call){.done = on_info, .context = call});
+	err = keeper_ask_info(worker->keeper,
+	                      (struct keeper_call){.done = on_info, .context = call});
 	if (err)
 		rpc_fail(call, err, NULL);
 }
@@ -162,7 +163,7 @@ on_rotated(void *context, const struct keeper_answer *answer)
 	err = store_read_begin(worker->reader, &detail);
 	if (!err)
 		err = dek_count_stale(store_reader_view(worker->reader), answer->generation,
-		                          &reply.to_rewrap, &detail);
+		                      &reply.to_rewrap, &detail);
 	if (err)
 		rpc_fail(call, err, &detail);
 	else
@@ -179,7 +180,8 @@ rotate_keys(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
 	(void)request;
 	if (!caller_may(call, AUTHZ_KEYS_ROTATE, NULL))
 		return;
-	err = keeper_rotate(worker->keeper, (struct keeper_call){.done = on_rotated, .context = call});
+	err = keeper_rotate(worker->keeper,
+	                    (struct keeper_call){.done = on_rotated, .context = call});
 	if (err)
 		rpc_fail(call, err, NULL);
 }
@@ -201,7 +203,7 @@ on_rotation_info(void *context, const struct keeper_answer *answer)
 	err = store_read_begin(worker->reader, &detail);
 	if (!err)
 		err = dek_count_stale(store_reader_view(worker->reader), reply.generation,
-		                          &reply.remaining, &detail);
+		                      &reply.remaining, &detail);
 	if (err)
 		rpc_fail(call, err, &detail);
 	else
@@ -262,28 +264,28 @@ unlock(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 }
 
 static const struct rpc_method methods[] = {
-        {.name = "GetInfo",
+	{.name = "GetInfo",
          .input = &union__v1__get_info_request__descriptor,
          .output = &union__v1__get_info_response__descriptor,
          .handler = get_info},
-        {.name = "Shutdown",
+	{.name = "Shutdown",
          .input = &union__v1__shutdown_request__descriptor,
          .output = &union__v1__shutdown_response__descriptor,
          .handler = shut_down},
-        {.name = "RotateKeys",
+	{.name = "RotateKeys",
          .input = &union__v1__rotate_keys_request__descriptor,
          .output = &union__v1__rotate_keys_response__descriptor,
          .handler = rotate_keys},
-        {.name = "GetRotation",
+	{.name = "GetRotation",
          .input = &union__v1__get_rotation_request__descriptor,
          .output = &union__v1__get_rotation_response__descriptor,
          .handler = get_rotation},
-        {.name = "Unlock",
+	{.name = "Unlock",
          .input = &union__v1__unlock_request__descriptor,
          .output = &union__v1__unlock_response__descriptor,
          .handler = unlock,
          .flags = RPC_SENSITIVE},
-        {.name = "Backup",
+	{.name = "Backup",
          .input = &union__v1__backup_request__descriptor,
          .output = &union__v1__backup_chunk__descriptor,
          .server_streaming = true,
@@ -293,7 +295,7 @@ static const struct rpc_method methods[] = {
 static const char *const names[] = {"union.v1.PlaneService", NULL};
 
 const struct rpc_service plane_service = {
-        .names = names,
-        .methods = methods,
-        .method_count = sizeof methods / sizeof methods[0],
+	.names = names,
+	.methods = methods,
+	.method_count = sizeof methods / sizeof methods[0],
 };

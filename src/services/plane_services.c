@@ -69,12 +69,12 @@ static enum un_err
 open_rewrap(struct plane *plane, struct plane_services *services)
 {
 	const struct rewrap_options options = {
-	        .loop = plane->loop,
-	        .store = plane->store,
-	        .reader = plane->reader,
-	        .keeper = plane->links[plane->worker_count].client,
-	        .done = on_rewrapped,
-	        .ctx = services,
+		.loop = plane->loop,
+		.store = plane->store,
+		.reader = plane->reader,
+		.keeper = plane->links[plane->worker_count].client,
+		.done = on_rewrapped,
+		.ctx = services,
 	};
 	enum un_err err = rewrap_new(&options, &services->rewrap);
 
