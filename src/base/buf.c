@@ -49,7 +49,9 @@ grow_to(struct buf *buf, size_t needed)
 	uint8_t *data;
 
 	while (cap < needed)
-		cap = cap > needed / 2 ? needed : cap * 2;
+		cap = cap > SIZE_MAX / 2 ? needed : cap * 2;
+	if (cap > buf->max && buf->max < SIZE_MAX && needed <= buf->max + 1)
+		cap = buf->max + 1; /* the NUL */
 	/* realloc may leave a copy behind: a wiping buffer moves its bytes itself */
 	if (buf->kind == BUF_WIPE) {
 		data = mem_alloc(cap);

@@ -111,24 +111,28 @@ inspect_length(struct conn *conn, int dir_fd, struct un_detail *detail)
 	return UN_OK;
 }
 
-/* Reads the root page of each tree, and the pages on the way to its first entry. */
+/* Reads the root page of each table and the pages on the way to its first row. */
 static enum un_err
 inspect_roots(struct conn *conn, struct un_detail *detail)
 {
-	static const char *const probes[] = {
-		"SELECT count(*) FROM (SELECT 1 FROM meta LIMIT 1)",
-		"SELECT count(*) FROM (SELECT 1 FROM scopes LIMIT 1)",
-		"SELECT count(*) FROM (SELECT type FROM secrets LIMIT 1)",
-		"SELECT max(id) FROM versions",
-		"SELECT max(generation) FROM versions",
-		"SELECT max(id) FROM large_values",
-		"SELECT max(seq) FROM trail",
-	};
+	char probe[256];
+	sqlite3_stmt *stmt;
 	enum un_err err = UN_OK;
 	int64_t ignored;
+	int rc;
 
-	for (size_t i = 0; !err && i < sizeof probes / sizeof probes[0]; i++)
-		err = conn_number(conn, probes[i], &ignored, detail);
+	rc = sqlite3_prepare_v2(conn->db, "SELECT name FROM sqlite_schema WHERE type = 'table'", -1,
+	                        &stmt, NULL);
+	if (rc != SQLITE_OK)
+		return conn_fail(conn->db, rc, detail);
+	while (!err && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		(void)sqlite3_snprintf(sizeof probe, probe, "SELECT 1 FROM \"%w\" LIMIT 1",
+		                       (const char *)sqlite3_column_text(stmt, 0));
+		err = conn_number(conn, probe, &ignored, detail);
+	}
+	if (!err && rc != SQLITE_DONE)
+		err = conn_fail(conn->db, rc, detail);
+	(void)sqlite3_finalize(stmt);
 	return err;
 }
 

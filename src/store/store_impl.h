@@ -38,6 +38,7 @@ struct store {
 
 	/* the writer thread's own */
 	struct store_txn txn;
+	bool tainted;           /* a commit failed: what it wrote must go from the log */
 	int wal_pages;          /* frames in the log after the last commit */
 	int checkpoint_at;      /* frames at which the next one is due */
 	int64_t scrub_by_ms;    /* when a scrub shall be tried again, whatever goes on */

@@ -149,8 +149,10 @@ apply_alone(struct store *store, struct store_write *write)
 		err = apply(store, write);
 	if (!err && !in_transaction(store)) /* undone below an apply that did not notice */
 		err = un_fail(&store->scratch, UN_ERR_IO, "the database gave the write up");
-	if (!err)
+	if (!err) {
 		err = run(store, "COMMIT", &store->scratch);
+		store->tainted = store->tainted || err;
+	}
 	if (err) {
 		note_failure(store, write, err);
 		roll_back(store);
@@ -199,6 +201,7 @@ commit_batch(struct store *store, struct store_write *first, const struct store_
 		if (!write->err)
 			note_failure(store, write, err);
 	}
+	store->tainted = true;
 }
 
 /* Tells the owners. A write may be gone or queued again after its `done`. */
@@ -260,7 +263,9 @@ checkpoint(struct store *store, int mode, int wait_ms)
 	return rc == SQLITE_OK;
 }
 
-/* Folds everything in and cuts the log off, which the vfs overwrites with zeros. */
+/* Folds everything in and cuts the log off, which the vfs overwrites with zeros. That also removes
+ * the frames of a commit that failed (`tainted`): they stand behind the valid end of the log, and a
+ * crash before they are overwritten would bring back a write whose owner was told that it failed. */
 static bool
 empty_log(struct store *store)
 {
@@ -270,12 +275,15 @@ empty_log(struct store *store)
 	store->checkpoint_at = CHECKPOINT_PAGES;
 	atomic_store_explicit(&store->wal_bytes, 0, memory_order_relaxed);
 	atomic_store(&store->scrub_pending, false);
+	store->tainted = false;
 	return true;
 }
 
 static void
 after_batch(struct store *store, bool more)
 {
+	if (store->tainted && empty_log(store))
+		return;
 	if (atomic_load(&store->scrub_pending)
 	    && (!more || clock_mono_ms() >= store->scrub_by_ms)) {
 		if (empty_log(store))
@@ -297,7 +305,7 @@ after_batch(struct store *store, bool more)
 static int
 sleep_ms(const struct store *store)
 {
-	if (atomic_load(&store->scrub_pending))
+	if (store->tainted || atomic_load(&store->scrub_pending))
 		return SCRUB_RETRY_MS;
 	return store->wal_pages > 0 ? IDLE_MS : -1;
 }
