@@ -55,14 +55,13 @@ struct attempt {
 	struct result result;
 };
 
-static const char *const folders[] = {"bundle", "outputs", "tmp", "raw", "checkpoints", "secrets"};
+static const char *const folders[] = {"bundle", "tmp", "private"};
 
 static void
 clear_workdir(int fd)
 {
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
 		(void)!tree_remove(fd, folders[i]);
-	(void)unlinkat(fd, "inputs.pb", 0);
 }
 
 /* Opens the working folder, private, and ours as long as we live. */
@@ -87,27 +86,29 @@ open_workdir(struct attempt *attempt, struct un_detail *detail)
 }
 
 static enum un_err
-set_path(char path[PATH_MAX], const struct attempt *attempt, const char *name)
+set_path(char path[PATH_MAX], const char *folder, const char *name)
 {
-	int len = snprintf(path, PATH_MAX, "%s/%s", attempt->workdir, name);
+	int len = snprintf(path, PATH_MAX, "%s/%s", folder, name);
 
 	return len > 0 && len < PATH_MAX ? UN_OK : UN_ERR_TOO_LARGE;
 }
 
+/* Inputs and results are in memory: they may hold what must not reach a disk. */
 static enum un_err
 set_paths(struct attempt *attempt)
 {
 	struct attempt_paths *paths = &attempt->paths;
-	enum un_err err = set_path(paths->inputs, attempt, "inputs.pb");
+	const char *private = attempt->sandbox.private_path;
+	enum un_err err = set_path(paths->inputs, private, "inputs.pb");
 
 	if (!err)
-		err = set_path(paths->outputs, attempt, "outputs");
+		err = set_path(paths->outputs, private, "outputs");
 	if (!err)
-		err = set_path(paths->temporary, attempt, "tmp");
+		err = set_path(paths->temporary, attempt->workdir, "tmp");
 	if (!err)
-		err = set_path(paths->raw, attempt, "raw");
+		err = set_path(paths->raw, paths->temporary, "raw");
 	if (!err)
-		err = set_path(paths->checkpoints, attempt, "checkpoints");
+		err = set_path(paths->checkpoints, paths->temporary, "checkpoints");
 	memcpy(paths->secrets, attempt->sandbox.secrets_path, sizeof paths->secrets);
 	paths->sdk = attempt->options->sdk;
 	return err;
@@ -270,8 +271,8 @@ write_inputs(struct attempt *attempt, struct un_detail *detail)
 	if (!bytes)
 		return UN_ERR_NO_MEMORY;
 	(void)flyteidl__core__literal_map__pack(inputs, bytes);
-	fd = openat(attempt->workdir_fd, "inputs.pb", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-	            0600);
+	fd = openat(attempt->sandbox.private_fd, "inputs.pb",
+	            O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	err = fd >= 0 ? io_write_all(fd, bytes, len) : un_err_from_errno(errno);
 	io_close(&fd);
 	mem_wipe_free(bytes, len);
@@ -283,7 +284,8 @@ static enum un_err
 make_folders(struct attempt *attempt, struct un_detail *detail)
 {
 	int tmp_fd;
-	enum un_err err = tree_make(attempt->workdir_fd, "outputs", &attempt->outputs_fd, detail);
+	enum un_err err =
+		tree_make(attempt->sandbox.private_fd, "outputs", &attempt->outputs_fd, detail);
 
 	if (!err)
 		err = tree_make(attempt->workdir_fd, "tmp", &tmp_fd, detail);
@@ -487,12 +489,13 @@ enum un_err
 attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_outcome,
             struct un_detail *detail)
 {
-	struct attempt attempt = {.options = options,
-	                          .workdir_fd = -1,
-	                          .bundle_fd = -1,
-	                          .outputs_fd = -1,
-	                          .signal_fd = -1,
-	                          .sandbox = {.secrets_fd = -1, .shared_fd = -1, .init_fd = -1}};
+	struct attempt attempt = {
+		.options = options,
+		.workdir_fd = -1,
+		.bundle_fd = -1,
+		.outputs_fd = -1,
+		.signal_fd = -1,
+		.sandbox = {.private_fd = -1, .secrets_fd = -1, .shared_fd = -1, .init_fd = -1}};
 	bool entered = false;
 	enum un_err err;
 

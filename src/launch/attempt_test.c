@@ -459,7 +459,8 @@ TEST(attempt, what_a_killed_launcher_leaves_dies_and_the_next_one_cleans_up)
 		plane_serve(&plane);
 		EXPECT_INT(128 + SIGKILL, plane.exit_status);
 		EXPECT(is_gone(word));
-		plane.words[2] = "ls \"$FLYTE_SECRETS_DEFAULT_DIR/..\" | grep -c '^[0-9]*$'; true";
+		plane.words[2] =
+			"ls \"$FLYTE_SECRETS_DEFAULT_DIR/../..\" | grep -c '^[0-9]*$'; true";
 		buf_clear(&plane.log);
 		plane_run(&plane, UNION_EXEC);
 		expect_outcome(&plane, SUCCEEDED, 0);
@@ -523,7 +524,7 @@ TEST(attempt, nobody_outside_finds_the_value_while_the_task_runs)
 	EXPECT(len >= 0 && !memmem(text, (size_t)len, value, strlen(value)));
 	if (fd >= 0)
 		(void)close(fd);
-	(void)snprintf(path, sizeof path, "%s/secrets/s", plane.workdir);
+	(void)snprintf(path, sizeof path, "%s/private/secrets/s", plane.workdir);
 	EXPECT(access(path, F_OK) != 0); /* it is in another mount namespace */
 	EXPECT_OK(secbuf_new(1, &probe));
 #ifndef __SANITIZE_ADDRESS__ /* it maps terabytes */

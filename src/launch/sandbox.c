@@ -26,6 +26,7 @@
 #define PROC_IS_NEW 'p'
 #define PROC_IS_OLD 'o'
 #define STRAYS_MAX 1000
+#define PRIVATE_SIZE "256m" /* inputs and results; a result over 8 MiB is refused anyway */
 #define ROUNDS_MAX 8
 
 static void
@@ -84,23 +85,47 @@ unshare_all(struct sandbox *sandbox)
 		note(sandbox, "no mounts", errno);
 }
 
-static void
-mount_secrets(struct sandbox *sandbox)
+/* Makes `path` a mount point of its own and opens it. -1 and a note. */
+static int
+mount_memory(struct sandbox *sandbox, const char *kind, const char *path, const char *options)
 {
-	if (mkdir(sandbox->secrets_path, 0700) != 0 && errno != EEXIST) {
-		note(sandbox, "no folder for a ramfs", errno);
-		sandbox->mounts = false;
+	int fd = -1;
+
+	if (mount("union", path, kind, MS_NOSUID | MS_NODEV | MS_NOEXEC, options) == 0)
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		note(sandbox, kind, errno);
+	return fd;
+}
+
+static void
+mount_private(struct sandbox *sandbox)
+{
+	sandbox->mounts = false;
+	if (mkdir(sandbox->private_path, 0700) != 0) {
+		note(sandbox, "no private folder", errno);
 		return;
 	}
-	if (mount("union-secrets", sandbox->secrets_path, "ramfs",
-	          MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") == 0) {
-		sandbox->secrets_fd =
-			open(sandbox->secrets_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (sandbox->secrets_fd >= 0)
-			return;
+	sandbox->private_fd = mount_memory(sandbox, "tmpfs", sandbox->private_path,
+	                                   "mode=0700,size=" PRIVATE_SIZE);
+	if (sandbox->private_fd < 0)
+		return;
+	if (mkdir(sandbox->secrets_path, 0700) != 0) {
+		note(sandbox, "no folder for secrets", errno);
+		return;
 	}
-	note(sandbox, "no ramfs", errno);
-	sandbox->mounts = false;
+	sandbox->secrets_fd = mount_memory(sandbox, "ramfs", sandbox->secrets_path, "mode=0700");
+	sandbox->mounts = sandbox->secrets_fd >= 0;
+}
+
+/* At the end, or after mount_private has failed half-way. */
+static void
+forget_private(struct sandbox *sandbox)
+{
+	io_close(&sandbox->secrets_fd);
+	io_close(&sandbox->private_fd);
+	(void)umount2(sandbox->private_path, MNT_DETACH);
+	(void)rmdir(sandbox->private_path);
 }
 
 /* Process 1 of the namespace. It was forked before anything secret was read. */
@@ -230,20 +255,32 @@ remove_strays(int shared_fd)
 	(void)closedir(dir);
 }
 
+static enum un_err
+set_paths(struct sandbox *sandbox, const char *private_path, struct un_detail *detail)
+{
+	int len = snprintf(sandbox->private_path, sizeof sandbox->private_path, "%s", private_path);
+
+	if (len > 0 && (size_t)len < sizeof sandbox->private_path)
+		len = snprintf(sandbox->secrets_path, sizeof sandbox->secrets_path, "%s/secrets",
+		               sandbox->private_path);
+	if (len < 0 || (size_t)len >= sizeof sandbox->secrets_path)
+		return un_fail(detail, UN_ERR_INVALID, "'%.200s' is too long a path", private_path);
+	return UN_OK;
+}
+
 /* The fallback: a private folder on a tmpfs, locked as long as we live. */
 static enum un_err
 make_shared(struct sandbox *sandbox, struct un_detail *detail)
 {
-	static const char *const bases[] = {"/dev/shm", "/run/shm", NULL};
-	char runtime[64];
-	enum un_err err = UN_OK;
+	char runtime[64], path[128] = "";
+	const char *const bases[] = {runtime, "/dev/shm", "/run/shm"};
+	enum un_err err;
 
 	(void)snprintf(runtime, sizeof runtime, "/run/user/%u", geteuid());
-	sandbox->shared_fd = open_shared(runtime);
-	(void)snprintf(sandbox->secrets_path, sizeof sandbox->secrets_path, "%s", runtime);
-	for (size_t i = 0; bases[i] && sandbox->shared_fd < 0; i++) {
+	for (size_t i = 0; i < sizeof bases / sizeof *bases && sandbox->shared_fd < 0; i++) {
+		(void)snprintf(path, sizeof path, "%s/union-exec-%u/%ld", bases[i], geteuid(),
+		               (long)getpid());
 		sandbox->shared_fd = open_shared(bases[i]);
-		(void)snprintf(sandbox->secrets_path, sizeof sandbox->secrets_path, "%s", bases[i]);
 	}
 	if (sandbox->shared_fd < 0)
 		return un_fail(
@@ -252,17 +289,13 @@ make_shared(struct sandbox *sandbox, struct un_detail *detail)
 	(void)flock(sandbox->shared_fd, LOCK_EX);
 	remove_strays(sandbox->shared_fd);
 	(void)snprintf(sandbox->shared_name, sizeof sandbox->shared_name, "%ld", (long)getpid());
-	err = tree_make(sandbox->shared_fd, sandbox->shared_name, &sandbox->secrets_fd, detail);
+	err = tree_make(sandbox->shared_fd, sandbox->shared_name, &sandbox->private_fd, detail);
 	if (!err)
-		(void)flock(sandbox->secrets_fd, LOCK_EX);
+		(void)flock(sandbox->private_fd, LOCK_EX);
 	(void)flock(sandbox->shared_fd, LOCK_UN);
-	if (!err) {
-		size_t len = strlen(sandbox->secrets_path);
-
-		(void)snprintf(sandbox->secrets_path + len, sizeof sandbox->secrets_path - len,
-		               "/union-exec-%u/%s", geteuid(), sandbox->shared_name);
-	}
-	return err;
+	if (!err)
+		err = tree_make(sandbox->private_fd, "secrets", &sandbox->secrets_fd, detail);
+	return err ? err : set_paths(sandbox, path, detail);
 }
 
 static enum un_err
@@ -284,28 +317,31 @@ restrict_self(struct un_detail *detail)
 static enum un_err
 begin(struct sandbox *sandbox, const char *workdir, struct un_detail *detail)
 {
-	int len;
+	char path[PATH_MAX];
+	int len = snprintf(path, sizeof path, "%s/private", workdir);
 
 	memset(sandbox, 0, sizeof *sandbox);
-	sandbox->secrets_fd = sandbox->shared_fd = sandbox->init_fd = -1;
-	len = snprintf(sandbox->secrets_path, sizeof sandbox->secrets_path, "%s/secrets", workdir);
-	if (workdir[0] != '/' || len < 0 || (size_t)len >= sizeof sandbox->secrets_path)
-		return un_fail(detail, UN_ERR_INVALID, "'%s' is not a usable working folder",
-		               workdir);
-	return UN_OK;
+	sandbox->private_fd = sandbox->secrets_fd = sandbox->shared_fd = sandbox->init_fd = -1;
+	if (workdir[0] != '/' || len < 0 || (size_t)len >= sizeof path)
+		return un_fail(detail, UN_ERR_INVALID, "'%.200s' is not a usable folder", workdir);
+	return set_paths(sandbox, path, detail);
 }
 
 enum un_err
 sandbox_enter(struct sandbox *sandbox, const char *workdir, struct un_detail *detail)
 {
 	enum un_err err = begin(sandbox, workdir, detail);
+	bool own;
 
 	if (err)
 		return err;
 	unshare_all(sandbox);
-	if (sandbox->mounts)
-		mount_secrets(sandbox);
-	if (sandbox->mounts) /* the init changes /proc: not where others would see it */
+	own = sandbox->mounts;
+	if (own)
+		mount_private(sandbox);
+	if (own && !sandbox->mounts)
+		forget_private(sandbox);
+	if (own) /* the init changes /proc: not where others would see it */
 		start_init(sandbox);
 	if (!sandbox->mounts)
 		err = make_shared(sandbox, detail);
@@ -394,11 +430,10 @@ sandbox_end(struct sandbox *sandbox)
 		(void)waitpid(sandbox->init, NULL, 0);
 	sandbox->init = 0;
 	io_close(&sandbox->init_fd);
+	if (sandbox->mounts)
+		forget_private(sandbox);
 	io_close(&sandbox->secrets_fd);
-	if (sandbox->mounts) {
-		(void)umount2(sandbox->secrets_path, MNT_DETACH);
-		(void)rmdir(sandbox->secrets_path);
-	}
+	io_close(&sandbox->private_fd);
 	if (sandbox->shared_fd >= 0 && sandbox->shared_name[0])
 		remove_wiped(sandbox->shared_fd, sandbox->shared_name);
 	io_close(&sandbox->shared_fd);

@@ -3,12 +3,14 @@
  * The launcher itself moves into new user (unless it is root), mount and IPC namespaces and makes a
  * new PID namespace for its children, whose process 1 is a small init that reaps and nothing else.
  * So the launcher stays the parent of the task, and one SIGKILL to the init ends everything in
- * there; so does the end of the launcher, whatever it dies of. The secret files lie on a ramfs
- * (which never swaps) that only these processes see and that vanishes with the last of them.
+ * there; so does the end of the launcher, whatever it dies of. What must not reach a disk has a
+ * private folder in memory that only these processes see and that vanishes with the last of them: a
+ * small tmpfs for inputs and results, and in it a ramfs (which never swaps) for the secret files.
  *
- * Where the kernel refuses, each part falls back on its own and `notes` says so: the files go to a
- * private directory on a tmpfs, wiped and removed at the end, or by the next launcher of this user.
- * One sandbox a process, entered before any thread is made and before anything secret is read. */
+ * Where the kernel refuses, each part falls back on its own and `notes` says so: the
+ * private folder is then one of mode 0700 on a tmpfs of the machine, wiped and removed at the end,
+ * or by the next launcher of this user. One sandbox a process, entered before any thread is made
+ * and before anything secret is read. */
 #ifndef LAUNCH_SANDBOX_H
 #define LAUNCH_SANDBOX_H
 
@@ -21,18 +23,20 @@
 #define SANDBOX_NOTES_MAX 512
 
 struct sandbox {
-	bool mounts; /* own mount namespace, secrets on a ramfs */
+	bool mounts; /* own mount namespace; the private folder is a mount of its own */
 	bool proc;   /* a /proc of the task's own */
 	pid_t init;  /* process 1 of the task's PID namespace; 0: there is none */
 	int init_fd;
-	int secrets_fd;
+	int private_fd;
+	char private_path[PATH_MAX];
+	int secrets_fd; /* the folder "secrets" in it */
 	char secrets_path[PATH_MAX];
 	int shared_fd;          /* fallback: the folder of this user on a tmpfs */
 	char shared_name[32];   /* and ours in it */
 	char notes[SANDBOX_NOTES_MAX]; /* what was refused; "" when nothing was */
 };
 
-/* `workdir` is absolute and exists; the ramfs is mounted on workdir/secrets, which is made. Also
+/* `workdir` is absolute and exists; the private folder is workdir/private, which is made. Also
  * sets no_new_privs, RLIMIT_CORE 0 and makes the process undumpable. UN_ERR_IO, UN_ERR_DENIED:
  * there is no place for secret files at all. */
 MUST_CHECK enum un_err sandbox_enter(struct sandbox *sandbox, const char *workdir,
