@@ -17,7 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct reply_body body;
 
 	if (connect_error_parse(bytes, len, &error) == UN_OK)
-		(void)reply_stream_end(bytes, len, &detail);
+		(void)reply_read_end(bytes, len, &detail);
 	if (!at || reply_parse_head(bytes, at, &head) != UN_OK)
 		return 0;
 	reply_body_init(&body, &head);
@@ -31,6 +31,6 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 			__builtin_trap();
 		at += piece.used;
 	}
-	(void)reply_error(&head, bytes + at, len - at, &detail);
+	(void)reply_read_error(&head, bytes + at, len - at, &detail);
 	return 0;
 }

@@ -280,7 +280,7 @@ read_refusal(struct channel *channel, struct answer *answer, struct un_detail *d
 		err = wire_failed(channel, err, detail);
 	} else {
 		answer_done(channel, answer);
-		err = reply_error(&answer->head, body.data, body.len, detail);
+		err = reply_read_error(&answer->head, body.data, body.len, detail);
 	}
 	buf_fini(&body);
 	return err;
@@ -477,7 +477,7 @@ read_envelope(struct channel_stream *stream, size_t *ret_len)
 static enum un_err
 end_stream(struct channel_stream *stream, size_t len, struct un_detail *detail)
 {
-	enum un_err err = reply_stream_end(stream->body.data + ENVELOPE_LEN, len, detail);
+	enum un_err err = reply_read_end(stream->body.data + ENVELOPE_LEN, len, detail);
 	struct buf rest;
 
 	buf_init(&rest, 0, BUF_PLAIN);

@@ -342,7 +342,7 @@ fill_detail(struct un_detail *detail, const char *message, const char *hint)
 }
 
 enum un_err
-reply_error(const struct reply_head *head, const uint8_t *json, size_t len,
+reply_read_error(const struct reply_head *head, const uint8_t *json, size_t len,
             struct un_detail *detail)
 {
 	struct connect_error error = {0};
@@ -362,7 +362,7 @@ reply_error(const struct reply_head *head, const uint8_t *json, size_t len,
 }
 
 enum un_err
-reply_stream_end(const uint8_t *json, size_t len, struct un_detail *detail)
+reply_read_end(const uint8_t *json, size_t len, struct un_detail *detail)
 {
 	struct connect_error error = {0};
 

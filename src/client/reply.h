@@ -55,8 +55,8 @@ bool reply_body_is_done(const struct reply_body *body);
  * `json` is the body (or a stream's last envelope); its message and hint go into `detail`. Text
  * from the peer is cleaned of control characters. UN_OK when the JSON of a stream's end has no
  * error. */
-enum un_err reply_error(const struct reply_head *head, const uint8_t *json, size_t len,
+enum un_err reply_read_error(const struct reply_head *head, const uint8_t *json, size_t len,
                         struct un_detail *detail);
-enum un_err reply_stream_end(const uint8_t *json, size_t len, struct un_detail *detail);
+enum un_err reply_read_end(const uint8_t *json, size_t len, struct un_detail *detail);
 
 #endif

@@ -132,17 +132,17 @@ TEST(reply, takes_the_slug_before_the_code_before_the_status)
 	struct un_detail detail = {0};
 
 	EXPECT_ERR(un_err_from_grpc(GRPC_NOT_FOUND),
-	           reply_error(&head, (const uint8_t *)json, sizeof json - 1, &detail));
+	           reply_read_error(&head, (const uint8_t *)json, sizeof json - 1, &detail));
 	EXPECT_STR("no such secret 'a'", detail.message);
 	strcpy(head.slug, "secret-not-found");
 	EXPECT_ERR(UN_ERR_SECRET_NOT_FOUND,
-	           reply_error(&head, (const uint8_t *)json, sizeof json - 1, &detail));
+	           reply_read_error(&head, (const uint8_t *)json, sizeof json - 1, &detail));
 	strcpy(head.slug, "a-slug-of-tomorrow");
 	EXPECT_ERR(un_err_from_grpc(GRPC_NOT_FOUND),
-	           reply_error(&head, (const uint8_t *)json, sizeof json - 1, &detail));
+	           reply_read_error(&head, (const uint8_t *)json, sizeof json - 1, &detail));
 	head = (struct reply_head){.status = 503, .content_type = "text/html"};
 	EXPECT_ERR(UN_ERR_UNREACHABLE,
-	           reply_error(&head, (const uint8_t *)json, sizeof json - 1, &detail));
+	           reply_read_error(&head, (const uint8_t *)json, sizeof json - 1, &detail));
 }
 
 TEST(reply, reads_the_end_of_a_stream)
@@ -153,12 +153,12 @@ TEST(reply, reads_the_end_of_a_stream)
 		"\"union-hint\":[\"start it again\"]}}";
 	struct un_detail detail = {0};
 
-	EXPECT_OK(reply_stream_end((const uint8_t *)"{}", 2, NULL));
-	EXPECT_OK(reply_stream_end((const uint8_t *)"{\"metadata\":{}}", 15, NULL));
-	EXPECT_ERR(UN_ERR_ABORTED, reply_stream_end((const uint8_t *)bad, sizeof bad - 1, &detail));
+	EXPECT_OK(reply_read_end((const uint8_t *)"{}", 2, NULL));
+	EXPECT_OK(reply_read_end((const uint8_t *)"{\"metadata\":{}}", 15, NULL));
+	EXPECT_ERR(UN_ERR_ABORTED, reply_read_end((const uint8_t *)bad, sizeof bad - 1, &detail));
 	EXPECT_STR("gone", detail.message);
 	EXPECT_STR("start it again", detail.hint);
-	EXPECT_ERR(UN_ERR_PROTOCOL, reply_stream_end((const uint8_t *)"", 0, NULL));
+	EXPECT_ERR(UN_ERR_PROTOCOL, reply_read_end((const uint8_t *)"", 0, NULL));
 }
 
 /* Whatever bit is flipped: an answer or UN_ERR_PROTOCOL, and no byte read outside (sanitizers). */

@@ -5,13 +5,13 @@
 #include <string.h>
 
 void
-json_init(struct json *in, const char *text, size_t len)
+json_reader_init(struct json_reader *in, const char *text, size_t len)
 {
-	*in = (struct json){.start = text, .at = text, .end = text + len};
+	*in = (struct json_reader){.start = text, .at = text, .end = text + len};
 }
 
 static enum un_err
-fail(struct json *in)
+fail(struct json_reader *in)
 {
 	in->bad = true;
 	return UN_ERR_PROTOCOL;
@@ -19,7 +19,7 @@ fail(struct json *in)
 
 /* The next byte that is no blank, or 0 at the end; reads the blanks only. */
 static char
-look(struct json *in)
+look(struct json_reader *in)
 {
 	while (in->at < in->end &&
 	       (*in->at == ' ' || *in->at == '\t' || *in->at == '\n' || *in->at == '\r'))
@@ -28,7 +28,7 @@ look(struct json *in)
 }
 
 enum json_kind
-json_peek(struct json *in)
+json_reader_peek(struct json_reader *in)
 {
 	char c = in->bad ? '\0' : look(in);
 
@@ -51,10 +51,10 @@ json_peek(struct json *in)
 }
 
 enum un_err
-json_word(struct json *in)
+json_reader_word(struct json_reader *in)
 {
 	static const char *const words[] = {"null", "true", "false"};
-	enum json_kind kind = json_peek(in);
+	enum json_kind kind = json_reader_peek(in);
 	const char *word;
 	size_t len;
 
@@ -69,7 +69,7 @@ json_word(struct json *in)
 }
 
 static size_t
-skip_digits(struct json *in)
+skip_digits(struct json_reader *in)
 {
 	const char *from = in->at;
 
@@ -79,7 +79,7 @@ skip_digits(struct json *in)
 }
 
 static bool
-skip_byte(struct json *in, char a, char b)
+skip_byte(struct json_reader *in, char a, char b)
 {
 	if (in->at >= in->end || (*in->at != a && *in->at != b))
 		return false;
@@ -88,13 +88,13 @@ skip_byte(struct json *in, char a, char b)
 }
 
 enum un_err
-json_number(struct json *in, char text[JSON_NUMBER_MAX])
+json_reader_number(struct json_reader *in, char text[JSON_NUMBER_MAX])
 {
 	const char *from;
 	bool leading_zero;
 	size_t len;
 
-	if (json_peek(in) != JSON_NUMBER)
+	if (json_reader_peek(in) != JSON_NUMBER)
 		return fail(in);
 	from = in->at;
 	(void)skip_byte(in, '-', '-');
@@ -141,7 +141,7 @@ append_utf8(struct buf *out, uint32_t point)
 }
 
 static bool
-read_hex4(struct json *in, uint32_t *ret_number)
+read_hex4(struct json_reader *in, uint32_t *ret_number)
 {
 	uint32_t number = 0;
 
@@ -163,7 +163,7 @@ read_hex4(struct json *in, uint32_t *ret_number)
 
 /* After "\u": one code point, from two escapes when it is a surrogate pair. */
 static enum un_err
-read_escaped_point(struct json *in, struct buf *out)
+read_escaped_point(struct json_reader *in, struct buf *out)
 {
 	uint32_t point, low;
 
@@ -181,7 +181,7 @@ read_escaped_point(struct json *in, struct buf *out)
 }
 
 static enum un_err
-read_escape(struct json *in, struct buf *out)
+read_escape(struct json_reader *in, struct buf *out)
 {
 	static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
 	const char *found;
@@ -200,7 +200,7 @@ read_escape(struct json *in, struct buf *out)
 
 /* Reads to the quote, the backslash or the end; what lies between is plain. */
 static enum un_err
-read_plain(struct json *in, struct buf *out)
+read_plain(struct json_reader *in, struct buf *out)
 {
 	const char *from = in->at;
 	size_t len;
@@ -217,11 +217,11 @@ read_plain(struct json *in, struct buf *out)
 }
 
 enum un_err
-json_string(struct json *in, struct buf *out)
+json_reader_string(struct json_reader *in, struct buf *out)
 {
 	enum un_err err = UN_OK;
 
-	if (json_peek(in) != JSON_STRING)
+	if (json_reader_peek(in) != JSON_STRING)
 		return fail(in);
 	in->at++;
 	while (!err) {
@@ -239,9 +239,9 @@ json_string(struct json *in, struct buf *out)
 }
 
 enum un_err
-json_enter(struct json *in)
+json_reader_enter(struct json_reader *in)
 {
-	enum json_kind kind = json_peek(in);
+	enum json_kind kind = json_reader_peek(in);
 
 	if ((kind != JSON_ARRAY && kind != JSON_OBJECT) || in->depth == JSON_DEPTH_MAX)
 		return fail(in);
@@ -254,7 +254,7 @@ json_enter(struct json *in)
 }
 
 bool
-json_next(struct json *in)
+json_reader_next(struct json_reader *in)
 {
 	bool object = in->depth && in->objects >> (in->depth - 1) & 1;
 	char c = in->bad || !in->depth ? '\0' : look(in);
@@ -277,9 +277,9 @@ json_next(struct json *in)
 }
 
 enum un_err
-json_key(struct json *in, struct buf *out)
+json_reader_key(struct json_reader *in, struct buf *out)
 {
-	enum un_err err = json_string(in, out);
+	enum un_err err = json_reader_string(in, out);
 
 	if (err)
 		return err;
@@ -290,13 +290,13 @@ json_key(struct json *in, struct buf *out)
 }
 
 enum un_err
-json_error(const struct json *in)
+json_reader_error(const struct json_reader *in)
 {
 	return in->bad ? UN_ERR_PROTOCOL : UN_OK;
 }
 
 enum un_err
-json_end(struct json *in)
+json_reader_end(struct json_reader *in)
 {
 	if (in->bad || in->depth)
 		return UN_ERR_PROTOCOL;
@@ -305,7 +305,7 @@ json_end(struct json *in)
 }
 
 size_t
-json_offset(const struct json *in)
+json_reader_offset(const struct json_reader *in)
 {
 	return (size_t)(in->at - in->start);
 }

@@ -27,7 +27,7 @@ enum json_kind {
 	JSON_OBJECT,
 };
 
-struct json {
+struct json_reader {
 	const char *start, *at, *end;
 	unsigned depth;
 	uint32_t objects; /* bit n: what was entered at depth n is an object */
@@ -35,30 +35,29 @@ struct json {
 	bool bad;
 };
 
-void json_init(struct json *in, const char *text, size_t len);
+void json_reader_init(struct json_reader *in, const char *text, size_t len);
 /* What the next value begins as; reads nothing. */
-enum json_kind json_peek(struct json *in);
+enum json_kind json_reader_peek(struct json_reader *in);
 
 /* Each reads one value of its kind. UN_ERR_PROTOCOL. */
-MUST_CHECK enum un_err json_word(struct json *in); /* null, true or false */
-MUST_CHECK enum un_err json_number(struct json *in, char text[JSON_NUMBER_MAX]);
+MUST_CHECK enum un_err json_reader_word(struct json_reader *in); /* null, true or false */
+MUST_CHECK enum un_err json_reader_number(struct json_reader *in, char text[JSON_NUMBER_MAX]);
 /* Appends the decoded bytes. A NUL (\u0000) is refused: our strings end with one. */
-MUST_CHECK enum un_err json_string(struct json *in, struct buf *out);
+MUST_CHECK enum un_err json_reader_string(struct json_reader *in, struct buf *out);
 
-/* An array or object: enter, then json_next before each item; it returns false at the end (which it
- * reads) and on an error. In an object json_key comes before each value.
- *   err = json_enter(in);
- *   while (!err && json_next(in)) ...
- *   err = err ? err : json_error(in) */
-MUST_CHECK enum un_err json_enter(struct json *in);
-bool json_next(struct json *in);
-MUST_CHECK enum un_err json_key(struct json *in, struct buf *out);
+/* An array or object: enter, then json_reader_next before each item; it returns false at the end
+ * (which it reads) and on an error. In an object json_reader_key comes before each value. err =
+ * json_reader_enter(in); while (!err && json_reader_next(in)) ... err = err ? err :
+ * json_reader_error(in) */
+MUST_CHECK enum un_err json_reader_enter(struct json_reader *in);
+bool json_reader_next(struct json_reader *in);
+MUST_CHECK enum un_err json_reader_key(struct json_reader *in, struct buf *out);
 /* UN_ERR_PROTOCOL once anything was wrong. */
-MUST_CHECK enum un_err json_error(const struct json *in);
+MUST_CHECK enum un_err json_reader_error(const struct json_reader *in);
 /* Nothing but blanks is left. */
-MUST_CHECK enum un_err json_end(struct json *in);
+MUST_CHECK enum un_err json_reader_end(struct json_reader *in);
 /* Where the reader stands: bytes from the start. */
-size_t json_offset(const struct json *in);
+size_t json_reader_offset(const struct json_reader *in);
 
 /* Appends a string in quotes. Control bytes are escaped, also those above 0x7f that a terminal may
  * obey; bytes that are not UTF-8 become U+FFFD. */

@@ -4,45 +4,45 @@
 
 /* Reads any value; what is written depends on the value alone. */
 static enum un_err
-read_any(struct json *in, struct buf *out)
+read_any(struct json_reader *in, struct buf *out)
 {
 	char number[JSON_NUMBER_MAX];
 	bool object;
 	enum un_err err;
 
-	switch (json_peek(in)) {
+	switch (json_reader_peek(in)) {
 	case JSON_STRING:
-		return json_string(in, out);
+		return json_reader_string(in, out);
 	case JSON_NUMBER:
-		err = json_number(in, number);
+		err = json_reader_number(in, number);
 		return err ? err : buf_append_text(out, number);
 	case JSON_ARRAY:
 	case JSON_OBJECT:
-		object = json_peek(in) == JSON_OBJECT;
-		err = json_enter(in);
-		while (!err && json_next(in)) {
+		object = json_reader_peek(in) == JSON_OBJECT;
+		err = json_reader_enter(in);
+		while (!err && json_reader_next(in)) {
 			err = buf_append_byte(out, '(');
 			if (!err && object)
-				err = json_key(in, out);
+				err = json_reader_key(in, out);
 			err = err ? err : read_any(in, out);
 			err = err ? err : buf_append_byte(out, ')');
 		}
-		return err ? err : json_error(in);
+		return err ? err : json_reader_error(in);
 	default:
-		return json_word(in);
+		return json_reader_word(in);
 	}
 }
 
 static enum un_err
 read_text(const char *text, struct buf *out)
 {
-	struct json in;
+	struct json_reader in;
 	enum un_err err;
 
-	json_init(&in, text, strlen(text));
+	json_reader_init(&in, text, strlen(text));
 	buf_init(out, 4096, BUF_PLAIN);
 	err = read_any(&in, out);
-	return err ? err : json_end(&in);
+	return err ? err : json_reader_end(&in);
 }
 
 static void

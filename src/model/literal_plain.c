@@ -292,10 +292,10 @@ literal_to_plain(const literal *value, plain **ret_plain)
 }
 
 static enum un_err
-number_from_json(struct json *in, plain **ret_plain)
+number_from_json(struct json_reader *in, plain **ret_plain)
 {
 	char text[JSON_NUMBER_MAX];
-	enum un_err err = json_number(in, text);
+	enum un_err err = json_reader_number(in, text);
 	uint64_t whole;
 	double number;
 
@@ -311,19 +311,19 @@ number_from_json(struct json *in, plain **ret_plain)
 }
 
 static enum un_err
-array_from_json(struct json *in, plain **ret_plain)
+array_from_json(struct json_reader *in, plain **ret_plain)
 {
 	plain *value, *member;
 	enum un_err err = plain_of_list(&value);
 
 	if (err)
 		return err;
-	err = json_enter(in);
-	while (!err && json_next(in)) {
+	err = json_reader_enter(in);
+	while (!err && json_reader_next(in)) {
 		err = plain_from_json(in, &member);
 		err = err ? err : plain_add_item(value->list_value, member);
 	}
-	err = err ? err : json_error(in);
+	err = err ? err : json_reader_error(in);
 	if (err) {
 		plain_free(value);
 		return err;
@@ -333,7 +333,7 @@ array_from_json(struct json *in, plain **ret_plain)
 }
 
 static enum un_err
-object_from_json(struct json *in, plain **ret_plain)
+object_from_json(struct json_reader *in, plain **ret_plain)
 {
 	plain *value, *member;
 	struct buf name;
@@ -342,14 +342,14 @@ object_from_json(struct json *in, plain **ret_plain)
 	if (err)
 		return err;
 	buf_init(&name, LITERAL_TEXT_MAX, BUF_PLAIN);
-	err = json_enter(in);
-	while (!err && json_next(in)) {
+	err = json_reader_enter(in);
+	while (!err && json_reader_next(in)) {
 		buf_clear(&name);
-		err = json_key(in, &name);
+		err = json_reader_key(in, &name);
 		err = err ? err : plain_from_json(in, &member);
 		err = err ? err : plain_add_field(value->struct_value, buf_text(&name), member);
 	}
-	err = err ? err : json_error(in);
+	err = err ? err : json_reader_error(in);
 	buf_fini(&name);
 	if (err) {
 		plain_free(value);
@@ -360,9 +360,9 @@ object_from_json(struct json *in, plain **ret_plain)
 }
 
 enum un_err
-plain_from_json(struct json *in, plain **ret_plain)
+plain_from_json(struct json_reader *in, plain **ret_plain)
 {
-	enum json_kind kind = json_peek(in);
+	enum json_kind kind = json_reader_peek(in);
 	struct buf text;
 	enum un_err err;
 
@@ -375,12 +375,12 @@ plain_from_json(struct json *in, plain **ret_plain)
 		return object_from_json(in, ret_plain);
 	case JSON_STRING:
 		buf_init(&text, LITERAL_TEXT_MAX, BUF_PLAIN);
-		err = json_string(in, &text);
+		err = json_reader_string(in, &text);
 		err = err ? err : plain_of_text(buf_text(&text), ret_plain);
 		buf_fini(&text);
 		return err;
 	default:
-		err = json_word(in);
+		err = json_reader_word(in);
 		if (err)
 			return err;
 		return kind == JSON_NULL ? plain_of_null(ret_plain)

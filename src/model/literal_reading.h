@@ -10,7 +10,7 @@
 
 struct reading {
 	struct place place; /* left where it is when something fails: the error names it */
-	struct json json;
+	struct json_reader json;
 	struct un_detail *detail;
 };
 
@@ -31,7 +31,7 @@ MUST_CHECK enum un_err literal_enum_from_text(struct reading *in, const literal_
  * text, Optional as what is in it. */
 MUST_CHECK enum un_err literal_to_plain(const literal *value, Google__Protobuf__Value **ret_plain);
 /* Any JSON value. UN_ERR_RANGE for an integer that is not exact as a double. */
-MUST_CHECK enum un_err plain_from_json(struct json *in, Google__Protobuf__Value **ret_plain);
+MUST_CHECK enum un_err plain_from_json(struct json_reader *in, Google__Protobuf__Value **ret_plain);
 void plain_free(Google__Protobuf__Value *value); /* NULL is fine */
 /* Appends a member; takes over `member` (also when it fails), copies `name`. */
 MUST_CHECK enum un_err plain_add_field(Google__Protobuf__Struct *to, const char *name,

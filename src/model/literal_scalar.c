@@ -100,7 +100,7 @@ parse_float(const char *text, double *ret_number)
 	} words[] = {{"nan", NAN},        {"inf", INFINITY},       {"+inf", INFINITY},
 	             {"-inf", -INFINITY}, {"infinity", INFINITY}, {"-infinity", -INFINITY}};
 	char number[JSON_NUMBER_MAX];
-	struct json in;
+	struct json_reader in;
 	double parsed;
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -109,8 +109,8 @@ parse_float(const char *text, double *ret_number)
 			return UN_OK;
 		}
 	}
-	json_init(&in, text, strlen(text));
-	if (json_number(&in, number) || json_end(&in))
+	json_reader_init(&in, text, strlen(text));
+	if (json_reader_number(&in, number) || json_reader_end(&in))
 		return UN_ERR_INVALID;
 	parsed = strtod(number, NULL); /* its syntax is checked: the locale has no say */
 	if (!isfinite(parsed))

@@ -25,7 +25,7 @@ static enum un_err from_json(struct reading *in, const literal_type *type, liter
 static enum un_err
 simple_from_json(struct reading *in, const literal_type *type, literal **ret_value)
 {
-	enum json_kind kind = json_peek(&in->json), wanted = JSON_STRING;
+	enum json_kind kind = json_reader_peek(&in->json), wanted = JSON_STRING;
 	char number[JSON_NUMBER_MAX];
 	struct buf text;
 	enum un_err err;
@@ -40,12 +40,12 @@ simple_from_json(struct reading *in, const literal_type *type, literal **ret_val
 	if (kind != wanted)
 		return reading_fail(in, type);
 	if (wanted == JSON_NUMBER) {
-		err = json_number(&in->json, number);
+		err = json_reader_number(&in->json, number);
 		err = err ? err : literal_scalar_from_text(type, number, ret_value);
 		return reading_judge(in, type, err);
 	}
 	if (wanted != JSON_STRING) {
-		err = json_word(&in->json);
+		err = json_reader_word(&in->json);
 		if (!err)
 			err = wanted == JSON_NULL
 			              ? literal_of_none(ret_value)
@@ -53,7 +53,7 @@ simple_from_json(struct reading *in, const literal_type *type, literal **ret_val
 		return reading_judge(in, type, err);
 	}
 	buf_init(&text, LITERAL_TEXT_MAX, BUF_PLAIN);
-	err = json_string(&in->json, &text);
+	err = json_reader_string(&in->json, &text);
 	if (!err)
 		err = type->type_case == FLYTEIDL__CORE__LITERAL_TYPE__TYPE_ENUM_TYPE
 		              ? literal_enum_from_text(in, type, buf_text(&text), ret_value)
@@ -69,14 +69,14 @@ list_from_json(struct reading *in, const literal_type *type, literal **ret_value
 	literal *value;
 	enum un_err err;
 
-	if (json_peek(&in->json) != JSON_ARRAY)
+	if (json_reader_peek(&in->json) != JSON_ARRAY)
 		return reading_fail(in, type);
 	err = literal_of_list(&value);
 	if (err)
 		return err;
 	list = value->collection;
-	err = json_enter(&in->json);
-	while (!err && json_next(&in->json)) {
+	err = json_reader_enter(&in->json);
+	while (!err && json_reader_next(&in->json)) {
 		size_t back = place_push_index(&in->place, list->n_literals);
 
 		err = pointers_grow((void **)&list->literals, list->n_literals);
@@ -88,7 +88,7 @@ list_from_json(struct reading *in, const literal_type *type, literal **ret_value
 		if (!err)
 			place_pop(&in->place, back);
 	}
-	err = err ? err : json_error(&in->json);
+	err = err ? err : json_reader_error(&in->json);
 	if (err) {
 		literal_free(value);
 		return reading_judge(in, type, err);
@@ -133,7 +133,7 @@ item_from_json(struct reading *in, const literal_type *type, literal_map *map)
 	flyteidl__core__literal_map__literals_entry__init(entry);
 	map->literals[map->n_literals++] = entry;
 	buf_init(&key, LITERAL_TEXT_MAX, BUF_PLAIN);
-	err = json_key(&in->json, &key);
+	err = json_reader_key(&in->json, &key);
 	if (!err) {
 		entry->key = mem_strdup(buf_text(&key));
 		err = entry->key ? UN_OK : UN_ERR_NO_MEMORY;
@@ -155,15 +155,15 @@ dict_from_json(struct reading *in, const literal_type *type, literal **ret_value
 	literal *value;
 	enum un_err err;
 
-	if (json_peek(&in->json) != JSON_OBJECT)
+	if (json_reader_peek(&in->json) != JSON_OBJECT)
 		return reading_fail(in, type);
 	err = literal_of_dict(&value);
 	if (err)
 		return err;
-	err = json_enter(&in->json);
-	while (!err && json_next(&in->json))
+	err = json_reader_enter(&in->json);
+	while (!err && json_reader_next(&in->json))
 		err = item_from_json(in, type->map_value_type, value->map);
-	err = err ? err : json_error(&in->json);
+	err = err ? err : json_reader_error(&in->json);
 	err = err ? err : sort_dict(in, value->map);
 	if (err) {
 		literal_free(value);
@@ -221,7 +221,7 @@ field_from_json(struct reading *in, const Flyteidl__Core__TypeStructure *structu
 	enum un_err err;
 
 	buf_init(&name, FIELD_NAME_MAX, BUF_PLAIN);
-	err = json_key(&in->json, &name);
+	err = json_reader_key(&in->json, &name);
 	err = err ? err : find_field(in, structure, buf_text(&name), &type);
 	if (!err && has_field(to, buf_text(&name)))
 		err = un_fail(in->detail, UN_ERR_INPUT_TYPE, "%s has the field '%.64s' twice",
@@ -249,16 +249,16 @@ struct_from_json(struct reading *in, const literal_type *type, literal **ret_val
 	literal *value;
 	enum un_err err;
 
-	if (json_peek(&in->json) != JSON_OBJECT)
+	if (json_reader_peek(&in->json) != JSON_OBJECT)
 		return reading_fail(in, type);
 	err = literal_of_struct(&value);
 	if (err)
 		return err;
 	if (structure && structure->n_dataclass_type) {
-		err = json_enter(&in->json);
-		while (!err && json_next(&in->json))
+		err = json_reader_enter(&in->json);
+		while (!err && json_reader_next(&in->json))
 			err = field_from_json(in, structure, value->scalar->generic);
-		err = err ? err : json_error(&in->json);
+		err = err ? err : json_reader_error(&in->json);
 	} else {
 		err = plain_from_json(&in->json, &any);
 		if (!err) {
@@ -282,7 +282,7 @@ static enum un_err
 union_from_json(struct reading *in, const literal_type *type, literal **ret_value)
 {
 	const Flyteidl__Core__UnionType *of = type->union_type;
-	bool null = json_peek(&in->json) == JSON_NULL;
+	bool null = json_reader_peek(&in->json) == JSON_NULL;
 
 	for (size_t i = 0; i < of->n_variants; i++) {
 		const literal_type *variant = of->variants[i];
@@ -334,10 +334,10 @@ whole_from_json(struct reading *in, const literal_type *type, literal **ret_valu
 	literal *value = NULL;
 	enum un_err err = from_json(in, type, &value);
 
-	if (!err && json_end(&in->json)) {
+	if (!err && json_reader_end(&in->json)) {
 		err = un_fail(in->detail, UN_ERR_INPUT_TYPE,
 		              "%s: something follows the JSON value, at byte %zu",
-		              in->place.text, json_offset(&in->json));
+		              in->place.text, json_reader_offset(&in->json));
 		literal_free(value);
 	}
 	if (!err)
@@ -395,7 +395,7 @@ whole_from_text(struct reading *in, const literal_type *type, const char *text,
 	default:
 		break;
 	}
-	json_init(&in->json, text, strlen(text));
+	json_reader_init(&in->json, text, strlen(text));
 	return whole_from_json(in, type, ret_value);
 }
 
@@ -433,6 +433,6 @@ literal_from_json(const char *name, const literal_type *type, const char *json, 
 	place_init(&in.place, "input", name);
 	if (len > LITERAL_TEXT_MAX)
 		return too_large(&in);
-	json_init(&in.json, json, len);
+	json_reader_init(&in.json, json, len);
 	return whole_from_json(&in, type, ret_value);
 }

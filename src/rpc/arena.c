@@ -39,7 +39,7 @@ add_block(struct arena *arena, size_t len)
 }
 
 void *
-arena_alloc(struct arena *arena, size_t len)
+arena_cut(struct arena *arena, size_t len)
 {
 	uint8_t *room;
 

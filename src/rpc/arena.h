@@ -24,7 +24,7 @@ struct arena {
 
 void arena_init(struct arena *arena, size_t max);
 /* Aligned for everything; not zeroed. NULL: over the maximum, or no memory. */
-void *arena_alloc(struct arena *arena, size_t len) MUST_CHECK;
+void *arena_cut(struct arena *arena, size_t len) MUST_CHECK;
 void arena_reset(struct arena *arena); /* wipes and frees; as after arena_init */
 
 #endif

@@ -19,7 +19,7 @@
 static void *
 arena_take(void *ctx, size_t len)
 {
-	return arena_alloc(ctx, len);
+	return arena_cut(ctx, len);
 }
 
 static void
@@ -378,7 +378,7 @@ name_service(struct rpc_call *call)
 	if (http_path_len(call->stream) == call->target->path_len &&
 	    text_equal(http_path(call->stream), call->target->path, call->target->path_len))
 		return;
-	name = arena_alloc(&call->arena, len + 1);
+	name = arena_cut(&call->arena, len + 1);
 	if (!name)
 		return;
 	memcpy(name, http_path(call->stream) + 1, len);
@@ -560,7 +560,7 @@ rpc_principal(const struct rpc_call *call)
 void *
 rpc_alloc(struct rpc_call *call, size_t len)
 {
-	void *room = arena_alloc(&call->arena, len);
+	void *room = arena_cut(&call->arena, len);
 
 	if (room)
 		memset(room, 0, len);
@@ -571,7 +571,7 @@ char *
 rpc_strdup(struct rpc_call *call, const char *text)
 {
 	size_t len = strlen(text) + 1;
-	char *copy = arena_alloc(&call->arena, len);
+	char *copy = arena_cut(&call->arena, len);
 
 	return copy ? memcpy(copy, text, len) : NULL;
 }
