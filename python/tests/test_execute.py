@@ -115,8 +115,9 @@ def closes() -> int:
     return 1
 
 @union.task
-def stdin_is_left_alone() -> str:
-    return sys.stdin.read()
+def collects() -> bool:
+    import gc
+    return gc.isenabled()
 """
 
 
@@ -165,6 +166,10 @@ class Results(FolderCase):
         self.done = self.run_module("", *words, code=_START)
         self.assertEqual(0, self.done.returncode, self.done.stderr.decode())
         self.assertEqual({}, self.outputs())
+
+    def test_the_task_runs_with_garbage_collection(self):
+        self.run_task("collects")
+        self.assertEqual({"o0": literal(True)}, self.outputs())
 
     def test_a_closed_standard_output_does_not_lose_the_result(self):
         self.execute("s", "closes")
@@ -301,6 +306,7 @@ class Footprint(FolderCase):
     ALLOWED = {
         "__future__",
         "_signal",
+        "gc",
         "_struct",
         "struct",
         "union",

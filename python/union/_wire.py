@@ -17,7 +17,7 @@ from struct import pack, unpack_from
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Tuple
+    from typing import Any, Dict, Iterator, List, Optional, Tuple
 
     Message = Dict[str, Any]
     Field = Tuple[int, str, str]
@@ -43,7 +43,7 @@ def encode(schema: Schema, name: str, message: Message) -> bytes:
 
 def decode(schema: Schema, name: str, data: bytes) -> Message:
     """Returns the message called `name` in `schema` that `data` holds. Raises WireError."""
-    return _decode(schema, name, memoryview(data), DEPTH_MAX)
+    return _decode(schema, name, bytes(data), DEPTH_MAX)
 
 
 def _encode(schema: Schema, name: str, message: Message, depth: int) -> bytes:
@@ -54,10 +54,12 @@ def _encode(schema: Schema, name: str, message: Message, depth: int) -> bytes:
         unknown = sorted(message.keys() - fields.keys())
         raise WireError(f"{name}: no field {unknown[0]!r}")
     out: List[bytes] = []
-    for field, (number, kind, shape) in fields.items():
+    ordered = fields if len(message) > 1 else message
+    for field in ordered:
         value = message.get(field)
         if value is None:
             continue
+        number, kind, shape = fields[field]
         try:
             if shape == "*":
                 _encode_repeated(schema, number, kind, value, depth, out)
@@ -111,7 +113,10 @@ def _encode_field(schema: Schema, number: int, kind: str, value: Any, depth: int
         body = bytes(value)
     else:
         body = _encode(schema, kind, value, depth - 1)
-    return _varint(number << 3 | 2) + _varint(len(body)) + body
+    size = len(body)
+    if number < 16 and size < 0x80:  # nearly always: one byte each
+        return bytes((number << 3 | 2, size)) + body
+    return _varint(number << 3 | 2) + _varint(size) + body
 
 
 def _varint(value: int) -> bytes:
@@ -125,7 +130,7 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _decode(schema: Schema, name: str, data: memoryview, depth: int) -> Message:
+def _decode(schema: Schema, name: str, data: bytes, depth: int) -> Message:
     if depth == 0:
         raise WireError(f"{name}: nested too deep")
     by_number = _numbers(schema, name)
@@ -146,7 +151,7 @@ def _decode(schema: Schema, name: str, data: memoryview, depth: int) -> Message:
             message.setdefault(field, {})[key] = value
         else:
             value = _value(schema, name, field, kind, wire, raw, depth)
-            if shape == "?":
+            if shape == "?" and message:
                 _drop_siblings(schema, name, field, message)
             if kind not in _DEFAULTS and field in message:
                 value = _merge(schema, kind, message[field], value)
@@ -154,16 +159,18 @@ def _decode(schema: Schema, name: str, data: memoryview, depth: int) -> Message:
     return message
 
 
-_numbers_cache: Dict[Tuple[int, str], Dict[int, Tuple[str, str, str]]] = {}
+_numbers_cache: Dict[int, Tuple[Schema, Dict[str, Any]]] = {}
 
 
 def _numbers(schema: Schema, name: str) -> Dict[int, Tuple[str, str, str]]:
     """Returns the fields of a message by number, made once for each message."""
-    key = (id(schema), name)
-    table = _numbers_cache.get(key)
+    cached = _numbers_cache.get(id(schema))
+    if cached is None:  # the schema is kept, so that no other gets its id
+        cached = _numbers_cache[id(schema)] = (schema, {})
+    table: Optional[Dict[int, Tuple[str, str, str]]] = cached[1].get(name)
     if table is None:
         table = {number: (f, kind, shape) for f, (number, kind, shape) in schema[name].items()}
-        _numbers_cache[key] = table
+        cached[1][name] = table
     return table
 
 
@@ -225,14 +232,14 @@ def _value(
     if kind == "d":
         return unpack_from("<d", raw)[0]
     if kind == "y":
-        return bytes(raw)
+        return raw
     return _decode(schema, kind, raw, depth - 1)
 
 
 _WIRE_OF = {"i": 0, "u": 0, "b": 0, "d": 1, "s": 2, "y": 2}
 
 
-def _unpack_packed(name: str, field: str, kind: str, raw: memoryview) -> Iterator[Any]:
+def _unpack_packed(name: str, field: str, kind: str, raw: bytes) -> Iterator[Any]:
     at = 0
     while at < len(raw):
         if kind == "d":
@@ -245,12 +252,15 @@ def _unpack_packed(name: str, field: str, kind: str, raw: memoryview) -> Iterato
         yield _value({}, name, field, kind, 0, number, 1)
 
 
-def _fields(name: str, data: memoryview) -> Iterator[Tuple[int, int, Any]]:
-    """Yields (field number, wire type, int or memoryview) for each field of a message."""
+def _fields(name: str, data: bytes) -> Iterator[Tuple[int, int, Any]]:
+    """Yields (field number, wire type, int or bytes) for each field of a message."""
     at = 0
     end = len(data)
     while at < end:
-        tag, at = _read_varint(name, data, at)
+        tag = data[at]
+        at += 1
+        if tag > 0x7F:
+            tag, at = _read_varint(name, data, at - 1)
         number, wire = tag >> 3, tag & 7
         if number == 0 or number > 0x1FFFFFFF:
             raise WireError(f"{name}: field number out of range")
@@ -270,9 +280,11 @@ def _fields(name: str, data: memoryview) -> Iterator[Tuple[int, int, Any]]:
         at += size
 
 
-def _read_varint(name: str, data: memoryview, at: int) -> Tuple[int, int]:
-    result = shift = 0
+def _read_varint(name: str, data: bytes, at: int) -> Tuple[int, int]:
     end = len(data)
+    if at < end and data[at] < 0x80:
+        return data[at], at + 1
+    result = shift = 0
     while at < end and shift < 70:
         byte = data[at]
         at += 1

@@ -12,6 +12,7 @@ Every import here is paid at the start of every task: keep them few.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -79,6 +80,7 @@ def execute(inputs: str, output_prefix: str, module: str, name: str) -> int:
 
 def _run(inputs: str, module: str, name: str) -> Message:
     """Returns the outputs of the task as a LiteralMap. Raises whatever the user's code raises."""
+    gc.disable()  # long lists as messages are many small dicts, and none of them is garbage
     with open(inputs, "rb") as file:
         literals = decode(s.CORE, "LiteralMap", file.read()).get("literals", {})
     task = _load(module, name)
@@ -89,12 +91,15 @@ def _run(inputs: str, module: str, name: str) -> Message:
         n: types[n].from_literal(v, f"{where}{n!r}") for n, v in literals.items() if n in types
     }
     values = interface.bind((), given)
+    del literals, given
+    gc.enable()
     try:
         result = task.__wrapped__(**values)
     except SystemExit as err:
         if err.code not in (None, 0) or interface.outputs:
             raise
         return {}
+    gc.disable()
     if result is not None and not interface.outputs:
         from ._local_run import note_dropped
 
