@@ -142,127 +142,6 @@ shut_down(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
 	rpc_reply(call, &reply.base);
 }
 
-/* ---- keys ---- */
-
-static void
-on_rotated(void *context, const struct keeper_answer *answer)
-{
-	struct rpc_call *call = context;
-	struct plane_worker *worker = rpc_worker(call);
-	Union__V1__RotateKeysResponse reply = UNION__V1__ROTATE_KEYS_RESPONSE__INIT;
-	struct un_detail detail = {0};
-	enum un_err err = answer->err;
-
-	if (err) {
-		rpc_fail(call, err, answer->detail);
-		return;
-	}
-	log_notice("keeper", "key generation %u", answer->generation);
-	plane_rewrap(worker->plane);
-	reply.generation = answer->generation;
-	err = store_read_begin(worker->reader, &detail);
-	if (!err)
-		err = dek_count_stale(store_reader_view(worker->reader), answer->generation,
-		                      &reply.to_rewrap, &detail);
-	if (err)
-		rpc_fail(call, err, &detail);
-	else
-		rpc_reply(call, &reply.base);
-}
-
-static void
-rotate_keys(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
-{
-	struct plane_worker *worker = rpc_worker(call);
-	enum un_err err;
-
-	(void)ctx;
-	(void)request;
-	if (!caller_may(call, AUTHZ_KEYS_ROTATE, NULL))
-		return;
-	err = keeper_rotate(worker->keeper,
-	                    (struct keeper_call){.done = on_rotated, .context = call});
-	if (err)
-		rpc_fail(call, err, NULL);
-}
-
-static void
-on_rotation_info(void *context, const struct keeper_answer *answer)
-{
-	struct rpc_call *call = context;
-	struct plane_worker *worker = rpc_worker(call);
-	Union__V1__GetRotationResponse reply = UNION__V1__GET_ROTATION_RESPONSE__INIT;
-	struct un_detail detail = {0};
-	enum un_err err;
-
-	if (answer->err) {
-		rpc_fail(call, answer->err, answer->detail);
-		return;
-	}
-	reply.generation = answer->info->generation;
-	err = store_read_begin(worker->reader, &detail);
-	if (!err)
-		err = dek_count_stale(store_reader_view(worker->reader), reply.generation,
-		                      &reply.remaining, &detail);
-	if (err)
-		rpc_fail(call, err, &detail);
-	else
-		rpc_reply(call, &reply.base);
-}
-
-static void
-get_rotation(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
-{
-	struct plane_worker *worker = rpc_worker(call);
-	enum un_err err;
-
-	(void)ctx;
-	(void)request;
-	if (!caller_may(call, AUTHZ_PLANE_READ, NULL))
-		return;
-	err = keeper_ask_info(worker->keeper,
-	                      (struct keeper_call){.done = on_rotation_info, .context = call});
-	if (err)
-		rpc_fail(call, err, NULL);
-}
-
-static void
-on_unlocked(void *context, const struct keeper_answer *answer)
-{
-	struct rpc_call *call = context;
-	struct plane_worker *worker = rpc_worker(call);
-	Union__V1__UnlockResponse reply = UNION__V1__UNLOCK_RESPONSE__INIT;
-
-	if (answer->err) {
-		if (answer->err == UN_ERR_WRONG_PASSPHRASE)
-			log_warn("keeper", "a wrong passphrase from uid %u",
-			         (unsigned)rpc_peer(call)->uid);
-		rpc_fail(call, answer->err, answer->detail);
-		return;
-	}
-	log_notice("keeper", "unlocked by uid %u", (unsigned)rpc_peer(call)->uid);
-	plane_unlocked(worker->plane);
-	rpc_reply(call, &reply.base);
-}
-
-static void
-unlock(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
-{
-	const Union__V1__UnlockRequest *request = (const Union__V1__UnlockRequest *)message;
-	struct plane_worker *worker = rpc_worker(call);
-	/* Argon2id takes its time on purpose */
-	struct keeper_call how = {.done = on_unlocked, .context = call, .timeout_ms = 30000};
-	enum un_err err;
-
-	(void)ctx;
-	if (!caller_may(call, AUTHZ_KEYS_UNLOCK, NULL))
-		return;
-	err = keeper_unlock(worker->keeper, request->sealed_passphrase.data,
-	                    request->sealed_passphrase.len, how);
-	if (err)
-		rpc_fail(call, err, NULL);
-}
-
 static const struct rpc_method methods[] = {
 	{.name = "GetInfo",
          .input = &union__v1__get_info_request__descriptor,
@@ -275,15 +154,15 @@ static const struct rpc_method methods[] = {
 	{.name = "RotateKeys",
          .input = &union__v1__rotate_keys_request__descriptor,
          .output = &union__v1__rotate_keys_response__descriptor,
-         .handler = rotate_keys},
+         .handler = plane_service_rotate_keys},
 	{.name = "GetRotation",
          .input = &union__v1__get_rotation_request__descriptor,
          .output = &union__v1__get_rotation_response__descriptor,
-         .handler = get_rotation},
+         .handler = plane_service_get_rotation},
 	{.name = "Unlock",
          .input = &union__v1__unlock_request__descriptor,
          .output = &union__v1__unlock_response__descriptor,
-         .handler = unlock,
+         .handler = plane_service_unlock,
          .flags = RPC_SENSITIVE},
 	{.name = "Backup",
          .input = &union__v1__backup_request__descriptor,

@@ -7,6 +7,10 @@
 
 extern const struct rpc_service plane_service;
 
+/* plane_keys.c */
+void plane_service_rotate_keys(struct rpc_call *call, void *ctx, const ProtobufCMessage *message);
+void plane_service_get_rotation(struct rpc_call *call, void *ctx, const ProtobufCMessage *message);
+void plane_service_unlock(struct rpc_call *call, void *ctx, const ProtobufCMessage *message);
 /* Streams a backup; plane_backup.c. */
 void plane_service_backup(struct rpc_call *call, void *ctx, const ProtobufCMessage *message);
 
