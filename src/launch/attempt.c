@@ -321,6 +321,7 @@ open_secrets(struct attempt *attempt, struct un_detail *detail)
 		err = task_secrets_write(&attempt->secrets, attempt->sandbox.secrets_fd, detail);
 	if (err)
 		return err;
+	sandbox_settle(&attempt->sandbox);
 	sandbox_seal(&attempt->sandbox);
 	if (attempt->sandbox.notes[0]) {
 		char text[SANDBOX_NOTES_MAX + 64];
@@ -489,13 +490,16 @@ enum un_err
 attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_outcome,
             struct un_detail *detail)
 {
-	struct attempt attempt = {
-		.options = options,
-		.workdir_fd = -1,
-		.bundle_fd = -1,
-		.outputs_fd = -1,
-		.signal_fd = -1,
-		.sandbox = {.private_fd = -1, .secrets_fd = -1, .shared_fd = -1, .init_fd = -1}};
+	struct attempt attempt = {.options = options,
+	                          .workdir_fd = -1,
+	                          .bundle_fd = -1,
+	                          .outputs_fd = -1,
+	                          .signal_fd = -1,
+	                          .sandbox = {.private_fd = -1,
+	                                      .secrets_fd = -1,
+	                                      .shared_fd = -1,
+	                                      .init_fd = -1,
+	                                      .ready_fd = -1}};
 	bool entered = false;
 	enum un_err err;
 

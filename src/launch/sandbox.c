@@ -158,7 +158,6 @@ static void
 start_init(struct sandbox *sandbox)
 {
 	int ready[2];
-	char proc = 0;
 
 	if (pipe2(ready, O_CLOEXEC) != 0) {
 		note(sandbox, "no init", errno);
@@ -177,14 +176,25 @@ start_init(struct sandbox *sandbox)
 		note(sandbox, "no PID namespace", errno);
 		sandbox->init = 0;
 		sandbox->init_fd = -1;
-	} else if (read(ready[0], &proc, 1) != 1) {
-		note(sandbox, "no init", ECHILD);
-	} else if (proc == PROC_IS_NEW) {
-		sandbox->proc = true;
+		(void)close(ready[0]);
 	} else {
-		note(sandbox, "no /proc of its own", EPERM);
+		sandbox->ready_fd = ready[0];
 	}
-	(void)close(ready[0]);
+}
+
+void
+sandbox_settle(struct sandbox *sandbox)
+{
+	char proc = 0;
+
+	if (sandbox->ready_fd < 0)
+		return;
+	if (read(sandbox->ready_fd, &proc, 1) != 1)
+		note(sandbox, "no init", ECHILD);
+	else if (proc != PROC_IS_NEW)
+		note(sandbox, "no /proc of its own", EPERM);
+	sandbox->proc = proc == PROC_IS_NEW;
+	io_close(&sandbox->ready_fd);
 }
 
 static bool
@@ -321,7 +331,8 @@ begin(struct sandbox *sandbox, const char *workdir, struct un_detail *detail)
 	int len = snprintf(path, sizeof path, "%s/private", workdir);
 
 	memset(sandbox, 0, sizeof *sandbox);
-	sandbox->private_fd = sandbox->secrets_fd = sandbox->shared_fd = sandbox->init_fd = -1;
+	sandbox->private_fd = sandbox->secrets_fd = sandbox->shared_fd = sandbox->init_fd =
+		sandbox->ready_fd = -1;
 	if (workdir[0] != '/' || len < 0 || (size_t)len >= sizeof path)
 		return un_fail(detail, UN_ERR_INVALID, "'%.200s' is not a usable folder", workdir);
 	return set_paths(sandbox, path, detail);
@@ -430,6 +441,7 @@ sandbox_end(struct sandbox *sandbox)
 		(void)waitpid(sandbox->init, NULL, 0);
 	sandbox->init = 0;
 	io_close(&sandbox->init_fd);
+	io_close(&sandbox->ready_fd);
 	if (sandbox->mounts)
 		forget_private(sandbox);
 	io_close(&sandbox->secrets_fd);

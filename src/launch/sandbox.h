@@ -27,6 +27,7 @@ struct sandbox {
 	bool proc;   /* a /proc of the task's own */
 	pid_t init;  /* process 1 of the task's PID namespace; 0: there is none */
 	int init_fd;
+	int ready_fd; /* from the init, until sandbox_settle */
 	int private_fd;
 	char private_path[PATH_MAX];
 	int secrets_fd; /* the folder "secrets" in it */
@@ -44,6 +45,8 @@ MUST_CHECK enum un_err sandbox_enter(struct sandbox *sandbox, const char *workdi
 /* For tests and --no-namespaces: as if the kernel refused everything. */
 MUST_CHECK enum un_err sandbox_enter_plain(struct sandbox *sandbox, const char *workdir,
                                            struct un_detail *detail);
+/* Waits until the init is ready; `notes` is complete then, but for what sandbox_seal adds. */
+void sandbox_settle(struct sandbox *sandbox);
 /* From now on, children of the calling thread are made inside; it can make no more threads. */
 MUST_CHECK enum un_err sandbox_join(struct sandbox *sandbox, struct un_detail *detail);
 /* After the last secret file: nothing can be changed there any more (where there is a ramfs). */
