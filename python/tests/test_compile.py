@@ -438,6 +438,17 @@ class Bundle(FolderCase):
         self.assertIn("g" * 120, error["message"])
         self.assertFalse(os.path.exists(self.bundle))
 
+    def test_what_a_launcher_would_refuse_is_refused_here(self):
+        cases = [("n\nl.txt", "x"), ("/".join("d" * 33), "x"), ("zeros", "0" * (17 << 20))]
+        for name, text in cases:
+            path = self.write(name, text)
+            with self.subTest(name):
+                error = self.compile_bad("s.py", copy="all")
+                self.assertEqual("bundle-refused", error["code"])
+            os.unlink(path)
+        self.write("zeros", "0" * (15 << 20))
+        self.compile_good("s.py", copy="all")
+
     def test_a_bundle_that_cannot_be_written_is_an_error(self):
         done = self.run_module("union.compile", "--bundle-out", "no/such/place", "s.py")
         self.assertEqual(0, done.returncode)

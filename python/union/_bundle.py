@@ -23,6 +23,12 @@ BYTES_MAX = 256 << 20
 """Bytes of all files of one bundle together."""
 COMPRESSED_MAX = 64 << 20
 """Bytes of the .tar.gz."""
+DEPTH_MAX = 32
+"""Folders in a path, with the file itself."""
+RATIO_MAX = 200
+"""How many times larger than the .tar.gz the files may be, beyond the first 16 MiB: what a launcher
+unpacks at most."""
+_RATIO_FREE = 16 << 20
 
 _SKIPPED_FOLDERS = frozenset(
     (
@@ -97,6 +103,10 @@ def pack(root: str, files: List[str]) -> bytes:
     bundle = b"".join(parts)
     if len(bundle) > COMPRESSED_MAX:
         raise BundleError(f"the bundle has {len(bundle)} bytes; the limit is {COMPRESSED_MAX}")
+    unpacked = total + 2 * _BLOCK * (len(files) + 1)
+    if unpacked > max(_RATIO_FREE, RATIO_MAX * len(bundle)):
+        text = f"the files are more than {RATIO_MAX} times larger than their bundle"
+        raise BundleError(text, "keep files that are nearly empty inside out of it")
     return bundle
 
 
@@ -234,6 +244,9 @@ def _split_name(name: str) -> Tuple[bytes, bytes]:
         raw = name.replace(os.sep, "/").encode()
     except UnicodeEncodeError:
         raise BundleError(f"the file name {ascii(name)} is not UTF-8") from None
+    if raw.count(b"/") >= DEPTH_MAX or any(byte < 0x20 or byte == 0x7F for byte in raw):
+        text = f"the path {ascii(name)} is too deep or has control characters"
+        raise BundleError(text, f"at most {DEPTH_MAX} parts")
     if len(raw) <= 100:
         return b"", raw
     for at, byte in enumerate(raw):
