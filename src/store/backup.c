@@ -47,10 +47,11 @@ open_copy(const struct store *store, const char *name, sqlite3 **ret_db, struct 
 	int rc;
 
 	(void)snprintf(path, sizeof path, "%s/%s", store->dir, name);
-	rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, engine_vfs_name);
+	rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+	                     engine_vfs_name);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL,
-		                  NULL);
+		rc = sqlite3_exec(db, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL,
+		                  NULL, NULL);
 	if (rc == SQLITE_OK) {
 		*ret_db = db;
 		return UN_OK;
@@ -223,7 +224,8 @@ store_backup(struct store *store, const struct backup_header *header,
 		if (!err && len) {
 			err = emit(ctx, bytes, len);
 			if (err)
-				err = un_fail(detail, err, "cannot write the backup: %s", un_err_text(err));
+				err = un_fail(detail, err, "cannot write the backup: %s",
+				              un_err_text(err));
 		}
 	}
 	store_backup_end(backup);

@@ -13,7 +13,8 @@ static const char chunk_purpose[] = "union backup chunk 1";
 static void
 sum_header(const uint8_t *bytes, size_t len, struct backup_sum *ret_sum)
 {
-	const struct hash_part parts[] = {{header_purpose, sizeof header_purpose - 1}, {bytes, len}};
+	const struct hash_part parts[] = {{header_purpose, sizeof header_purpose - 1},
+	                                  {bytes, len}};
 
 	hash_parts(parts, 2, ret_sum->running);
 }
@@ -271,7 +272,8 @@ backup_file_read(int fd, int out_fd, struct backup_header *ret_header, struct bu
 		err = read_database(fd, out_fd, &sum);
 	if (!err && keyring) {
 		buf_clear(keyring);
-		err = buf_append(keyring, header.keyring ? header.keyring : magic, header.keyring_len);
+		err = buf_append(keyring, header.keyring ? header.keyring : magic,
+		                 header.keyring_len);
 	}
 	if (!err) {
 		header.keyring = NULL;

@@ -1,7 +1,8 @@
-/* backup_file.h - the bytes of a backup: a header, perhaps a sealed key ring, the database, a checksum.
+/* backup_file.h - the bytes of a backup: a header, perhaps a sealed key ring, the database, a
+ * checksum.
  *
- * Everything is written and read as a stream; docs/formats/backup.md has every byte. The checksum finds
- * damage, not forgery: who can write the file can also make its checksum. */
+ * Everything is written and read as a stream; docs/formats/backup.md has every byte. The checksum
+ * finds damage, not forgery: who can write the file can also make its checksum. */
 #ifndef STORE_BACKUP_FILE_H
 #define STORE_BACKUP_FILE_H
 
@@ -55,9 +56,10 @@ MUST_CHECK enum un_err backup_chunk_pack(struct backup_sum *sum, const uint8_t *
 /* Appends the end. */
 MUST_CHECK enum un_err backup_end_pack(const struct backup_sum *sum, struct buf *out);
 
-/* Reads a backup from `fd` (at its beginning): the header, whose key ring goes into `keyring` (NULL:
- * skipped), then the database into `out_fd` (-1: only checked). UN_ERR_PROTOCOL, UN_ERR_UNSUPPORTED,
- * UN_ERR_NOT_AUTHENTIC, UN_ERR_DISK_FULL, UN_ERR_IO. ret_header->keyring is NULL afterwards. */
+/* Reads a backup from `fd` (at its beginning): the header, whose key ring goes into `keyring`
+ * (NULL: skipped), then the database into `out_fd` (-1: only checked). UN_ERR_PROTOCOL,
+ * UN_ERR_UNSUPPORTED, UN_ERR_NOT_AUTHENTIC, UN_ERR_DISK_FULL, UN_ERR_IO. ret_header->keyring is
+ * NULL afterwards. */
 MUST_CHECK enum un_err backup_file_read(int fd, int out_fd, struct backup_header *ret_header,
                                         struct buf *keyring, struct un_detail *detail);
 

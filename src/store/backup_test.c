@@ -88,12 +88,14 @@ TEST(backup, brings_back_what_was_there_when_it_began_while_writes_go_on)
 	sample_put(store, "p", "d", "second", 2);
 	back_up(store, &scratch, true);
 	EXPECT(exists(store, "late0"));
-	EXPECT_INT(5, count_files(&scratch)); /* database, wal, shm, lock, backup: no copy is left */
+	EXPECT_INT(5,
+	           count_files(&scratch)); /* database, wal, shm, lock, backup: no copy is left */
 	path_of(&scratch, "backup", path);
 	EXPECT_ERR(UN_ERR_BUSY, store_restore(scratch.dir, path, &header, aside, &detail));
 	store_close(store);
 
-	EXPECT_OK(store_restore(other.dir, path, &header, aside, &detail)); /* into an empty place */
+	EXPECT_OK(
+		store_restore(other.dir, path, &header, aside, &detail)); /* into an empty place */
 	EXPECT_STR("", aside);
 	EXPECT_INT(store_schema_newest(), header.schema);
 	EXPECT_INT(0x33, header.fingerprint[31]);
@@ -156,7 +158,8 @@ TEST(backup, refuses_one_that_was_changed_or_cut_anywhere_and_leaves_the_databas
 		bytes.data[at] ^= 0x40;
 		EXPECT_OK(io_replace_file(scratch.dir_fd, "backup", bytes.data, bytes.len, 0600));
 		err = store_restore(scratch.dir, path, &header, aside, NULL);
-		EXPECT(err == UN_ERR_PROTOCOL || err == UN_ERR_NOT_AUTHENTIC || err == UN_ERR_UNSUPPORTED);
+		EXPECT(err == UN_ERR_PROTOCOL || err == UN_ERR_NOT_AUTHENTIC ||
+		       err == UN_ERR_UNSUPPORTED);
 		bytes.data[at] ^= 0x40;
 		EXPECT_OK(io_replace_file(scratch.dir_fd, "backup", bytes.data, at, 0600));
 		EXPECT_ERR(UN_ERR_PROTOCOL, store_restore(scratch.dir, path, &header, aside, NULL));

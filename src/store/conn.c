@@ -83,8 +83,9 @@ conn_fail(sqlite3 *db, int rc, struct un_detail *detail)
 		err = UN_ERR_TOO_LARGE;
 		break;
 	case SQLITE_CONSTRAINT:
-		err = extended == SQLITE_CONSTRAINT_UNIQUE || extended == SQLITE_CONSTRAINT_PRIMARYKEY
-		              || extended == SQLITE_CONSTRAINT_ROWID
+		err = extended == SQLITE_CONSTRAINT_UNIQUE ||
+		                      extended == SQLITE_CONSTRAINT_PRIMARYKEY ||
+		                      extended == SQLITE_CONSTRAINT_ROWID
 		              ? UN_ERR_EXISTS
 		              : UN_ERR_CONFLICT;
 		break;
@@ -128,8 +129,8 @@ conn_number(struct conn *conn, const char *text, int64_t *ret_number, struct un_
 	return err;
 }
 
-/* No file of SQLite may hold a value's neighbour: temporary tables stay in memory. The schema is not
- * trusted to call functions. The writer checkpoints by itself (see writer.c). */
+/* No file of SQLite may hold a value's neighbour: temporary tables stay in memory. The schema is
+ * not trusted to call functions. The writer checkpoints by itself (see writer.c). */
 static const char writer_pragmas[] = "PRAGMA temp_store = MEMORY;"
                                      "PRAGMA trusted_schema = OFF;"
                                      "PRAGMA page_size = 4096;"

@@ -1,4 +1,5 @@
-/* conn.h - one SQLite connection with its prepared statements. Only for src/store's engine files. */
+/* conn.h - one SQLite connection with its prepared statements. Only for src/store's engine files.
+ */
 #ifndef STORE_CONN_H
 #define STORE_CONN_H
 

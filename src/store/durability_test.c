@@ -69,8 +69,8 @@ struct cut {
 	size_t log_len[CUT_PAIRS]; /* when the pair was acknowledged */
 };
 
-/* Opens what a machine would find that lost power when `len` bytes of the log had reached the disk and
- * the bytes behind it were `rest`. */
+/* Opens what a machine would find that lost power when `len` bytes of the log had reached the disk
+ * and the bytes behind it were `rest`. */
 static void
 open_after_cut(const struct cut *cut, size_t len, int rest)
 {
@@ -101,8 +101,8 @@ open_after_cut(const struct cut *cut, size_t len, int rest)
 }
 
 /* In a child, which is killed: a file that this process has open must not be read and closed by it,
- * that would drop SQLite's locks. The reader keeps the log from being folded in, so that every length
- * of the log is one that a power cut can leave. */
+ * that would drop SQLite's locks. The reader keeps the log from being folded in, so that every
+ * length of the log is one that a power cut can leave. */
 static void
 write_pairs(const struct scratch *scratch, int fd)
 {
@@ -111,7 +111,8 @@ write_pairs(const struct scratch *scratch, int fd)
 
 	store_close(store); /* so that the tables are in the database, not in the log */
 	store = scratch_open(scratch);
-	if (store_reader_open(store, &reader, NULL) != UN_OK || store_read_begin(reader, NULL) != UN_OK)
+	if (store_reader_open(store, &reader, NULL) != UN_OK ||
+	    store_read_begin(reader, NULL) != UN_OK)
 		_exit(1);
 	for (unsigned i = 0; i < CUT_PAIRS; i++) {
 		struct pair pair = {.number = i};

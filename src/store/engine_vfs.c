@@ -1,7 +1,7 @@
 /* Our layer above SQLite's own files, for two things that SQLite does not do:
  *
- *  - a file that is cut off is overwritten with zeros first. A row that was deleted is zeroed in the
- *    database by secure_delete, but its old page still stands in the write-ahead log until the log
+ *  - a file that is cut off is overwritten with zeros first. A row that was deleted is zeroed in
+ * the database by secure_delete, but its old page still stands in the write-ahead log until the log
  *    is overwritten by chance. With this, cutting the log off after a checkpoint erases it;
  *  - in builds with UN_FAULTS every write and sync can be made to fail. */
 #include "base/alloc.h"

@@ -1,7 +1,7 @@
-/* What can be told about a database before it is trusted, without reading all of it: is the file one
- * of ours, is it as long as it says, do its tables' roots make sense. A small database is read whole.
- * Damage in the middle of a large one is met by the query that reads the page (UN_ERR_DAMAGED), and by
- * every backup and restore, which check all pages. */
+/* What can be told about a database before it is trusted, without reading all of it: is the file
+ * one of ours, is it as long as it says, do its tables' roots make sense. A small database is read
+ * whole. Damage in the middle of a large one is met by the query that reads the page
+ * (UN_ERR_DAMAGED), and by every backup and restore, which check all pages. */
 #include "base/io.h"
 #include "store/store_impl.h"
 
@@ -20,7 +20,8 @@ enum un_err
 inspect_damaged(struct un_detail *detail, const char *what)
 {
 	un_hint(detail, "restore the last backup: union restore FILE");
-	return un_fail(detail, UN_ERR_DAMAGED, "the database %s is damaged: %s", STORE_DATABASE, what);
+	return un_fail(detail, UN_ERR_DAMAGED, "the database %s is damaged: %s", STORE_DATABASE,
+	               what);
 }
 
 static enum un_err

@@ -37,7 +37,8 @@ meta_set_view(struct store_view *view, const char *key, const void *bytes, size_
 
 	if (len > META_VALUE_MAX)
 		return un_fail(detail, UN_ERR_TOO_LARGE, "the record '%s' is too large", key);
-	err = sql_open(view, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", &sql, detail);
+	err = sql_open(view, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", &sql,
+	               detail);
 	if (err)
 		return err;
 	sql_bind_text(sql, 1, key);

@@ -36,10 +36,11 @@ store_reader_close(struct store_reader *reader)
 	mem_free(reader);
 }
 
-/* BEGIN alone takes no snapshot: the first statement does. `seen` is read before it, so a commit that
- * comes between the two only makes the next call renew a snapshot that was fresh already. The other
- * way round: a commit counted in `seen` was complete before the snapshot is taken, and no snapshot
- * may be older than a count the caller could have learnt of, because the snapshot is taken here. */
+/* BEGIN alone takes no snapshot: the first statement does. `seen` is read before it, so a commit
+ * that comes between the two only makes the next call renew a snapshot that was fresh already. The
+ * other way round: a commit counted in `seen` was complete before the snapshot is taken, and no
+ * snapshot may be older than a count the caller could have learnt of, because the snapshot is taken
+ * here. */
 enum un_err
 store_read_begin(struct store_reader *reader, struct un_detail *detail)
 {
@@ -79,7 +80,8 @@ store_read_end(struct store_reader *reader)
 	if (!reader->reading)
 		return;
 	reader->reading = false;
-	if (sql_open(&reader->conn->view, "COMMIT", &sql, NULL) == UN_OK && sql_run(sql, NULL) == UN_OK)
+	if (sql_open(&reader->conn->view, "COMMIT", &sql, NULL) == UN_OK &&
+	    sql_run(sql, NULL) == UN_OK)
 		return;
 	if (!sqlite3_get_autocommit(reader->conn->db)) /* no memory: the plain way needs less */
 		(void)sqlite3_exec(reader->conn->db, "ROLLBACK", NULL, NULL, NULL);
@@ -103,7 +105,8 @@ store_reader_trim(struct store_reader *reader)
 	store_read_end(reader);
 	(void)sqlite3_db_release_memory(reader->conn->db);
 	/* The mapped pages of the file count as ours until they are unmapped. */
-	(void)sqlite3_exec(reader->conn->db,
-	                   "PRAGMA mmap_size = 0; SELECT 1 FROM meta LIMIT 1; PRAGMA mmap_size = 1073741824",
-	                   NULL, NULL, NULL);
+	(void)sqlite3_exec(
+		reader->conn->db,
+		"PRAGMA mmap_size = 0; SELECT 1 FROM meta LIMIT 1; PRAGMA mmap_size = 1073741824",
+		NULL, NULL, NULL);
 }

@@ -1,7 +1,7 @@
-/* The way back. The backup becomes a database of its own beside the real one, is checked page by page
- * and migrated there; only then does it take the real one's name. What must never happen is that an
- * old write-ahead log meets the new database: SQLite would apply it. So the old log is folded in, or
- * put aside together with its database, before the exchange. */
+/* The way back. The backup becomes a database of its own beside the real one, is checked page by
+ * page and migrated there; only then does it take the real one's name. What must never happen is
+ * that an old write-ahead log meets the new database: SQLite would apply it. So the old log is
+ * folded in, or put aside together with its database, before the exchange. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io.h"
@@ -75,7 +75,8 @@ stage(struct place *place, const char *path, struct backup_header *ret_header, s
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return un_fail_errno(detail, errno, "cannot open the backup %s", path);
-	out_fd = openat(place->dir_fd, place->staged, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	out_fd =
+		openat(place->dir_fd, place->staged, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (out_fd < 0)
 		err = un_fail_errno(detail, errno, "cannot make a file in %s", place->dir);
 	else
@@ -109,7 +110,8 @@ check_pages(struct conn *conn, struct un_detail *detail)
 		              (const char *)sqlite3_column_text(stmt, 0));
 	(void)sqlite3_finalize(stmt);
 	if (!err)
-		err = conn_number(conn, "SELECT count(*) FROM pragma_foreign_key_check", &loose, detail);
+		err = conn_number(conn, "SELECT count(*) FROM pragma_foreign_key_check", &loose,
+		                  detail);
 	if (!err && loose)
 		err = un_fail(detail, UN_ERR_DAMAGED, "the database in the backup is incomplete");
 	return err;
@@ -127,7 +129,8 @@ prepare_staged(const struct place *place, struct un_detail *detail)
 	path_in(place, place->staged, path);
 	err = conn_open(path, CONN_WRITER, &conn, detail);
 	if (!err)
-		err = conn_exec(conn, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL", detail);
+		err = conn_exec(conn, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL",
+		                detail);
 	if (!err)
 		err = check_pages(conn, detail);
 	if (!err)
@@ -156,8 +159,8 @@ store_check_backup(const char *path, const char *work_dir, struct backup_header 
 	return err;
 }
 
-/* Folds the log of the database in place into it. One that is damaged is left as it is: SQLite would
- * throw the log of a database with a broken header away. */
+/* Folds the log of the database in place into it. One that is damaged is left as it is: SQLite
+ * would throw the log of a database with a broken header away. */
 static enum un_err
 settle_old(const struct place *place, struct un_detail *detail)
 {
@@ -201,9 +204,11 @@ keep_old(const struct place *place, char ret_aside[RESTORE_ASIDE_MAX], struct un
 	when[kept] = '\0';
 	(void)snprintf(ret_aside, RESTORE_ASIDE_MAX, "%s.before-restore-%s", STORE_DATABASE, when);
 	if (linkat(place->dir_fd, STORE_DATABASE, place->dir_fd, ret_aside, 0) != 0)
-		return un_fail_errno(detail, errno, "cannot keep the old database as %s", ret_aside);
+		return un_fail_errno(detail, errno, "cannot keep the old database as %s",
+		                     ret_aside);
 	(void)snprintf(log, sizeof log, "%s-wal", ret_aside);
-	if (renameat(place->dir_fd, STORE_DATABASE "-wal", place->dir_fd, log) != 0 && errno != ENOENT)
+	if (renameat(place->dir_fd, STORE_DATABASE "-wal", place->dir_fd, log) != 0 &&
+	    errno != ENOENT)
 		return un_fail_errno(detail, errno, "cannot put the old write-ahead log aside");
 	(void)unlinkat(place->dir_fd, STORE_DATABASE "-shm", 0);
 	return sync_place(place, detail);

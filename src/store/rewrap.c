@@ -18,13 +18,14 @@ read_stale(const struct sql *sql, struct stale_dek *ret_dek, struct un_detail *d
 	ret_dek->generation = (uint32_t)sql_int(sql, HEAD_COUNT + 1);
 	bytes = sql_blob(sql, HEAD_COUNT + 2, &len);
 	if (len != STORED_DEK_LEN)
-		return un_fail(detail, UN_ERR_DAMAGED, "the secret '%s' is incomplete", head.id.name);
+		return un_fail(detail, UN_ERR_DAMAGED, "the secret '%s' is incomplete",
+		               head.id.name);
 	memcpy(ret_dek->stored_dek, bytes, len);
 	return UN_OK;
 }
 
-/* By the index on generations. The list below goes through the secrets in their order, which without
- * this would read the whole database at every start to find nothing. */
+/* By the index on generations. The list below goes through the secrets in their order, which
+ * without this would read the whole database at every start to find nothing. */
 static enum un_err
 any_stale(struct store_view *view, uint32_t generation, bool *ret_any, struct un_detail *detail)
 {

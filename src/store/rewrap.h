@@ -1,7 +1,7 @@
 /* rewrap.h - finding the stored DEKs of older KEK generations, and replacing them one by one.
  *
- * Rotation reads a page, has each DEK sealed again by the keeper, and swaps it in if it is still the one
- * that was read. There is no state to keep: whoever starts over finds what is left. */
+ * Rotation reads a page, has each DEK sealed again by the keeper, and swaps it in if it is still
+ * the one that was read. There is no state to keep: whoever starts over finds what is left. */
 #ifndef STORE_REWRAP_H
 #define STORE_REWRAP_H
 
@@ -26,12 +26,12 @@ struct stale_dek {
  * secret that is done with. */
 MUST_CHECK enum un_err dek_list_stale(struct store_view *view, uint32_t generation,
                                       const struct secret_id *after,
-                                      bool (*each)(void *ctx, const struct stale_dek *dek), void *ctx,
-                                      struct un_detail *detail);
+                                      bool (*each)(void *ctx, const struct stale_dek *dek),
+                                      void *ctx, struct un_detail *detail);
 MUST_CHECK enum un_err dek_count_stale(struct store_view *view, uint32_t generation,
                                        uint64_t *ret_count, struct un_detail *detail);
-/* Puts `fresh` in the place of dek->stored_dek. UN_ERR_CONFLICT: that is no longer there (deleted, or
- * swapped by another pass); nothing to do then. */
+/* Puts `fresh` in the place of dek->stored_dek. UN_ERR_CONFLICT: that is no longer there (deleted,
+ * or swapped by another pass); nothing to do then. */
 MUST_CHECK enum un_err dek_swap(struct store_txn *txn, const struct stale_dek *dek,
                                 const uint8_t fresh[STORED_DEK_LEN], struct un_detail *detail);
 

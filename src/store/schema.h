@@ -2,8 +2,8 @@
  *
  * A step is one file schema_NNN_word.c and is never edited once released: a change is a new step.
  * Each runs in one transaction together with the record that it ran. Forward only.
- * To add one: write the file, add it to the list in schema.c and to meson.build, and dump the result
- * into tests/vectors/schema/ (tools/dump-schema). */
+ * To add one: write the file, add it to the list in schema.c and to meson.build, and dump the
+ * result into tests/vectors/schema/ (tools/dump-schema). */
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H
 

@@ -1,18 +1,18 @@
 /* Schema 1: meta, scopes, secrets and their versions, the audit trail.
  *
- * secrets: one tree, in the order of lists, and without a rowid, so that finding one is one descent.
- * There is no second index by name: it would double the pages that a create changes, and a lookup
- * always knows the scope. Whoever looks for a name in every scope goes through `scopes`.
+ * secrets: one tree, in the order of lists, and without a rowid, so that finding one is one
+ * descent. There is no second index by name: it would double the pages that a create changes, and a
+ * lookup always knows the scope. Whoever looks for a name in every scope goes through `scopes`.
  *
- * versions: one tree by number, `id` = secret's id * 2^20 + version. The newest version is the end of
- * a range, no other index is needed, and new secrets append at the end of the tree. A sealed value of
- * up to 1024 bytes lies in the row; a larger one in large_values, so that re-sealing a DEK never
- * rewrites a megabyte and small rows stay dense. `generation` is that of stored_dek.
+ * versions: one tree by number, `id` = secret's id * 2^20 + version. The newest version is the end
+ * of a range, no other index is needed, and new secrets append at the end of the tree. A sealed
+ * value of up to 1024 bytes lies in the row; a larger one in large_values, so that re-sealing a DEK
+ * never rewrites a megabyte and small rows stay dense. `generation` is that of stored_dek.
  *
  * scopes: every (project, domain) ever seen, with the number of secrets in it.
  *
- * trail: the audit trail; `entry` holds the bytes that `hash` covers, the other columns repeat parts of
- * it for filters. */
+ * trail: the audit trail; `entry` holds the bytes that `hash` covers, the other columns repeat
+ * parts of it for filters. */
 #include "store/schema.h"
 
 const struct schema_step schema_001_base = {

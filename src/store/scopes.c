@@ -14,8 +14,8 @@ struct known {
 };
 
 static enum un_err
-is_known(struct store_view *view, const char *text, const char *org, const char *part, bool *ret_known,
-         struct un_detail *detail)
+is_known(struct store_view *view, const char *text, const char *org, const char *part,
+         bool *ret_known, struct un_detail *detail)
 {
 	struct sql *sql;
 	enum un_err err = sql_open(view, text, &sql, detail);
@@ -90,24 +90,25 @@ find_novelty(struct store_view *view, const char *org, const struct scope *scope
 	bool known = true;
 
 	if (scope->project[0]) {
-		err = is_known(view, "SELECT 1 FROM scopes WHERE org = ?1 AND project = ?2 LIMIT 1", org,
-		               scope->project, &known, detail);
+		err = is_known(view, "SELECT 1 FROM scopes WHERE org = ?1 AND project = ?2 LIMIT 1",
+		               org, scope->project, &known, detail);
 		novelty->project_is_new = !known;
 	}
 	if (!err && novelty->project_is_new)
-		err = find_nearest(view,
-		                   "SELECT DISTINCT project FROM scopes WHERE org = ?1 AND project <> ''",
-		                   org, scope->project, novelty->nearest_project, detail);
+		err = find_nearest(
+			view,
+			"SELECT DISTINCT project FROM scopes WHERE org = ?1 AND project <> ''", org,
+			scope->project, novelty->nearest_project, detail);
 	known = true;
 	if (!err && scope->domain[0]) {
-		err = is_known(view, "SELECT 1 FROM scopes WHERE org = ?1 AND domain = ?2 LIMIT 1", org,
-		               scope->domain, &known, detail);
+		err = is_known(view, "SELECT 1 FROM scopes WHERE org = ?1 AND domain = ?2 LIMIT 1",
+		               org, scope->domain, &known, detail);
 		novelty->domain_is_new = !known;
 	}
 	if (!err && novelty->domain_is_new)
-		err = find_nearest(view,
-		                   "SELECT DISTINCT domain FROM scopes WHERE org = ?1 AND domain <> ''",
-		                   org, scope->domain, novelty->nearest_domain, detail);
+		err = find_nearest(
+			view, "SELECT DISTINCT domain FROM scopes WHERE org = ?1 AND domain <> ''",
+			org, scope->domain, novelty->nearest_domain, detail);
 	return err;
 }
 
@@ -118,8 +119,8 @@ has_scope(struct store_view *view, const char *org, const struct scope *scope, b
 	struct sql *sql;
 	enum un_err err;
 
-	err = sql_open(view, "SELECT 1 FROM scopes WHERE org = ?1 AND project = ?2 AND domain = ?3", &sql,
-	               detail);
+	err = sql_open(view, "SELECT 1 FROM scopes WHERE org = ?1 AND project = ?2 AND domain = ?3",
+	               &sql, detail);
 	if (err)
 		return err;
 	sql_bind_text(sql, 1, org);

@@ -52,7 +52,8 @@ hint_one(void *ctx, const struct secret_head *head)
 		hint->others++;
 		return hint->others < 1000;
 	}
-	(void)snprintf(hint->text + used, sizeof hint->text - used, "%s%s", used ? "; " : "", scope);
+	(void)snprintf(hint->text + used, sizeof hint->text - used, "%s%s", used ? "; " : "",
+	               scope);
 	hint->named++;
 	return true;
 }
@@ -121,14 +122,17 @@ secret_get(struct store_view *view, const struct secret_id *id, struct secret_he
 
 /* One step in the tree for each place, narrowest first, until one hits; then one in the tree of
  * versions. SQLite takes the parts of a UNION ALL in the order written and stops at the LIMIT; the
- * test of all sixteen subsets stands guard. (project IN (..) AND domain IN (..) with an ORDER BY means
- * the same and costs twice as much: SQLite builds a temporary table for each IN.) */
+ * test of all sixteen subsets stands guard. (project IN (..) AND domain IN (..) with an ORDER BY
+ * means the same and costs twice as much: SQLite builds a temporary table for each IN.) */
 #define PLACE "SELECT * FROM secrets WHERE org = ?1 AND name = ?2 AND "
 static const char resolve_text[] =
 	"SELECT " HEAD_COLUMNS ", v.id & 1048575, v.created_at, v.generation, v.stored_dek,"
-	" coalesce(v.sealed_value, (SELECT l.sealed_value FROM large_values AS l WHERE l.id = v.id))"
-	" FROM (" PLACE "project = ?3 AND domain = ?4 UNION ALL " PLACE "project = ?3 AND domain = ''"
-	" UNION ALL " PLACE "project = '' AND domain = ?4 UNION ALL " PLACE "project = '' AND domain = ''"
+	" coalesce(v.sealed_value, (SELECT l.sealed_value FROM large_values AS l WHERE l.id = "
+	"v.id))"
+	" FROM (" PLACE "project = ?3 AND domain = ?4 UNION ALL " PLACE
+	"project = ?3 AND domain = ''"
+	" UNION ALL " PLACE "project = '' AND domain = ?4 UNION ALL " PLACE
+	"project = '' AND domain = ''"
 	" LIMIT 1) AS s"
 	" LEFT JOIN versions AS v ON v.id = (s.id << 20) + iif(?5 = 0, s.version, ?5)";
 
@@ -162,8 +166,8 @@ read_sealed(struct sql *sql, uint32_t wanted, struct secret_sealed *ret_sealed,
 			return un_fail(detail, UN_ERR_SECRET_NOT_FOUND,
 			               "the secret '%s' has no version %u; its newest is %u",
 			               found.head.id.name, wanted, found.head.version);
-		return un_fail(detail, UN_ERR_DAMAGED, "the secret '%s' has lost its newest version",
-		               found.head.id.name);
+		return un_fail(detail, UN_ERR_DAMAGED,
+		               "the secret '%s' has lost its newest version", found.head.id.name);
 	}
 	found.version = (uint32_t)sql_int(sql, HEAD_COUNT);
 	found.version_at_us = sql_int(sql, HEAD_COUNT + 1);
@@ -206,8 +210,8 @@ secret_resolve(struct store_view *view, const struct secret_id *at, uint32_t ver
 
 static const char explain_text[] =
 	"SELECT " HEAD_COLUMNS " FROM (" PLACE "project = ?3 AND domain = ?4 UNION ALL " PLACE
-	"project = ?3 AND domain = '' UNION ALL " PLACE "project = '' AND domain = ?4 UNION ALL " PLACE
-	"project = '' AND domain = '') AS s";
+	"project = ?3 AND domain = '' UNION ALL " PLACE
+	"project = '' AND domain = ?4 UNION ALL " PLACE "project = '' AND domain = '') AS s";
 
 static enum un_err
 find_places(struct store_view *view, const struct secret_id *at,

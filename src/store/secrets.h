@@ -1,9 +1,9 @@
 /* secrets.h - the records of secrets: identity, versions, sealed values, stored DEKs.
  *
- * Nothing here can open what it stores. Functions with a transaction run on the writer thread, inside
- * the `apply` of a write; those with a view also on a reader. Times are microseconds since 1970 UTC.
- * Identities are taken as checked (model/scope.h). What is lent is valid until the next call on the
- * same view, store_read_begin, store_read_end or the end of the transaction. */
+ * Nothing here can open what it stores. Functions with a transaction run on the writer thread,
+ * inside the `apply` of a write; those with a view also on a reader. Times are microseconds since
+ * 1970 UTC. Identities are taken as checked (model/scope.h). What is lent is valid until the next
+ * call on the same view, store_read_begin, store_read_end or the end of the transaction. */
 #ifndef STORE_SECRETS_H
 #define STORE_SECRETS_H
 
@@ -41,8 +41,8 @@ struct secret_sealed {
 	const uint8_t *stored_dek; /* STORED_DEK_LEN bytes */
 };
 
-/* What is to be written. The stored DEK is bound to `version`, which therefore has to be chosen before
- * the write: 1 for a new secret, one more than the newest (secret_get) for an update. */
+/* What is to be written. The stored DEK is bound to `version`, which therefore has to be chosen
+ * before the write: 1 for a new secret, one more than the newest (secret_get) for an update. */
 struct secret_write {
 	const struct secret_id *id;
 	uint32_t type; /* for secret_insert only */
@@ -69,9 +69,9 @@ MUST_CHECK enum un_err secret_delete(struct store_txn *txn, const struct secret_
 /* Exactly this identity. UN_ERR_SECRET_NOT_FOUND with the hint. */
 MUST_CHECK enum un_err secret_get(struct store_view *view, const struct secret_id *id,
                                   struct secret_head *ret_head, struct un_detail *detail);
-/* What a task in `at` gets for `name`: the first hit of the cascade, in one query. `version` 0 is the
- * newest. UN_ERR_SECRET_OUT_OF_REACH names the places looked at. UN_ERR_SECRET_NOT_FOUND: the secret
- * that wins has no such version. */
+/* What a task in `at` gets for `name`: the first hit of the cascade, in one query. `version` 0 is
+ * the newest. UN_ERR_SECRET_OUT_OF_REACH names the places looked at. UN_ERR_SECRET_NOT_FOUND: the
+ * secret that wins has no such version. */
 MUST_CHECK enum un_err secret_resolve(struct store_view *view, const struct secret_id *at,
                                       uint32_t version, struct secret_sealed *ret_sealed,
                                       struct un_detail *detail);
@@ -82,8 +82,9 @@ struct secret_visit {
 	void *ctx;
 };
 
-/* What to list: an empty project or domain does not filter. So both keep exactly one scope, a domain
- * keeps that domain in every project and for every project, none keeps the whole organization. */
+/* What to list: an empty project or domain does not filter. So both keep exactly one scope, a
+ * domain keeps that domain in every project and for every project, none keeps the whole
+ * organization. */
 struct secret_filter {
 	const char *org;
 	struct scope scope;
@@ -91,12 +92,14 @@ struct secret_filter {
 	const char *cursor; /* NULL or "": from the beginning; else ret_cursor of the page before */
 };
 
-/* Ordered by project, domain, name. *ret_cursor is "" when this was the last page. A page never repeats
- * or skips a secret that was there all the time. UN_ERR_INVALID: the cursor is not one of ours. */
+/* Ordered by project, domain, name. *ret_cursor is "" when this was the last page. A page never
+ * repeats or skips a secret that was there all the time. UN_ERR_INVALID: the cursor is not one of
+ * ours. */
 MUST_CHECK enum un_err secret_list(struct store_view *view, const struct secret_filter *filter,
                                    struct secret_visit visit, char ret_cursor[SECRET_CURSOR_MAX],
                                    struct un_detail *detail);
-/* Every scope where `name` exists. Looks into each known scope: for people, not for every request. */
+/* Every scope where `name` exists. Looks into each known scope: for people, not for every request.
+ */
 MUST_CHECK enum un_err secret_scopes(struct store_view *view, const char *org, const char *name,
                                      struct secret_visit visit, struct un_detail *detail);
 /* The versions there are, newest first; `each` returns false to stop. */
@@ -119,8 +122,8 @@ MUST_CHECK enum un_err secret_explain(struct store_view *view, const struct secr
                                       struct secret_place ret_places[CASCADE_PLACES],
                                       struct un_detail *detail);
 
-/* Sets the hint to the scopes (other than id's own) where id's name exists; leaves it alone when there
- * are none. For refusals outside of this file. */
+/* Sets the hint to the scopes (other than id's own) where id's name exists; leaves it alone when
+ * there are none. For refusals outside of this file. */
 void secret_hint_scopes(struct store_view *view, const struct secret_id *id, const char *lead,
                         struct un_detail *detail);
 

@@ -7,20 +7,20 @@
 
 #define CURSOR_FORMAT 1
 
-/* One statement for each way to filter: each is a range of the tree, in its order. ?2 to ?4 are where
- * the page before ended. */
+/* One statement for each way to filter: each is a range of the tree, in its order. ?2 to ?4 are
+ * where the page before ended. */
 static const char list_all[] =
 	"SELECT " HEAD_COLUMNS " FROM secrets AS s WHERE org = ?1"
 	" AND (project, domain, name) > (?2, ?3, ?4) ORDER BY project, domain, name LIMIT ?5";
-static const char list_project[] =
-	"SELECT " HEAD_COLUMNS " FROM secrets AS s"
-	" WHERE org = ?1 AND project = ?6 AND (domain, name) > (?3, ?4) ORDER BY domain, name LIMIT ?5";
+static const char list_project[] = "SELECT " HEAD_COLUMNS " FROM secrets AS s"
+				   " WHERE org = ?1 AND project = ?6 AND (domain, name) > (?3, ?4) "
+                                   "ORDER BY domain, name LIMIT ?5";
 static const char list_scope[] =
 	"SELECT " HEAD_COLUMNS " FROM secrets AS s"
 	" WHERE org = ?1 AND project = ?6 AND domain = ?7 AND name > ?4 ORDER BY name LIMIT ?5";
-/* The tree does not begin with the domain: the scopes of that domain are gone through instead. There
- * is no ORDER BY, because SQLite would sort each scope anew for every page: it does not see that the
- * nesting, which CROSS JOIN fixes, gives this very order already. */
+/* The tree does not begin with the domain: the scopes of that domain are gone through instead.
+ * There is no ORDER BY, because SQLite would sort each scope anew for every page: it does not see
+ * that the nesting, which CROSS JOIN fixes, gives this very order already. */
 static const char list_domain[] =
 	"SELECT " HEAD_COLUMNS " FROM scopes AS c CROSS JOIN secrets AS s"
 	" ON s.org = ?1 AND s.project = c.project AND s.domain = ?7"

@@ -47,9 +47,9 @@ list_pages(struct store *store, const char *project, const char *domain, uint32_
 TEST(secrets_list, filters_orders_and_pages)
 {
 	static const char *const rows[][3] = {
-		{"", "", "z"},   {"", "", "a"},   {"", "d", "b"},  {"", "e", "b"},  {"p", "", "c"},
-		{"p", "d", "b"}, {"p", "d", "a"}, {"p", "e", "a"}, {"pp", "d", "a"}, {"q", "d", "a"},
-		{"q", "", "m"},
+		{"", "", "z"},    {"", "", "a"},   {"", "d", "b"},  {"", "e", "b"},
+		{"p", "", "c"},   {"p", "d", "b"}, {"p", "d", "a"}, {"p", "e", "a"},
+		{"pp", "d", "a"}, {"q", "d", "a"}, {"q", "", "m"},
 	};
 	static const struct {
 		const char *project, *domain, *expected;
@@ -132,7 +132,8 @@ TEST(secrets_list, refuses_a_cursor_that_is_not_its_own)
 	memset(longest, 'A', sizeof longest - 1);
 	longest[sizeof longest - 1] = '\0';
 	filter.cursor = longest;
-	EXPECT_ERR(UN_ERR_INVALID, secret_list(store_reader_view(reader), &filter, visit, next, NULL));
+	EXPECT_ERR(UN_ERR_INVALID,
+	           secret_list(store_reader_view(reader), &filter, visit, next, NULL));
 	store_reader_close(reader);
 	store_close(store);
 	scratch_end(&scratch);

@@ -9,11 +9,13 @@
 #define INLINE_SEALED_MAX 1024
 
 /* The columns every query for heads begins with, and how to read them. */
-#define HEAD_COLUMNS "s.org, s.project, s.domain, s.name, s.type, s.version, s.created_at, s.updated_at"
+#define HEAD_COLUMNS                                                                               \
+	"s.org, s.project, s.domain, s.name, s.type, s.version, s.created_at, s.updated_at"
 #define HEAD_COUNT 8
 void secret_head_read(const struct sql *sql, struct secret_head *ret_head);
 
-void secret_bind_id(struct sql *sql, const struct secret_id *id); /* ?1 org ?2 name ?3 project ?4 domain */
+void secret_bind_id(struct sql *sql,
+                    const struct secret_id *id); /* ?1 org ?2 name ?3 project ?4 domain */
 /* Head and row number. UN_ERR_SECRET_NOT_FOUND with the hint. */
 MUST_CHECK enum un_err secret_find(struct store_view *view, const struct secret_id *id,
                                    struct secret_head *ret_head, int64_t *ret_row,

@@ -38,7 +38,8 @@ now(struct plane *plane)
 /* Where each of the four places is, and places that must never be reached. */
 static const char *const places[CASCADE_PLACES][2] = {{"p", "d"}, {"p", ""}, {"", "d"}, {"", ""}};
 static const char *const neighbours[][2] = {
-	{"q", "d"}, {"p", "e"}, {"q", ""}, {"", "e"}, {"q", "e"}, {"pp", "d"}, {"p", "dd"}, {"d", "p"},
+	{"q", "d"}, {"p", "e"},  {"q", ""},   {"", "e"},
+	{"q", "e"}, {"pp", "d"}, {"p", "dd"}, {"d", "p"},
 };
 
 TEST(secrets, finds_the_narrowest_of_every_subset_and_never_a_neighbour)
@@ -166,7 +167,8 @@ TEST(secrets, counts_versions_and_gives_the_newest_or_the_pinned_one)
 	sample_init(&sample, "p", "d", "db", 0x21);
 	EXPECT_OK(sample_insert(plane.store, &sample, NULL));
 	sample_put(plane.store, "p", "d", "zafter", 1);
-	EXPECT_ERR(UN_ERR_CONFLICT, sample_update(plane.store, &sample, NULL)); /* version 1 again */
+	EXPECT_ERR(UN_ERR_CONFLICT,
+	           sample_update(plane.store, &sample, NULL)); /* version 1 again */
 	sample.write.version = 3;
 	EXPECT_ERR(UN_ERR_CONFLICT, sample_update(plane.store, &sample, NULL));
 	sample.write.version = 2;
@@ -226,7 +228,8 @@ count_on_disk(const struct scratch *scratch, int mark, size_t len)
 		if (io_read_file(scratch->dir_fd, names[i], &bytes) == UN_OK && bytes.len) {
 			const uint8_t *at = bytes.data;
 
-			while ((at = memmem(at, bytes.len - (size_t)(at - bytes.data), pattern, len))) {
+			while ((at = memmem(at, bytes.len - (size_t)(at - bytes.data), pattern,
+			                    len))) {
 				hits++;
 				at += len;
 			}
@@ -275,7 +278,8 @@ TEST(secrets, a_deleted_secret_is_nowhere_on_disk)
 	EXPECT_INT(2, sample.head.version);
 	wait_for_scrub(&plane);
 	EXPECT_INT(0, count_on_disk(&plane.scratch, 0x5a, 16));
-	EXPECT_ERR(UN_ERR_SECRET_NOT_FOUND, secret_get(now(&plane), &sample.id, &sample.head, NULL));
+	EXPECT_ERR(UN_ERR_SECRET_NOT_FOUND,
+	           secret_get(now(&plane), &sample.id, &sample.head, NULL));
 	sample.write.version = 1; /* and the name is free again */
 	EXPECT_OK(sample_insert(plane.store, &sample, NULL));
 	sample_fini(&sample);

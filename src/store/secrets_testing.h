@@ -19,7 +19,8 @@ struct sample {
 
 /* Marks the sealed bytes with `mark`, so that it can be told whose they are. */
 static inline void
-sample_init(struct sample *sample, const char *project, const char *domain, const char *name, int mark)
+sample_init(struct sample *sample, const char *project, const char *domain, const char *name,
+            int mark)
 {
 	memset(sample, 0, sizeof *sample);
 	if (secret_id_init(&sample->id, project, domain, name, NULL) != UN_OK)

@@ -17,8 +17,8 @@ check_sealed(const struct secret_write *write, uint32_t *ret_generation, struct 
 	return UN_OK;
 }
 
-/* Numbers only go up, and only this connection gives them out: it looks once and remembers. Those of
- * writes that failed are left out. */
+/* Numbers only go up, and only this connection gives them out: it looks once and remembers. Those
+ * of writes that failed are left out. */
 static enum un_err
 next_row(struct store_view *view, int64_t *ret_row, struct un_detail *detail)
 {
@@ -50,7 +50,8 @@ insert_large(struct store_view *view, int64_t id, const struct secret_write *wri
 	struct sql *sql;
 	enum un_err err;
 
-	err = sql_open(view, "INSERT INTO large_values (id, sealed_value) VALUES (?1, ?2)", &sql, detail);
+	err = sql_open(view, "INSERT INTO large_values (id, sealed_value) VALUES (?1, ?2)", &sql,
+	               detail);
 	if (err)
 		return err;
 	sql_bind_int(sql, 1, id);
@@ -99,8 +100,8 @@ fail_exists(struct store_view *view, const struct secret_id *id, struct un_detai
 	secret_hint_scopes(view, id,
 	                   "to give it a new value: union update secret; the name also exists at: ",
 	                   detail);
-	return un_fail(detail, UN_ERR_SECRET_EXISTS, "the secret '%s' exists already at %s", id->name,
-	               scope);
+	return un_fail(detail, UN_ERR_SECRET_EXISTS, "the secret '%s' exists already at %s",
+	               id->name, scope);
 }
 
 static enum un_err
@@ -110,10 +111,11 @@ insert_head(struct store_view *view, int64_t row, const struct secret_write *wri
 	struct sql *sql;
 	enum un_err err;
 
-	err = sql_open(view,
-	               "INSERT INTO secrets (org, name, project, domain, id, type, version, created_at,"
-	               " updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
-	               &sql, detail);
+	err = sql_open(
+		view,
+		"INSERT INTO secrets (org, name, project, domain, id, type, version, created_at,"
+		" updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+		&sql, detail);
 	if (err)
 		return err;
 	secret_bind_id(sql, write->id);
@@ -206,7 +208,8 @@ update_head(struct store_view *view, const struct secret_write *write, struct un
 }
 
 enum un_err
-secret_add_version(struct store_txn *txn, const struct secret_write *write, struct un_detail *detail)
+secret_add_version(struct store_txn *txn, const struct secret_write *write,
+                   struct un_detail *detail)
 {
 	struct store_view *view = store_txn_view(txn);
 	struct secret_head head;

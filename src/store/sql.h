@@ -9,8 +9,8 @@
  *
  * The text of a statement must be a string literal (or otherwise live for ever): statements are
  * prepared once a connection and found again by the address of their text. What is bound must live
- * until sql_close; what a column lends is valid until the next sql_step or sql_close. Belongs to the
- * thread of its view. */
+ * until sql_close; what a column lends is valid until the next sql_step or sql_close. Belongs to
+ * the thread of its view. */
 #ifndef STORE_SQL_H
 #define STORE_SQL_H
 
@@ -30,11 +30,12 @@ void sql_close(struct sql *sql); /* NULL is fine */
 /* Parameters count from 1. A failure to bind is returned by the next sql_step. */
 void sql_bind_int(struct sql *sql, int at, int64_t number);
 void sql_bind_text(struct sql *sql, int at, const char *text);
-void sql_bind_blob(struct sql *sql, int at, const void *bytes, size_t len); /* NULL, 0: empty blob */
+void sql_bind_blob(struct sql *sql, int at, const void *bytes,
+                   size_t len); /* NULL, 0: empty blob */
 void sql_bind_null(struct sql *sql, int at);
 
-/* *ret_row says whether there is a row. UN_ERR_EXISTS: a unique key is taken. UN_ERR_CONFLICT: another
- * constraint. UN_ERR_DISK_FULL, UN_ERR_DAMAGED, UN_ERR_IO, UN_ERR_NO_MEMORY. */
+/* *ret_row says whether there is a row. UN_ERR_EXISTS: a unique key is taken. UN_ERR_CONFLICT:
+ * another constraint. UN_ERR_DISK_FULL, UN_ERR_DAMAGED, UN_ERR_IO, UN_ERR_NO_MEMORY. */
 MUST_CHECK enum un_err sql_step(struct sql *sql, bool *ret_row, struct un_detail *detail);
 /* Steps a statement without result rows to its end and closes it. */
 MUST_CHECK enum un_err sql_run(struct sql *sql, struct un_detail *detail);
@@ -47,8 +48,8 @@ bool sql_is_null(const struct sql *sql, int column);
 /* Copies text with its NUL, cut at size - 1. */
 void sql_copy_text(const struct sql *sql, int column, char *text, size_t size);
 
-/* Leaves the current row lent to the caller of a typed function: the statement is closed by the next
- * sql_open on the view, or at the end of the read or write transaction. */
+/* Leaves the current row lent to the caller of a typed function: the statement is closed by the
+ * next sql_open on the view, or at the end of the read or write transaction. */
 void sql_lend(struct sql *sql);
 
 int64_t sql_changes(struct store_view *view);        /* rows of the last INSERT, UPDATE, DELETE */

@@ -23,7 +23,8 @@ open_dir(struct store *store, const struct store_options *options, struct un_det
 	enum un_err err;
 
 	if (len == 0 || len > PATH_LEN_MAX)
-		return un_fail(detail, UN_ERR_INVALID, "the data directory's name is empty or too long");
+		return un_fail(detail, UN_ERR_INVALID,
+		               "the data directory's name is empty or too long");
 	store->dir = mem_strdup(options->dir);
 	store->path = mem_alloc(len + sizeof "/" STORE_DATABASE);
 	if (!store->dir || !store->path)
@@ -38,7 +39,8 @@ open_dir(struct store *store, const struct store_options *options, struct un_det
 	}
 	store->dir_fd = open(store->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->dir_fd < 0)
-		return un_fail_errno(detail, errno, "cannot open the data directory %s", store->dir);
+		return un_fail_errno(detail, errno, "cannot open the data directory %s",
+		                     store->dir);
 	return UN_OK;
 }
 

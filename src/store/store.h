@@ -9,9 +9,9 @@
  *  - a write whose `done` got UN_OK survives a crash of the process, the kernel and the power;
  *  - a write that failed left nothing behind, and did not disturb its neighbours;
  *  - a store_read_begin() that comes after a `done` sees that write.
- * Records are reached through the typed headers of this folder (secrets.h, meta.h, trail.h, runs.h),
- * whose functions take the view of a transaction or of a reader. No type here belongs to an engine:
- * another one can stand behind the same names. */
+ * Records are reached through the typed headers of this folder (secrets.h, meta.h, trail.h,
+ * runs.h), whose functions take the view of a transaction or of a reader. No type here belongs to
+ * an engine: another one can stand behind the same names. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -45,19 +45,20 @@ struct store_options {
  * UN_ERR_NOT_FOUND (no database and not `create`), UN_ERR_DENIED, UN_ERR_DISK_FULL, UN_ERR_IO. */
 MUST_CHECK enum un_err store_open(const struct store_options *options, struct store **ret_store,
                                   struct un_detail *detail);
-/* Finishes what was submitted, folds the write-ahead log into the database, gives the lock back. All
- * readers must be closed before. NULL is fine. */
+/* Finishes what was submitted, folds the write-ahead log into the database, gives the lock back.
+ * All readers must be closed before. NULL is fine. */
 void store_close(struct store *store);
 
 /* One write. The caller owns it, and must keep it and `ctx` alive until `done` has been called. */
 struct store_write {
 	/* On the writer thread. Any error undoes all that this call did, and only that. It may be
-	 * called again after such an undo (when a neighbour took the whole transaction down): results
-	 * left in `ctx` count only when `done` says UN_OK. It must not wait for anything. */
+	 * called again after such an undo (when a neighbour took the whole transaction down):
+	 * results left in `ctx` count only when `done` says UN_OK. It must not wait for anything.
+	 */
 	enum un_err (*apply)(struct store_txn *txn, void *ctx, struct un_detail *detail);
-	/* On the writer thread, once, in the order of submission, after the commit is durable. Post to
-	 * your own loop and return. The write may be freed or submitted again in here. `detail` is
-	 * lent, never NULL. */
+	/* On the writer thread, once, in the order of submission, after the commit is durable. Post
+	 * to your own loop and return. The write may be freed or submitted again in here. `detail`
+	 * is lent, never NULL. */
 	void (*done)(void *ctx, enum un_err err, const struct un_detail *detail);
 	void *ctx;
 
@@ -76,20 +77,21 @@ MUST_CHECK enum un_err store_write_wait(struct store *store,
                                         void *ctx, struct un_detail *detail);
 
 struct store_view *store_txn_view(struct store_txn *txn);
-/* This transaction deletes what must not stay on disk: right after the commit the write-ahead log is
- * folded in, overwritten with zeros and cut off (as soon as no reader stands in the way). */
+/* This transaction deletes what must not stay on disk: right after the commit the write-ahead log
+ * is folded in, overwritten with zeros and cut off (as soon as no reader stands in the way). */
 void store_txn_scrub(struct store_txn *txn);
 
-/* A read-only connection for one thread. Open readers before traffic starts: it takes about 0.1 ms. */
+/* A read-only connection for one thread. Open readers before traffic starts: it takes about 0.1 ms.
+ */
 MUST_CHECK enum un_err store_reader_open(struct store *store, struct store_reader **ret_reader,
                                          struct un_detail *detail);
 void store_reader_close(struct store_reader *reader); /* NULL is fine */
 
 /* Call at the beginning of every request, and store_read_end once after a batch of them (before
- * waiting for events). The first call opens a read transaction; later ones reuse it for as long as no
- * write has been acknowledged since it began, and open a fresh one otherwise. So a batch costs one
- * transaction, and no request ever misses a write that was acknowledged before it arrived.
- * All that was lent by the view before is void after either call. */
+ * waiting for events). The first call opens a read transaction; later ones reuse it for as long as
+ * no write has been acknowledged since it began, and open a fresh one otherwise. So a batch costs
+ * one transaction, and no request ever misses a write that was acknowledged before it arrived. All
+ * that was lent by the view before is void after either call. */
 MUST_CHECK enum un_err store_read_begin(struct store_reader *reader, struct un_detail *detail);
 void store_read_end(struct store_reader *reader);
 bool store_is_reading(const struct store_reader *reader); /* between begin and end */

@@ -49,7 +49,8 @@ void *writer_main(void *store); /* the thread */
 int writer_wal_hook(void *store, sqlite3 *db, const char *name, int pages);
 
 /* lock.c */
-MUST_CHECK enum un_err store_lock(const char *dir, int dir_fd, int *ret_fd, struct un_detail *detail);
+MUST_CHECK enum un_err store_lock(const char *dir, int dir_fd, int *ret_fd,
+                                  struct un_detail *detail);
 /* inspect.c: the file before SQLite sees it, and the tables after. */
 MUST_CHECK enum un_err inspect_file(int dir_fd, bool create, bool *ret_is_new,
                                     struct un_detail *detail);

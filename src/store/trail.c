@@ -114,8 +114,8 @@ trail_walk(struct store_view *view, int64_t seq, struct trail_visit visit, struc
 	struct sql *sql;
 	enum un_err err;
 
-	err = sql_open(view, "SELECT " TRAIL_COLUMNS " FROM trail WHERE seq > ?1 ORDER BY seq", &sql,
-	               detail);
+	err = sql_open(view, "SELECT " TRAIL_COLUMNS " FROM trail WHERE seq > ?1 ORDER BY seq",
+	               &sql, detail);
 	if (err)
 		return err;
 	sql_bind_int(sql, 1, seq);

@@ -1,4 +1,5 @@
-/* trail.h - the rows of the audit trail. What they mean and how they hang together: audit/audit.h. */
+/* trail.h - the rows of the audit trail. What they mean and how they hang together: audit/audit.h.
+ */
 #ifndef STORE_TRAIL_H
 #define STORE_TRAIL_H
 

@@ -1,13 +1,13 @@
 /* The writer: one thread, one connection, every write and every checkpoint.
  *
- * Group commit. While a transaction is being synced, the next writes gather in the queue; they become
- * the next transaction. Nothing is delayed on purpose. Each write has a savepoint, so that one that
- * fails is undone alone. A failure that makes SQLite give up the whole transaction (disk full, I/O
- * error, no memory) is met by applying the batch once more, each write in a transaction of its own:
- * innocent neighbours get through if they can, each failing write gets its own error.
+ * Group commit. While a transaction is being synced, the next writes gather in the queue; they
+ * become the next transaction. Nothing is delayed on purpose. Each write has a savepoint, so that
+ * one that fails is undone alone. A failure that makes SQLite give up the whole transaction (disk
+ * full, I/O error, no memory) is met by applying the batch once more, each write in a transaction
+ * of its own: innocent neighbours get through if they can, each failing write gets its own error.
  *
- * Checkpoints. SQLite before 3.51.3 can lose data when two connections write or checkpoint at the same
- * moment, so only this connection does either. Passive ones, which wait for nobody, come every
+ * Checkpoints. SQLite before 3.51.3 can lose data when two connections write or checkpoint at the
+ * same moment, so only this connection does either. Passive ones, which wait for nobody, come every
  * CHECKPOINT_PAGES frames. The log starts over by itself once all of it is folded in and no reader
  * uses it; where readers never leave a gap, a restart is forced when it has grown to RESTART_PAGES,
  * waiting a few milliseconds for the readers of that moment. When nothing happens for IDLE_MS, and
@@ -117,7 +117,8 @@ apply_in_savepoint(struct store *store, struct store_write *write)
 		if (err && !write->err)
 			note_failure(store, write, err);
 		if (err)
-			roll_back(store); /* the savepoint's state is unknown: start over, one by one */
+			roll_back(store); /* the savepoint's state is unknown: start over, one by
+			                     one */
 		return;
 	}
 	note_failure(store, write, err);
@@ -162,7 +163,8 @@ apply_alone(struct store *store, struct store_write *write)
 }
 
 /* Applies the writes from `first` on; returns the first one that did not fit into this batch. With
- * *ret_lost the transaction is gone and the writes before the returned one must be applied again. */
+ * *ret_lost the transaction is gone and the writes before the returned one must be applied again.
+ */
 static struct store_write *
 apply_batch(struct store *store, struct store_write *first, bool *ret_lost)
 {
@@ -265,7 +267,8 @@ checkpoint(struct store *store, int mode, int wait_ms)
 
 /* Folds everything in and cuts the log off, which the vfs overwrites with zeros. That also removes
  * the frames of a commit that failed (`tainted`): they stand behind the valid end of the log, and a
- * crash before they are overwritten would bring back a write whose owner was told that it failed. */
+ * crash before they are overwritten would bring back a write whose owner was told that it failed.
+ */
 static bool
 empty_log(struct store *store)
 {
