@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/io.h"
 #include "cli.h"
 #include "client/wire.h"
 #include "process.h"
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define STOP_TIMEOUT_MS 30000
+#define PASSPHRASE_FD 3
 
 static enum un_err
 check_file(struct cli *cli, const char *path)
@@ -93,28 +95,86 @@ stop_plane(struct cli *cli)
 	return err;
 }
 
+/* The passphrase travels to uniond through a pipe, which only the two hold. */
+static enum un_err
+passphrase_pipe(struct cli *cli, int *ret_fd)
+{
+	struct secbuf *passphrase = NULL;
+	int fds[2];
+	enum un_err err;
+
+	if (!cli->option[OPT_WITH_KEYS]) {
+		if (!cli->option[OPT_REPLACE_KEYS] && !cli->option[OPT_FILE])
+			return UN_OK;
+		return un_fail(&cli->detail, UN_ERR_USAGE, "--replace-keys and -f need --with-keys");
+	}
+	err = passphrase_input(cli, "Enter backup passphrase: ", false, &passphrase);
+	if (err)
+		return err;
+	if (pipe2(fds, O_CLOEXEC) != 0) {
+		err = un_fail_errno(&cli->detail, errno, "cannot make a pipe");
+	} else {
+		/* it fits into the pipe: nobody has to read yet */
+		err = io_write_all(fds[1], secbuf_peek(passphrase), secbuf_len(passphrase));
+		io_close(&fds[1]);
+		if (err)
+			io_close(&fds[0]);
+		else
+			*ret_fd = fds[0];
+	}
+	secbuf_free(passphrase);
+	return err;
+}
+
+static enum un_err
+start_uniond(struct cli *cli, int passphrase_fd, pid_t *ret_pid)
+{
+	char *argv[10] = {"uniond", "restore", "--data", cli->paths.data_dir};
+	struct process process = {
+	        .file = cli->paths.uniond,
+	        .argv = argv,
+	        .environment = cli_environ(),
+	        .ours = {passphrase_fd},
+	        .theirs = {PASSPHRASE_FD},
+	        .fd_count = passphrase_fd >= 0,
+	};
+	size_t count = 4;
+	enum un_err err;
+
+	if (passphrase_fd >= 0) {
+		argv[count++] = "--passphrase-fd";
+		argv[count++] = "3";
+	}
+	if (cli->option[OPT_REPLACE_KEYS])
+		argv[count++] = "--replace-keys";
+	argv[count++] = "--";
+	argv[count++] = (char *)cli->args[0];
+	err = process_start(&process, ret_pid);
+	if (err)
+		return un_fail(&cli->detail, err, "cannot start %.300s: %s", cli->paths.uniond,
+		               un_err_text(err));
+	return UN_OK;
+}
+
 int
 command_restore(struct cli *cli)
 {
-	char *argv[] = {"uniond", "restore", "--data", NULL, NULL, NULL};
-	struct process process = {.argv = argv, .environment = cli_environ()};
+	int passphrase_fd = -1;
 	enum un_err err = cli_find_paths(cli);
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (!err)
 		err = check_file(cli, cli->args[0]);
 	if (!err)
+		err = passphrase_pipe(cli, &passphrase_fd);
+	if (!err)
 		err = confirm(cli);
 	if (!err)
 		err = stop_plane(cli);
+	if (!err)
+		err = start_uniond(cli, passphrase_fd, &pid);
+	io_close(&passphrase_fd);
 	if (err)
 		return cli_fail(cli, err);
-	argv[3] = cli->paths.data_dir;
-	argv[4] = (char *)cli->args[0];
-	process.file = cli->paths.uniond;
-	err = process_start(&process, &pid);
-	if (err)
-		return cli_failf(cli, err, "cannot start %.300s: %s", cli->paths.uniond,
-		                 un_err_text(err));
 	return process_wait(pid); /* it has told its own errors */
 }

@@ -44,7 +44,7 @@ command_unlock(struct cli *cli)
 		err = un_fail(&cli->detail, UN_ERR_PROTOCOL,
 		              "the control plane sent a malformed key");
 	if (!err)
-		err = passphrase_input(cli, &passphrase);
+		err = passphrase_input(cli, "Enter passphrase: ", false, &passphrase);
 	if (!err)
 		err = send_passphrase(cli, info->unlock_key.data, passphrase);
 	secbuf_free(passphrase);

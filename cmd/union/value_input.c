@@ -1,5 +1,6 @@
 #include "value_input.h"
 
+#include "keeper/passphrase.h"
 #include "model/name.h"
 
 #include <errno.h>
@@ -7,8 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define PASSPHRASE_MAX 4096
 
 static enum un_err
 open_file(const char *path, int *ret_fd, struct un_detail *detail)
@@ -106,25 +105,43 @@ value_input(struct cli *cli, struct secbuf **ret_value)
 	return err;
 }
 
+static enum un_err
+ask_passphrase(struct cli *cli, const char *prompt, bool is_new, struct secbuf **ret_passphrase)
+{
+	struct secbuf *first = NULL, *second = NULL;
+	enum un_err err = terminal_ask(prompt, PASSPHRASE_MAX, &first, &cli->detail);
+
+	if (!err && is_new)
+		err = terminal_ask("Enter it again: ", PASSPHRASE_MAX, &second, &cli->detail);
+	if (!err && is_new && !secbuf_equal(first, second))
+		err = un_fail(&cli->detail, UN_ERR_INVALID, "the passphrases differ");
+	secbuf_free(second);
+	if (err)
+		secbuf_free(first);
+	else
+		*ret_passphrase = first;
+	return err;
+}
+
 enum un_err
-passphrase_input(struct cli *cli, struct secbuf **ret_passphrase)
+passphrase_input(struct cli *cli, const char *prompt, bool is_new, struct secbuf **ret_passphrase)
 {
 	const char *path = cli->option[OPT_FILE];
 	struct secbuf *passphrase = NULL;
 	enum un_err err;
 
-	if (path || !isatty(STDIN_FILENO))
+	if (path || !isatty(STDIN_FILENO)) {
 		err = read_path(cli, path ? path : "-", &passphrase);
-	else
-		err = terminal_ask("Enter passphrase: ", PASSPHRASE_MAX, &passphrase, &cli->detail);
-	if (err)
-		return err;
-	drop_newline(passphrase);
-	if (!secbuf_len(passphrase) || secbuf_len(passphrase) > PASSPHRASE_MAX) {
-		secbuf_free(passphrase);
-		return un_fail(&cli->detail, UN_ERR_INVALID, "a passphrase has 1 to %d bytes",
-		               PASSPHRASE_MAX);
+		if (!err)
+			drop_newline(passphrase);
+	} else {
+		err = ask_passphrase(cli, prompt, is_new, &passphrase);
 	}
-	*ret_passphrase = passphrase;
-	return UN_OK;
+	if (!err)
+		err = passphrase_check(passphrase, &cli->detail);
+	if (err)
+		secbuf_free(passphrase);
+	else
+		*ret_passphrase = passphrase;
+	return err;
 }
