@@ -213,7 +213,7 @@ connect_to(struct cli *cli, const char *url, const char *ca_file)
 static enum un_err
 connect_somewhere(struct cli *cli, bool start)
 {
-	struct config config = {0};
+	static struct config config; /* the channel lends from it */
 	const char *url = cli->option[OPT_ENDPOINT];
 	const char *file = cli->option[OPT_CONFIG];
 	enum un_err err = cli_find_paths(cli);
@@ -222,6 +222,7 @@ connect_somewhere(struct cli *cli, bool start)
 		return err;
 	channel_free(cli->channel);
 	cli->channel = NULL;
+	config = (struct config){0};
 	err = config_load(file ? file : cli->paths.config_file, &config, &cli->detail);
 	if (err == UN_ERR_NOT_FOUND && file)
 		return un_fail(&cli->detail, UN_ERR_BAD_CONFIG,

@@ -103,7 +103,29 @@ tls_close(struct wire *wire)
 	io_close(&wire->fd);
 }
 
-static const struct wire_ops tls_ops = {.read = tls_read, .write = tls_write, .close = tls_close};
+/* What TLS says to itself between two requests (session tickets) is no data. */
+static bool
+tls_is_stale(struct wire *wire)
+{
+	struct pollfd poll_fd = {.fd = wire->fd, .events = POLLIN | POLLRDHUP};
+	struct tls *tls = wire->tls;
+	size_t got = 0;
+	char byte;
+	int result;
+
+	if (poll(&poll_fd, 1, 0) == 0)
+		return false;
+	ERR_clear_error();
+	result = SSL_peek_ex(tls->ssl, &byte, 1, &got);
+	return result > 0 || SSL_get_error(tls->ssl, result) != SSL_ERROR_WANT_READ;
+}
+
+static const struct wire_ops tls_ops = {
+        .read = tls_read,
+        .write = tls_write,
+        .is_stale = tls_is_stale,
+        .close = tls_close,
+};
 
 static enum un_err
 set_up(struct tls *tls, const struct wire_remote *remote, const struct endpoint *endpoint, int fd)

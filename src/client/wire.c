@@ -86,9 +86,18 @@ plain_close(struct wire *wire)
 	io_close(&wire->fd);
 }
 
+static bool
+plain_is_stale(struct wire *wire)
+{
+	struct pollfd poll_fd = {.fd = wire->fd, .events = POLLIN | POLLRDHUP};
+
+	return poll(&poll_fd, 1, 0) != 0;
+}
+
 static const struct wire_ops plain_ops = {
         .read = plain_read,
         .write = plain_write,
+        .is_stale = plain_is_stale,
         .close = plain_close,
 };
 
@@ -282,9 +291,7 @@ wire_close(struct wire *wire)
 }
 
 bool
-wire_is_stale(const struct wire *wire)
+wire_is_stale(struct wire *wire)
 {
-	struct pollfd poll_fd = {.fd = wire->fd, .events = POLLIN | POLLRDHUP};
-
-	return poll(&poll_fd, 1, 0) != 0;
+	return wire->ops->is_stale(wire);
 }

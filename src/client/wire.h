@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "client/endpoint.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -23,7 +24,7 @@ struct wire_remote {
 	enum un_err (*start_tls)(const struct wire_remote *remote, struct wire *wire,
 	                         const struct endpoint *endpoint, int64_t deadline_ms,
 	                         struct un_detail *detail);
-	const char *ca_file; /* PEM; NULL: the system's */
+	const char *ca_file; /* PEM; NULL: the system's; lent */
 };
 
 struct wire_ops {
@@ -31,6 +32,8 @@ struct wire_ops {
 	enum un_err (*read)(struct wire *wire, void *bytes, size_t len, int64_t deadline_ms,
 	                    size_t *ret_len);
 	enum un_err (*write)(struct wire *wire, const void *bytes, size_t len, int64_t deadline_ms);
+	/* There are bytes although nothing was asked for, or the end. */
+	bool (*is_stale)(struct wire *wire);
 	void (*close)(struct wire *wire);
 };
 
@@ -49,7 +52,7 @@ MUST_CHECK enum un_err wire_connect(struct wire *wire, const struct endpoint *en
 void wire_adopt(struct wire *wire, int fd); /* a connected socket: plain bytes */
 void wire_close(struct wire *wire);
 /* The peer has closed, or sent what nobody asked for: not to be used for another request. */
-bool wire_is_stale(const struct wire *wire);
+bool wire_is_stale(struct wire *wire);
 
 /* Waits for `events` on `fd` or for `wake_fd`. UN_ERR_TIMEOUT, UN_ERR_INTERRUPTED. */
 MUST_CHECK enum un_err wire_wait(int fd, short events, int wake_fd, int64_t deadline_ms);
