@@ -176,6 +176,64 @@ class Results(FolderCase):
         self.assertEqual({"o0": literal(1)}, self.outputs())
 
 
+class Annotations(FolderCase):
+    def test_annotations_that_are_text_mean_what_they_meant_where_they_stand(self):
+        self.write(
+            "shapes.py",
+            """
+            from __future__ import annotations
+            import dataclasses
+            from typing import List, NamedTuple, Optional
+
+            @dataclasses.dataclass
+            class Dot:
+                x: int
+                next: Optional[Other] = None
+
+            @dataclasses.dataclass
+            class Other:
+                names: List[str]
+
+            class Both(NamedTuple):
+                dot: Dot
+                count: int
+            """,
+        )
+        self.write(
+            "s.py",
+            """
+            from __future__ import annotations
+            import shapes
+            import union
+            from datetime import timedelta
+            from typing import List as L
+
+            @union.task
+            def t1(dots: L[shapes.Dot], more: L["shapes.Dot"], span: timedelta) -> shapes.Both:
+                return shapes.Both(dots[0], len(more) + span.days)
+
+            @union.workflow
+            def main(dots: L[shapes.Dot], span: timedelta = timedelta(2)) -> shapes.Both:
+                both = t1(dots, dots, span)
+                return shapes.Both(both.dot, both.count)
+            """,
+        )
+        compiled = self.compile_good("s.py")
+        variables = compiled["interface"]["outputs"]["variables"]
+        self.assertEqual({"dot", "count"}, set(variables))
+        fields = variables["dot"]["type"]["structure"]["dataclass_type"]
+        self.assertIn("union_type", fields["next"])
+        name = {"string_value": "a"}
+        other = {"struct_value": {"fields": {"names": {"list_value": {"values": [name]}}}}}
+        dot = {"fields": {"x": {"number_value": 1.0}, "next": other}}
+        dots = {"collection": {"literals": [{"scalar": {"generic": dot}}]}}
+        span = {"scalar": {"primitive": {"duration": {"seconds": 3 * 86400}}}}
+        self.execute("s", "t1", {"dots": dots, "more": dots, "span": span})
+        outputs = self.outputs()
+        self.assertEqual(literal(4), outputs["count"])
+        self.assertEqual({"scalar": {"generic": dot}}, outputs["dot"])
+
+
 class Errors(Results):
     def fail(self, name, inputs=None):
         self.run_task(name, inputs)

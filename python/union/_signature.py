@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from ._errors import TypeMismatchError, TypeUnsupportedError, UnsupportedError
 from ._types import Type, evaluate, spelled, type_of, unsupported
 
@@ -186,6 +188,8 @@ def _outputs_of(
 
 
 def _named_outputs(output_class: type, namespace: Dict[str, Any], owner: str) -> Dict[str, Type]:
+    module = sys.modules.get(output_class.__module__)
+    namespace = {**namespace, **(vars(module) if module else {})}
     fields = getattr(output_class, "_fields", None)
     types = getattr(output_class, "__annotations__", {})
     if not fields or any(name not in types for name in fields):

@@ -110,11 +110,9 @@ class Outputs(tuple):  # type: ignore[type-arg]
         _override(self._node, overrides)
         return self
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> NoReturn:
         names = list(self._node.interface.outputs)
-        if name not in names:
-            raise AttributeError(f"{self._node.entity.label} has no output {name!r}: {names}")
-        return self[names.index(name)]
+        raise AttributeError(f"{self._node.entity.label} has no output {name!r}: {names}")
 
 
 class NoOutput:
@@ -223,7 +221,10 @@ class Tracer:
         promises = [Promise(node, name, type_, self.owner) for name, type_ in outputs.items()]
         if not node.interface.is_tuple:
             return promises[0]
-        result = Outputs(promises)
+        named = node.interface.output_class
+        # The class of the task's own comes first: its field may be called "count".
+        kind = type(named.__name__, (named, Outputs), {}) if named else Outputs
+        result: Outputs = tuple.__new__(kind, promises)
         result._node = node
         return result
 
