@@ -36,9 +36,12 @@
  *   | guard page | chunk of 256 KiB, cut into slots of one size per run | guard page |
  *
  * A slot is 64 bytes to 32 KiB, in powers of two, and ends with a canary that is compared when the
- * buffer is freed. Free slots are zero but for the link to the next one. A larger buffer has a
- * mapping of its own and ends right before its guard page. Chunks are touched page by page as slots
- * are needed and are never given back; mappings of large buffers are.
+ * buffer is freed. Free slots are zero but for the link to the next one. Chunks are touched page by
+ * page as slots are needed and are never given back.
+ *
+ * A larger buffer has a mapping of its own and ends right before its guard page. The kernel takes a
+ * page of secret memory out of its own map with a flush on every processor: 1 MiB costs some 15 ms.
+ * So up to KEPT_MAX bytes of freed mappings are kept, zeroed, for the next large buffers.
  *
  * The handles (struct secbuf) lie in ordinary memory: they hold no byte of a value, and the address
  * sanitizer sees a handle that is used after it was freed. */
@@ -47,6 +50,8 @@
 #define SLOT_LEAST ((size_t)64)
 #define CLASSES 10 /* 64 << 9 is 32 KiB */
 #define CANARY_LEN sizeof(uint64_t)
+#define KEPT 4
+#define KEPT_MAX ((size_t)2200 << 10)
 #define LARGE CLASSES /* the class of a buffer with its own mapping */
 #define HANDLE_MAGIC 0x5ecb0f5eu
 #define READ_FIRST 4000
@@ -55,9 +60,15 @@ struct secbuf {
 	uint8_t *bytes;
 	size_t len;
 	size_t room; /* what fits: `len` of secbuf_new */
+	size_t mapped; /* of a large buffer: the length of its mapping */
 	uint32_t generation;
 	uint32_t class;
 	uint32_t magic; /* last: the allocator overwrites the front of a freed block first */
+};
+
+struct mapping {
+	uint8_t *at; /* NULL: none */
+	size_t len;
 };
 
 struct slot {
@@ -69,6 +80,8 @@ static struct {
 	struct slot *free[CLASSES];
 	uint8_t *fresh; /* of the newest chunk: what was never cut */
 	size_t fresh_len;
+	struct mapping kept[KEPT];
+	size_t kept_len;
 	uint64_t canary;
 	uint32_t generation; /* counts forks */
 	bool must_lock;
@@ -251,29 +264,57 @@ take_slot(uint32_t class)
 	return (uint8_t *)slot;
 }
 
-static size_t
-large_len(size_t len)
+/* A kept mapping that is large enough and not far too large. */
+static struct mapping *
+find_kept(size_t len)
 {
-	return (len + 15 + PAGE - 1) & ~(PAGE - 1);
+	struct mapping *best = NULL;
+
+	for (size_t i = 0; i < KEPT; i++) {
+		struct mapping *one = &arena.kept[i];
+
+		if (one->at && one->len >= len && one->len / 2 <= len &&
+		    (!best || one->len < best->len))
+			best = one;
+	}
+	return best;
 }
 
 /* The buffer ends (but for alignment) where its guard page begins. */
 static uint8_t *
-take_large(size_t len)
+take_large(size_t len, size_t *ret_mapped)
 {
-	uint8_t *at = start() ? map_guarded(large_len(len)) : NULL;
+	size_t mapped = (len + 15 + PAGE - 1) & ~(PAGE - 1);
+	struct mapping *kept = find_kept(mapped);
+	uint8_t *at;
 
-	return at ? at + ((large_len(len) - len) & ~(size_t)15) : NULL;
+	if (kept) {
+		at = kept->at;
+		mapped = kept->len;
+		kept->at = NULL;
+		arena.kept_len -= mapped;
+	} else {
+		at = start() ? map_guarded(mapped) : NULL;
+	}
+	*ret_mapped = mapped;
+	return at ? at + ((mapped - len) & ~(size_t)15) : NULL;
 }
 
 static void
-give_large(uint8_t *bytes, size_t len)
+give_large(uint8_t *bytes, size_t len, size_t mapped)
 {
-	uint8_t *at = bytes - ((large_len(len) - len) & ~(size_t)15);
+	uint8_t *at = bytes - ((mapped - len) & ~(size_t)15);
 
-	UNPOISON(at, large_len(len));
+	UNPOISON(at, mapped);
 	explicit_bzero(bytes, len);
-	(void)munmap(at - PAGE, large_len(len) + 2 * PAGE);
+	for (size_t i = 0; i < KEPT && mapped <= KEPT_MAX - arena.kept_len; i++) {
+		if (arena.kept[i].at)
+			continue;
+		arena.kept[i] = (struct mapping){at, mapped};
+		arena.kept_len += mapped;
+		return;
+	}
+	(void)munmap(at - PAGE, mapped + 2 * PAGE);
 }
 
 enum un_err
@@ -289,7 +330,7 @@ secbuf_new(size_t len, struct secbuf **ret_buf)
 		return UN_ERR_NO_MEMORY;
 	class = class_of(len);
 	arena_lock();
-	buf->bytes = class == LARGE ? take_large(len) : take_slot(class);
+	buf->bytes = class == LARGE ? take_large(len, &buf->mapped) : take_slot(class);
 	buf->generation = arena.generation;
 	arena_unlock();
 	if (!buf->bytes) {
@@ -339,7 +380,7 @@ secbuf_free(struct secbuf *buf)
 	arena_lock();
 	if (buf->generation == arena.generation) {
 		if (buf->class == LARGE) {
-			give_large(buf->bytes, buf->room);
+			give_large(buf->bytes, buf->room, buf->mapped);
 		} else {
 			UNPOISON(buf->bytes, slot_len(buf->class));
 			check_canary(buf);

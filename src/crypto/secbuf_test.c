@@ -65,6 +65,21 @@ TEST(secbuf, gives_a_freed_slot_again_without_a_byte_of_its_past)
 	}
 }
 
+TEST(secbuf, gives_a_kept_mapping_to_a_buffer_of_another_size_without_a_byte_of_its_past)
+{
+	for (size_t len = 1 << 20; len > 150000; len -= 70001) {
+		struct secbuf *bufs[6];
+
+		for (size_t i = 0; i < 6; i++) { /* more than are kept */
+			EXPECT_OK(secbuf_new(len - i, &bufs[i]));
+			EXPECT(is_zero(secbuf_peek(bufs[i]), len - i));
+			memset(secbuf_edit(bufs[i]), 0xa5, len - i);
+		}
+		for (size_t i = 0; i < 6; i++)
+			secbuf_free(bufs[i]);
+	}
+}
+
 TEST(secbuf, holds_more_buffers_than_one_chunk_has_room_for)
 {
 	static struct secbuf *bufs[9000];
