@@ -46,11 +46,14 @@ user_folder(const char *variable, const char *below_home, char out[CLI_PATH_MAX]
 	return home && put(out, home, below_home);
 }
 
+/* The first of the places, seen from where this program lies, that holds `file`. */
 static bool
-find_beside(const char *folder, const char *const *places, char out[CLI_PATH_MAX])
+find_beside(const char *folder, const char *const *places, const char *file, char out[CLI_PATH_MAX])
 {
+	char path[CLI_PATH_MAX];
+
 	for (; *places; places++) {
-		if (put(out, folder, *places) && access(out, F_OK) == 0)
+		if (put(out, folder, *places) && put(path, out, file) && access(path, F_OK) == 0)
 			return true;
 	}
 	return false;
@@ -97,9 +100,9 @@ cli_find_paths(struct cli *cli)
 	err = find_program_folder(cli);
 	if (err)
 		return err;
-	if (!find_beside(paths->program_dir, uniond_places, paths->uniond))
+	if (!find_beside(paths->program_dir, uniond_places, "", paths->uniond))
 		(void)put(paths->uniond, paths->program_dir, "/uniond");
-	if (!find_beside(paths->program_dir, sdk_places, paths->sdk_dir))
+	if (!find_beside(paths->program_dir, sdk_places, "/union/compile.py", paths->sdk_dir))
 		paths->sdk_dir[0] = '\0';
 	cli->has_paths = true;
 	return UN_OK;

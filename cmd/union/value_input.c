@@ -137,8 +137,10 @@ passphrase_input(struct cli *cli, const char *prompt, bool is_new, struct secbuf
 	} else {
 		err = ask_passphrase(cli, prompt, is_new, &passphrase);
 	}
-	if (!err)
+	if (!err && (is_new || secbuf_len(passphrase) == 0))
 		err = passphrase_check(passphrase, &cli->detail);
+	else if (!err && passphrase_check(passphrase, NULL))
+		err = UN_ERR_WRONG_PASSPHRASE; /* none of this length was ever accepted */
 	if (err)
 		secbuf_free(passphrase);
 	else
