@@ -153,6 +153,12 @@ class Errors(FolderCase):
         self.assertIn("sys.exit()", error["message"])
         self.assertIn("__main__", error["hint"])
 
+    def test_a_script_that_starts_itself_when_loaded(self):
+        self.write("s.py", HEAD + TASK.format("t1") + "union.UnionRemote().execute(t1)\n")
+        error = self.compile_bad("s.py", env=clean_environment(UNION_ENDPOINT="unix:///no"))
+        self.assertEqual("script-error", error["code"])
+        self.assertIn("__main__", error["hint"])
+
     def test_an_unsupported_type_names_the_parameter_and_what_is_supported(self):
         cases = [
             ("def t1(x: set) -> int: ...", "input 'x'"),

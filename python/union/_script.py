@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from . import _state
 from ._errors import UnionError, WorkflowError
 from ._tasks import Task
 from ._tracebacks import user_traceback
@@ -123,6 +124,7 @@ def load(path: str) -> Script:
         )
     sys.path.insert(0, root)
     sys.argv = [path]
+    _state.is_loading = True
     try:
         __import__(module_name)
     except UnionError as err:
@@ -138,6 +140,8 @@ def load(path: str) -> Script:
     except BaseException as err:
         text = user_traceback(err)
         raise ScriptError(f"'{path}' does not load", "", "", text) from None
+    finally:
+        _state.is_loading = False
     module = sys.modules[module_name]
     if os.path.realpath(getattr(module, "__file__", None) or "") != os.path.realpath(real):
         raise ScriptError(

@@ -10,3 +10,7 @@ if TYPE_CHECKING:
 
 tracer: Optional[Tracer] = None
 """Set while a workflow function is traced: calls then become nodes. Only one thread traces."""
+
+is_loading = False
+"""True while a program of ours imports the user's script: it may not start executions then, because
+compiling the script for them would import it again, and so on without end."""

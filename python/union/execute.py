@@ -108,7 +108,11 @@ def _run(inputs: str, module: str, name: str) -> Message:
 
 
 def _load(module: str, name: str) -> Task:
+    from . import _state
+
+    _state.is_loading = True
     __import__(module)
+    _state.is_loading = False
     task = getattr(sys.modules[module], name, None)
     from ._tasks import Task
 

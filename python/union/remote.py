@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import time
 
+from . import _state
 from ._errors import UnionError, UnsupportedError
 from ._remote_errors import (
     DeadlineError,
@@ -481,6 +482,9 @@ class UnionRemote:
         request: Message,
         version: Optional[str],
     ) -> Execution:
+        if _state.is_loading:
+            text = "execute was called while the script is loaded, not while it runs"
+            raise UnionError(text, "put the call below: if __name__ == '__main__':", "script-error")
         from ._launch import launch
 
         values = entity.interface.bind((), inputs)
