@@ -301,7 +301,7 @@ put_framing(struct conn *conn)
 	bool no_body = stream->status == 204 || stream->status == 304;
 	enum un_err err = UN_OK;
 
-	if (stream->finished)
+	if (stream->finished && stream->reply_len == HTTP_LEN_UNKNOWN)
 		stream->reply_len = outq_len(&stream->out);
 	if (stream->finished && !stream->request_ended)
 		h1->keep_alive = false; /* its body will not be read */
@@ -377,7 +377,8 @@ request_done(struct conn *conn)
 {
 	struct h1 *h1 = conn->session;
 	struct http_stream *stream = h1->stream;
-	bool whole = stream->reply_len == HTTP_LEN_UNKNOWN || stream->reply_len == h1->sent;
+	bool whole = stream->reply_len == HTTP_LEN_UNKNOWN || stream->reply_len == h1->sent ||
+	             h1->is_head;
 	bool ended = stream->request_ended;
 	const struct net_limits *limits = conn->worker->limits;
 

@@ -5,7 +5,7 @@
 
 #include <nghttp2/nghttp2.h>
 
-#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +18,8 @@
 #define RESETS_AT_ONCE 1000
 #define RESETS_PER_SECOND 33
 #define CONTINUATIONS_MAX 8
+#define STATUS_TEXT_LEN 4 /* "200" and its NUL */
+#define DATE_LEN 29
 
 struct h2 {
 	nghttp2_session *session;
@@ -204,10 +206,6 @@ on_read(nghttp2_session *session, int32_t id, uint8_t *room, size_t size, uint32
 		if (nghttp2_submit_trailer(session, id, nv, stream->trailer_count))
 			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	}
-	/* answered before the request was whole: the rest of it is not wanted */
-	if (!stream->request_ended &&
-	    nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR))
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	return (ssize_t)len;
 }
 
@@ -309,9 +307,10 @@ h2_input(struct conn *conn, const uint8_t *bytes, size_t len)
 	ssize_t used = nghttp2_session_mem_recv(h2->session, bytes, len);
 
 	conn_mark(conn);
-	if (used < 0)
-		return used == NGHTTP2_ERR_NOMEM ? UN_ERR_NO_MEMORY : UN_ERR_PROTOCOL;
-	return UN_OK;
+	if (used >= 0)
+		return UN_OK;
+	worker_count(conn->worker, NET_LIMIT_HTTP2, 1);
+	return used == NGHTTP2_ERR_NOMEM ? UN_ERR_NO_MEMORY : UN_ERR_PROTOCOL;
 }
 
 static void
@@ -364,8 +363,12 @@ h2_output(struct conn *conn)
 	}
 	if (h2->moved)
 		give_room(conn);
-	if (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session))
+	if (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session) &&
+	    !conn->closing) {
 		conn->closing = true;
+		if (!h2->going_away)
+			worker_count(conn->worker, NET_LIMIT_HTTP2, 1);
+	}
 	if (h2->going_away && !conn->streams)
 		conn->closing = true;
 	return UN_OK;
@@ -433,12 +436,24 @@ status_nv(struct http_stream *stream)
 	                    NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
 }
 
+/* len_text begins with the status; the length stands behind it. */
+static struct http_field
+length_field(struct http_stream *stream)
+{
+	char *text = stream->len_text + STATUS_TEXT_LEN;
+	int len = snprintf(text, sizeof stream->len_text - STATUS_TEXT_LEN, "%llu",
+	                   (unsigned long long)stream->reply_len);
+
+	return (struct http_field){"content-length", text, 14, (size_t)len};
+}
+
 static void
 h2_respond(struct http_stream *stream, const struct http_response *response)
 {
-	nghttp2_nv nv[HTTP_REPLY_FIELDS_MAX + 2];
+	nghttp2_nv nv[HTTP_REPLY_FIELDS_MAX + 3];
+	size_t count = stream->reply_count + 1;
 	const char *date = worker_date(stream->conn->worker);
-	const struct http_field last = {"date", date, 4, strlen(date)};
+	const struct http_field last = {"date", date, 4, DATE_LEN};
 	nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = on_read};
 	bool no_body = (response->flags & HTTP_NO_BODY) ||
 	               (stream->method && !strcmp(stream->method, "HEAD"));
@@ -446,12 +461,14 @@ h2_respond(struct http_stream *stream, const struct http_response *response)
 
 	nv[0] = status_nv(stream);
 	to_nv(stream->reply, stream->reply_count, nv + 1);
-	to_nv(&last, 1, nv + 1 + stream->reply_count);
-	failed = nghttp2_submit_response(session_of(stream), stream->id, nv,
-	                                 stream->reply_count + 2, no_body ? NULL : &provider);
-	if (!failed && no_body && !stream->request_ended)
-		failed = nghttp2_submit_rst_stream(session_of(stream), NGHTTP2_FLAG_NONE,
-		                                   stream->id, NGHTTP2_NO_ERROR);
+	to_nv(&last, 1, &nv[count++]);
+	if (stream->reply_len != HTTP_LEN_UNKNOWN) {
+		const struct http_field length = length_field(stream);
+
+		to_nv(&length, 1, &nv[count++]);
+	}
+	failed = nghttp2_submit_response(session_of(stream), stream->id, nv, count,
+	                                 no_body ? NULL : &provider);
 	if (failed)
 		http_abort(stream);
 }
@@ -469,9 +486,11 @@ h2_more(struct http_stream *stream)
 static void
 h2_abort(struct http_stream *stream)
 {
-	if (nghttp2_submit_rst_stream(session_of(stream), NGHTTP2_FLAG_NONE, stream->id,
-	                              stream->responded ? NGHTTP2_INTERNAL_ERROR
-	                                                : NGHTTP2_CANCEL))
+	uint32_t code = !stream->responded ? NGHTTP2_CANCEL
+	                : stream->finished ? NGHTTP2_NO_ERROR
+	                                   : NGHTTP2_INTERNAL_ERROR;
+
+	if (nghttp2_submit_rst_stream(session_of(stream), NGHTTP2_FLAG_NONE, stream->id, code))
 		conn_close(stream->conn);
 }
 

@@ -110,7 +110,7 @@ enum net_count {
 	NET_LIMIT_TIME_BODY,
 	NET_LIMIT_TIME_IDLE,
 	NET_LIMIT_TIME_WRITE,
-	NET_LIMIT_RESET, /* too many streams opened and reset */
+	NET_LIMIT_HTTP2, /* nghttp2 ended the connection: resets, floods, broken frames */
 	NET_BAD_REQUEST,
 	NET_COUNTS,
 };

@@ -228,9 +228,10 @@ stream_on_body(struct http_stream *stream, const uint8_t *bytes, size_t len)
 {
 	struct http_worker *worker = stream->conn->worker;
 
+	if (!stream->head_seen || stream->aborted || stream->finished)
+		return;
 	stream->since_ms = loop_now_ms(worker->loop);
-	if (stream->head_seen && !stream->aborted && !stream->finished)
-		worker->app->on_body(stream, worker->app->ctx, bytes, len);
+	worker->app->on_body(stream, worker->app->ctx, bytes, len);
 }
 
 void

@@ -13,6 +13,7 @@
  * error anywhere frees the root and nothing else. */
 
 #define KEY_MAX 128 /* longer names belong to no field */
+#define FLOAT_MOST 3.4028235677973362e38 /* what still rounds to the largest float */
 
 static enum un_err parse_message(struct json_scan *in, ProtobufCMessage *message);
 static enum un_err parse_value_at(struct json_scan *in, const ProtobufCFieldDescriptor *field,
@@ -294,7 +295,7 @@ parse_value_at(struct json_scan *in, const ProtobufCFieldDescriptor *field, void
 
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_FLOAT:
-		err = take_float(in, FLT_MAX, &number);
+		err = take_float(in, FLOAT_MOST, &number);
 		if (!err)
 			*(float *)at = (float)number;
 		return err;

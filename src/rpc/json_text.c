@@ -205,6 +205,8 @@ json_print_double(double number, bool is_float, char text[40])
 	}
 	if (before)
 		(void)uselocale(before);
+	if (!strcmp(text, "-0"))
+		(void)snprintf(text, 40, "-0.0"); /* as an integer it would lose its sign */
 }
 
 double

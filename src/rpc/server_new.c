@@ -40,7 +40,7 @@ static const struct {
                                  "connections closed because nothing happened", NULL},
 	[NET_LIMIT_TIME_WRITE] = {METRIC_COUNTER, "union_net_refused_total", NULL,
                                   "reason=\"write-time\""},
-	[NET_LIMIT_RESET] = {METRIC_COUNTER, "union_net_refused_total", NULL, "reason=\"resets\""},
+	[NET_LIMIT_HTTP2] = {METRIC_COUNTER, "union_net_refused_total", NULL, "reason=\"http2\""},
 	[NET_BAD_REQUEST] = {METRIC_COUNTER, "union_net_refused_total", NULL,
                              "reason=\"bad-request\""},
 };
