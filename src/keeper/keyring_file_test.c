@@ -222,6 +222,9 @@ TEST(keyring_file, under_a_passphrase_starts_sealed_and_opens_with_the_right_one
 	EXPECT_OK(start(&folder, "passphrase", true, NULL, &holder));
 	EXPECT_INT(KEEPER_NEW, info_of(holder).state);
 	EXPECT_ERR(UN_ERR_SEALED, ask(holder, WIRE_ROTATE, NULL, NULL));
+	seal_for(holder, PASSPHRASE_UNLOCK, "short", &wrong); /* for a ring to be */
+	EXPECT_ERR(UN_ERR_RANGE, ask(holder, WIRE_UNLOCK, &wrong, NULL));
+	buf_fini(&wrong);
 	seal_for(holder, PASSPHRASE_UNLOCK, "correct horse", &right);
 	EXPECT_OK(ask(holder, WIRE_UNLOCK, &right, NULL));
 	EXPECT_INT(KEEPER_OPEN, info_of(holder).state);
@@ -234,6 +237,9 @@ TEST(keyring_file, under_a_passphrase_starts_sealed_and_opens_with_the_right_one
 	EXPECT_INT(1, sealed_info.generation); /* and its public key is known */
 	EXPECT_ERR(UN_ERR_CONFLICT, ask(holder, WIRE_UNLOCK, &right, NULL)); /* another start */
 	buf_fini(&right);
+	seal_for(holder, PASSPHRASE_UNLOCK, "short", &wrong);
+	EXPECT_ERR(UN_ERR_WRONG_PASSPHRASE, ask(holder, WIRE_UNLOCK, &wrong, NULL));
+	buf_fini(&wrong);
 	seal_for(holder, PASSPHRASE_UNLOCK, "correct hors3", &wrong);
 	EXPECT_ERR(UN_ERR_WRONG_PASSPHRASE, ask(holder, WIRE_UNLOCK, &wrong, NULL));
 	EXPECT_INT(KEEPER_SEALED, info_of(holder).state);

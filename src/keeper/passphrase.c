@@ -37,9 +37,8 @@ passphrase_seal(const uint8_t start_public[BOX_PUBLIC_LEN], enum passphrase_purp
 	size_t start = out->len, len = secbuf_len(passphrase);
 	enum un_err err;
 
-	err = passphrase_check(passphrase, NULL);
-	if (err)
-		return err;
+	if (len == 0 || len > PASSPHRASE_MAX)
+		return UN_ERR_RANGE;
 	err = box_keypair(&private_key, public_key);
 	if (err)
 		goto out;
@@ -76,7 +75,7 @@ passphrase_open(const struct secbuf *start_private, enum passphrase_purpose purp
 	struct purpose_ad ad;
 	enum un_err err;
 
-	if (len < SEALED_PASSPHRASE_OVERHEAD + PASSPHRASE_MIN || len > SEALED_PASSPHRASE_MAX ||
+	if (len < SEALED_PASSPHRASE_OVERHEAD + 1 || len > SEALED_PASSPHRASE_MAX ||
 	    sealed[0] != SEALED_VERSION)
 		return UN_ERR_PROTOCOL;
 	err = box_key_as_receiver(start_private, sealed + 1, &key);

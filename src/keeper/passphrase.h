@@ -22,9 +22,11 @@ enum passphrase_purpose {
 	PASSPHRASE_BACKUP = 2,
 };
 
-/* UN_ERR_RANGE unless it has PASSPHRASE_MIN to PASSPHRASE_MAX bytes. */
+/* For one that shall protect a ring from now on: UN_ERR_RANGE unless it has PASSPHRASE_MIN to
+ * PASSPHRASE_MAX bytes. */
 MUST_CHECK enum un_err passphrase_check(const struct secbuf *passphrase, struct un_detail *detail);
-/* Appends the sealed passphrase. Runs in the client. */
+/* Appends the sealed passphrase. Runs in the client. UN_ERR_RANGE for an empty one, or one over
+ * PASSPHRASE_MAX: one that is merely short may be tried, it is wrong like any other. */
 MUST_CHECK enum un_err passphrase_seal(const uint8_t start_public[BOX_PUBLIC_LEN],
                                        enum passphrase_purpose purpose,
                                        const struct secbuf *passphrase, struct buf *out);

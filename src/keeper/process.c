@@ -261,7 +261,7 @@ static enum un_err
 read_passphrase(struct secbuf **ret_passphrase, struct un_detail *detail)
 {
 	struct secbuf *passphrase = NULL;
-	enum un_err err = secbuf_read(PROCESS_FD_PASSPHRASE, PASSPHRASE_MAX + 1, &passphrase);
+	enum un_err err = secbuf_read(PROCESS_FD_PASSPHRASE, PASSPHRASE_MAX, &passphrase);
 	size_t len;
 
 	(void)close(PROCESS_FD_PASSPHRASE);
@@ -271,10 +271,9 @@ read_passphrase(struct secbuf **ret_passphrase, struct un_detail *detail)
 	len = secbuf_len(passphrase);
 	if (len && secbuf_peek(passphrase)[len - 1] == '\n')
 		secbuf_shrink(passphrase, len - 1);
-	err = passphrase_check(passphrase, detail);
-	if (err) {
+	if (secbuf_len(passphrase) == 0) {
 		secbuf_free(passphrase);
-		return err;
+		return un_fail(detail, UN_ERR_RANGE, "the passphrase file is empty");
 	}
 	*ret_passphrase = passphrase;
 	return UN_OK;
