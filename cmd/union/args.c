@@ -231,8 +231,8 @@ take_argument(struct cli *cli, char *word)
 	return un_fail(&cli->detail, UN_ERR_USAGE, "one argument too many: '%.100s'", word);
 }
 
-/* Whether an option of any command with this first word (NULL: any at all) takes the next word as its
- * value. The command is not known yet, so an option that only another one has counts too. */
+/* Whether an option of any command with this first word (NULL: any at all) takes the next word as
+ * its value. The command is not known yet, so an option that only another one has counts too. */
 static bool
 takes_next_word(const char *first, const char *word)
 {
@@ -307,7 +307,8 @@ check_count(struct cli *cli)
 	for (char *p = word; *p; p++)
 		*p = (char)(*p >= 'A' && *p <= 'Z' ? *p + ('a' - 'A') : *p);
 	un_hint(&cli->detail, "usage: %s", cli->command->usage);
-	return un_fail(&cli->detail, UN_ERR_USAGE, "the %s is missing", word[0] ? word : "argument");
+	return un_fail(&cli->detail, UN_ERR_USAGE, "the %s is missing",
+	               word[0] ? word : "argument");
 }
 
 enum un_err
@@ -333,7 +334,8 @@ args_parse(struct cli *cli, int argc, char **argv, bool *ret_help)
 		} else if (!only_arguments && word[0] == '-' && word[1]) {
 			err = read_option(cli, &words);
 		} else if (!cli->command) {
-			err = un_fail(&cli->detail, UN_ERR_USAGE, "a command is missing before '%.100s'", word);
+			err = un_fail(&cli->detail, UN_ERR_USAGE,
+			              "a command is missing before '%.100s'", word);
 		} else {
 			words.at++;
 			err = take_argument(cli, word);

@@ -58,7 +58,8 @@ seal_passphrase(struct cli *cli, struct buf *sealed)
 		err = cli_call(cli, "/union.v1.PlaneService/GetInfo", &request,
 		               &union__v1__get_info_response__descriptor, &info);
 	if (!err && info->unlock_key.len != BOX_PUBLIC_LEN)
-		err = un_fail(&cli->detail, UN_ERR_PROTOCOL, "the control plane sent a malformed key");
+		err = un_fail(&cli->detail, UN_ERR_PROTOCOL,
+		              "the control plane sent a malformed key");
 	if (!err)
 		err = passphrase_seal(info->unlock_key.data, PASSPHRASE_BACKUP, passphrase, sealed);
 	secbuf_free(passphrase);
@@ -96,7 +97,8 @@ open_folder_of(struct cli *cli, const char *path, int *ret_fd, const char **ret_
 	struct stat facts;
 
 	if (stat(path, &facts) == 0 && S_ISDIR(facts.st_mode))
-		return un_fail(&cli->detail, UN_ERR_FILE_IS_DIRECTORY, "%.400s is a directory", path);
+		return un_fail(&cli->detail, UN_ERR_FILE_IS_DIRECTORY, "%.400s is a directory",
+		               path);
 	if (slash) {
 		size_t len = slash == path ? 1 : (size_t)(slash - path);
 

@@ -36,8 +36,8 @@ print_table(struct cli *cli, const Union__V1__GetInfoResponse *info, const char 
 	if (cli->embedded)
 		(void)printf("Log:          %s\n", cli->paths.log_file);
 	(void)printf("Fingerprint:  %s (%s)\n", fingerprint, pin_state(cli, info));
-	(void)printf("Keys:         %s, generation %u%s\n", info->key_provider, info->kek_generation,
-	             info->sealed ? ", locked: union unlock" : "");
+	(void)printf("Keys:         %s, generation %u%s\n", info->key_provider,
+	             info->kek_generation, info->sealed ? ", locked: union unlock" : "");
 	if (info->stale_deks)
 		(void)printf("Rotation:     %" PRIu64 " secrets still under an older generation\n",
 		             info->stale_deks);

@@ -106,7 +106,8 @@ passphrase_pipe(struct cli *cli, int *ret_fd)
 	if (!cli->option[OPT_WITH_KEYS]) {
 		if (!cli->option[OPT_REPLACE_KEYS] && !cli->option[OPT_FILE])
 			return UN_OK;
-		return un_fail(&cli->detail, UN_ERR_USAGE, "--replace-keys and -f need --with-keys");
+		return un_fail(&cli->detail, UN_ERR_USAGE,
+		               "--replace-keys and -f need --with-keys");
 	}
 	err = passphrase_input(cli, "Enter backup passphrase: ", false, &passphrase);
 	if (err)

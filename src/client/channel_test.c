@@ -309,4 +309,30 @@ TEST(channel, puts_and_gets_files_with_a_credential)
 	(void)close(file.fd);
 }
 
+TORTURE(channel, answers_whole_or_not_at_all)
+{
+	struct channel *channel = NULL;
+	ProtobufCMessage *reply = NULL;
+	struct peer peer;
+	enum un_err err;
+	int pair[2];
+
+	EXPECT_INT(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	peer = (struct peer){
+	        .fd = pair[1], .reply = info_reply, .len = sizeof info_reply - 1, .step = 4096};
+	EXPECT_INT(0, pthread_create(&peer.thread, NULL, play, &peer));
+	err = channel_new("unix:///nowhere", NULL, &channel, NULL);
+	if (err) {
+		(void)close(pair[0]);
+	} else {
+		channel_adopt(channel, pair[0]);
+		err = channel_unary(channel, info_call(), &reply, NULL);
+	}
+	EXPECT((err == UN_OK) == (reply != NULL));
+	channel_message_free(reply);
+	channel_free(channel);
+	EXPECT_INT(0, pthread_join(peer.thread, NULL));
+	(void)close(peer.fd);
+}
+
 TEST_MAIN()

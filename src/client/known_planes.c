@@ -111,6 +111,8 @@ compare(const char *line, size_t len, const char *url, const uint8_t key[BOX_PUB
 		len--;
 	buf_init(&pinned, BOX_PUBLIC_LEN, BUF_PLAIN);
 	err = text_decode_hex(line + skip, len - skip, &pinned);
+	if (err == UN_ERR_NO_MEMORY)
+		return err; /* nothing is known about the key */
 	if (!err && pinned.len == BOX_PUBLIC_LEN) {
 		bool same = bytes_equal(pinned.data, key, BOX_PUBLIC_LEN);
 

@@ -38,4 +38,23 @@ TEST(sealing, only_the_planes_key_opens_what_a_client_sends)
 	sealed_fini(&sealed);
 }
 
+TORTURE(sealing, seals_whole_or_not_at_all)
+{
+	static const uint8_t plane_key[BOX_PUBLIC_LEN] = {9}; /* the base point: a valid key */
+	struct secbuf *value = NULL;
+	struct secret_id id;
+	struct sealed sealed;
+	enum un_err err;
+
+	EXPECT_OK(crypto_init());
+	sealed_init(&sealed);
+	EXPECT_OK(secret_id_init(&id, "p", "d", "name", NULL));
+	err = secbuf_copy(CANARY, sizeof CANARY - 1, &value);
+	if (!err)
+		err = seal_for_plane(plane_key, &id, value, &sealed);
+	EXPECT(err == UN_OK || err == UN_ERR_NO_MEMORY);
+	secbuf_free(value);
+	sealed_fini(&sealed);
+}
+
 TEST_MAIN()
