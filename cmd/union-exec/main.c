@@ -23,7 +23,7 @@ static const char help[] =
 	"\n"
 	"  --endpoint URL   the control plane: unix:///path or http://127.0.0.1:port\n"
 	"  --ticket-fd N    descriptor to read the ticket from, to its end\n"
-	"  --workdir DIR    folder of this attempt alone; made if missing, emptied at the end\n"
+	"  --workdir DIR    folder for all attempts; each has one of its own in it while it runs\n"
 	"  --sdk DIR        folder with the Python package, for PYTHONPATH\n"
 	"  --ready-fd N     descriptor that gets one line feed when the attempt is claimed\n"
 	"  --no-namespaces  do not ask the kernel for namespaces\n"

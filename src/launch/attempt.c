@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -37,9 +36,10 @@
 struct attempt {
 	const struct attempt_options *options;
 	struct attempt_outcome outcome;
-	char workdir[PATH_MAX];
+	int base_fd;           /* the folder of all attempts */
+	char name[TREE_NAME_LEN]; /* of ours in it */
+	char workdir[PATH_MAX];   /* and its path */
 	int workdir_fd;
-	bool made_workdir;
 	int bundle_fd;
 	int outputs_fd;
 	int signal_fd;
@@ -55,33 +55,27 @@ struct attempt {
 	struct result result;
 };
 
-static const char *const folders[] = {"bundle", "tmp", "private"};
-
-static void
-clear_workdir(int fd)
-{
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-		(void)!tree_remove(fd, folders[i]);
-}
-
-/* Opens the working folder, private, and ours as long as we live. */
+/* Makes our own folder below the one of all attempts. */
 static enum un_err
 open_workdir(struct attempt *attempt, struct un_detail *detail)
 {
 	const char *given = attempt->options->workdir;
+	char base[PATH_MAX];
+	int len;
+	enum un_err err;
 
-	attempt->made_workdir = mkdir(given, 0700) == 0;
-	if (!realpath(given, attempt->workdir))
+	(void)mkdir(given, 0700);
+	if (!realpath(given, base))
 		return un_fail_errno(detail, errno, "cannot use the working folder '%s'", given);
-	attempt->workdir_fd = open(attempt->workdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (attempt->workdir_fd < 0)
+	attempt->base_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (attempt->base_fd < 0)
 		return un_fail_errno(detail, errno, "cannot open the working folder '%s'", given);
-	if (flock(attempt->workdir_fd, LOCK_EX | LOCK_NB) != 0)
-		return un_fail(detail, UN_ERR_BUSY, "another launcher uses the working folder '%s'",
-		               given);
-	if (fchmod(attempt->workdir_fd, 0700) != 0)
-		return un_fail_errno(detail, errno, "cannot make '%s' private", given);
-	clear_workdir(attempt->workdir_fd); /* of an attempt that was killed here */
+	err = tree_claim(attempt->base_fd, false, attempt->name, &attempt->workdir_fd, detail);
+	if (err)
+		return err;
+	len = snprintf(attempt->workdir, sizeof attempt->workdir, "%s/%s", base, attempt->name);
+	if (len < 0 || (size_t)len >= sizeof attempt->workdir)
+		return un_fail(detail, UN_ERR_INVALID, "'%.200s' is too long a path", base);
 	return UN_OK;
 }
 
@@ -480,10 +474,9 @@ clean_up(struct attempt *attempt)
 	io_close(&attempt->outputs_fd);
 	io_close(&attempt->signal_fd);
 	if (attempt->workdir_fd >= 0)
-		clear_workdir(attempt->workdir_fd);
+		(void)!tree_remove(attempt->base_fd, attempt->name);
 	io_close(&attempt->workdir_fd);
-	if (attempt->made_workdir)
-		(void)rmdir(attempt->workdir);
+	io_close(&attempt->base_fd);
 }
 
 enum un_err
@@ -491,6 +484,7 @@ attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_o
             struct un_detail *detail)
 {
 	struct attempt attempt = {.options = options,
+	                          .base_fd = -1,
 	                          .workdir_fd = -1,
 	                          .bundle_fd = -1,
 	                          .outputs_fd = -1,
@@ -500,18 +494,15 @@ attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_o
 	                                      .shared_fd = -1,
 	                                      .init_fd = -1,
 	                                      .ready_fd = -1}};
-	bool entered = false;
 	enum un_err err;
 
 	result_init(&attempt.result);
 	(void)umask(077);
 	err = open_workdir(&attempt, detail);
-	if (!err) {
-		entered = true;
+	if (!err)
 		err = options->plain
 		              ? sandbox_enter_plain(&attempt.sandbox, attempt.workdir, detail)
 		              : sandbox_enter(&attempt.sandbox, attempt.workdir, detail);
-	}
 	if (!err)
 		err = set_paths(&attempt);
 	if (!err)
@@ -525,9 +516,6 @@ attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_o
 		err = run_claimed(&attempt, detail);
 	}
 	memcpy(attempt.outcome.notes, attempt.sandbox.notes, sizeof attempt.outcome.notes);
-	if (!entered)
-		io_close(&attempt.workdir_fd); /* another launcher's: nothing there is ours to
-		                                  remove */
 	clean_up(&attempt);
 	*ret_outcome = attempt.outcome;
 	return err;

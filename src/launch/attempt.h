@@ -13,7 +13,7 @@
 struct attempt_options {
 	const char *endpoint; /* of the control plane */
 	int ticket_fd;        /* the ticket is all that can be read from it */
-	const char *workdir;  /* of this attempt alone; made when it is not there */
+	const char *workdir;  /* for all attempts; each makes a folder of its own in it */
 	const char *sdk;      /* a folder for PYTHONPATH; NULL: none */
 	int ready_fd;         /* gets one byte when the attempt is claimed; -1: none */
 	bool plain;           /* use no namespaces */

@@ -35,6 +35,7 @@ struct reporter {
 	int64_t lease_start_ms;
 	enum report_state state;
 	bool stop;
+	bool ask; /* a heartbeat now, whatever the time */
 	Union__V1__FinishRequest *finish; /* lent by report_finish */
 	bool finished;
 	enum un_err result;
@@ -138,6 +139,9 @@ heartbeat(struct reporter *reporter)
 	bool cancel;
 	enum un_err err;
 
+	(void)pthread_mutex_lock(&reporter->mutex);
+	reporter->ask = false;
+	(void)pthread_mutex_unlock(&reporter->mutex);
 	request.lease = lease_field(reporter);
 	err = call(reporter, "/union.v1.AttemptService/Heartbeat", &request.base,
 	           &union__v1__heartbeat_response__descriptor, &reply);
@@ -218,7 +222,7 @@ next_job(const struct reporter *reporter, int64_t *ret_wait_ms)
 
 	if (reporter->stop || reporter->finished || reporter->state == REPORT_LOST)
 		return JOB_END;
-	if (beat_ms <= 0)
+	if (beat_ms <= 0 || reporter->ask)
 		return JOB_HEARTBEAT;
 	if (reporter->pending.len && (reporter->finish || batch_ms <= 0 ||
 	                              reporter->pending.len >= REPORT_BATCH_FULL))
@@ -381,6 +385,15 @@ report_state(struct reporter *reporter)
 	state = reporter->state;
 	(void)pthread_mutex_unlock(&reporter->mutex);
 	return state;
+}
+
+void
+report_ask(struct reporter *reporter)
+{
+	(void)pthread_mutex_lock(&reporter->mutex);
+	reporter->ask = true;
+	(void)pthread_cond_signal(&reporter->changed);
+	(void)pthread_mutex_unlock(&reporter->mutex);
 }
 
 int

@@ -48,6 +48,7 @@ enum report_state {
 	REPORT_LOST,   /* the lease is not valid any more: kill, and say nothing */
 };
 enum report_state report_state(struct reporter *reporter);
+void report_ask(struct reporter *reporter); /* for the state now, not at the next heartbeat */
 int report_event_fd(const struct reporter *reporter); /* readable when the state has changed */
 int64_t report_left_ms(struct reporter *reporter);    /* until the task must be dead; 0: now */
 

@@ -3,7 +3,6 @@
 #include "base/io.h"
 #include "launch/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -11,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -25,7 +23,6 @@
 #define TMPFS_KIND 0x01021994
 #define PROC_IS_NEW 'p'
 #define PROC_IS_OLD 'o'
-#define STRAYS_MAX 1000
 #define PRIVATE_SIZE "256m" /* inputs and results; a result over 8 MiB is refused anyway */
 #define ROUNDS_MAX 8
 
@@ -238,33 +235,6 @@ remove_wiped(int dir_fd, const char *name)
 	(void)!tree_remove(dir_fd, name);
 }
 
-/* Folders of launchers that are gone: nobody holds their lock. Called with the shared one locked.
- */
-static void
-remove_strays(int shared_fd)
-{
-	int fd = openat(shared_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *entry;
-
-	if (!dir) {
-		io_close(&fd);
-		return;
-	}
-	for (int count = 0; count < STRAYS_MAX && (entry = readdir(dir)) != NULL; count++) {
-		int one;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		one = openat(shared_fd, entry->d_name,
-		             O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (one >= 0 && flock(one, LOCK_EX | LOCK_NB) == 0)
-			remove_wiped(shared_fd, entry->d_name);
-		io_close(&one);
-	}
-	(void)closedir(dir);
-}
-
 static enum un_err
 set_paths(struct sandbox *sandbox, const char *private_path, struct un_detail *detail)
 {
@@ -284,27 +254,25 @@ make_shared(struct sandbox *sandbox, struct un_detail *detail)
 {
 	char runtime[64], path[128] = "";
 	const char *const bases[] = {runtime, "/dev/shm", "/run/shm"};
+	size_t at;
 	enum un_err err;
 
 	(void)snprintf(runtime, sizeof runtime, "/run/user/%u", geteuid());
-	for (size_t i = 0; i < sizeof bases / sizeof *bases && sandbox->shared_fd < 0; i++) {
-		(void)snprintf(path, sizeof path, "%s/union-exec-%u/%ld", bases[i], geteuid(),
-		               (long)getpid());
-		sandbox->shared_fd = open_shared(bases[i]);
+	for (at = 0; at < sizeof bases / sizeof *bases; at++) {
+		sandbox->shared_fd = open_shared(bases[at]);
+		if (sandbox->shared_fd >= 0)
+			break;
 	}
 	if (sandbox->shared_fd < 0)
 		return un_fail(
 			detail, UN_ERR_DENIED,
 			"no memory-backed place for secret files: neither namespaces nor a tmpfs");
-	(void)flock(sandbox->shared_fd, LOCK_EX);
-	remove_strays(sandbox->shared_fd);
-	(void)snprintf(sandbox->shared_name, sizeof sandbox->shared_name, "%ld", (long)getpid());
-	err = tree_make(sandbox->shared_fd, sandbox->shared_name, &sandbox->private_fd, detail);
-	if (!err)
-		(void)flock(sandbox->private_fd, LOCK_EX);
-	(void)flock(sandbox->shared_fd, LOCK_UN);
+	err = tree_claim(sandbox->shared_fd, true, sandbox->shared_name, &sandbox->private_fd,
+	                 detail);
 	if (!err)
 		err = tree_make(sandbox->private_fd, "secrets", &sandbox->secrets_fd, detail);
+	(void)snprintf(path, sizeof path, "%s/union-exec-%u/%s", bases[at], geteuid(),
+	               sandbox->shared_name);
 	return err ? err : set_paths(sandbox, path, detail);
 }
 

@@ -15,6 +15,7 @@
 #define LAUNCH_SANDBOX_H
 
 #include "base/err.h"
+#include "launch/tree.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -33,7 +34,7 @@ struct sandbox {
 	int secrets_fd; /* the folder "secrets" in it */
 	char secrets_path[PATH_MAX];
 	int shared_fd;          /* fallback: the folder of this user on a tmpfs */
-	char shared_name[32];   /* and ours in it */
+	char shared_name[TREE_NAME_LEN]; /* and ours in it */
 	char notes[SANDBOX_NOTES_MAX]; /* what was refused; "" when nothing was */
 };
 

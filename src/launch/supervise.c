@@ -76,11 +76,13 @@ kill_all(struct watch *watch)
 	watch->kill_at_ms = INT64_MAX;
 }
 
-/* Asks the task to end; the first cause is the one that is told. */
+/* Asks the task to end; the first cause is the one that is told,
+ * but a signal may turn out to be the cancel that the control plane speaks of. */
 static void
 end_task(struct watch *watch, enum ending_cause cause, int signal_number)
 {
-	if (watch->ending.cause == ENDED_ITSELF)
+	if (watch->ending.cause == ENDED_ITSELF ||
+	    (watch->ending.cause == ENDED_TOLD && cause == ENDED_CANCELLED))
 		watch->ending.cause = cause;
 	watch->timeout_at_ms = INT64_MAX;
 	if (watch->killed || watch->reaped)
@@ -105,6 +107,8 @@ take_signal(struct watch *watch)
 	number = (int)info.ssi_signo;
 	if (number == SIGTERM || number == SIGINT || number == SIGHUP || number == SIGQUIT) {
 		watch->ending.told_signal = number;
+		if (watch->plan->reporter) /* an engine may be quicker than the heartbeat */
+			report_ask(watch->plan->reporter);
 		end_task(watch, ENDED_TOLD, number);
 	} else if (!watch->reaped) {
 		(void)kill(-watch->plan->child->pid, number);

@@ -3,10 +3,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define STRAYS_AT_ONCE 8
 #define DEPTH_MAX 200 /* a task may nest deeper than any bundle; beyond this the folder stays */
 
 static int
@@ -134,4 +139,73 @@ tree_remove(int dir_fd, const char *name)
 
 	remove_entry(dir_fd, name, &removal);
 	return removal.saved_errno ? un_err_from_errno(removal.saved_errno) : UN_OK;
+}
+
+struct stray {
+	int fd; /* we hold its lock */
+	char name[TREE_NAME_LEN];
+};
+
+/* Folders that nobody has locked. Called with dir_fd locked, so that none is just being made. */
+static size_t
+find_strays(int dir_fd, struct stray strays[STRAYS_AT_ONCE])
+{
+	int fd = open_folder(dir_fd, ".");
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+	size_t count = 0;
+
+	if (!dir) {
+		if (fd >= 0)
+			(void)close(fd);
+		return 0;
+	}
+	while (count < STRAYS_AT_ONCE && (entry = readdir(dir)) != NULL) {
+		size_t len = strlen(entry->d_name);
+		int one = is_dots(entry->d_name) || len >= TREE_NAME_LEN
+		                  ? -1
+		                  : open_folder(dir_fd, entry->d_name);
+
+		if (one < 0)
+			continue;
+		if (flock(one, LOCK_EX | LOCK_NB) != 0) {
+			(void)close(one);
+			continue;
+		}
+		strays[count].fd = one;
+		memcpy(strays[count++].name, entry->d_name, len + 1);
+	}
+	(void)closedir(dir);
+	return count;
+}
+
+enum un_err
+tree_claim(int dir_fd, bool wipe, char ret_name[TREE_NAME_LEN], int *ret_fd,
+           struct un_detail *detail)
+{
+	struct stray strays[STRAYS_AT_ONCE];
+	char name[TREE_NAME_LEN];
+	uint64_t random;
+	size_t count;
+	enum un_err err;
+
+	if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+		return un_err_from_errno(errno);
+	(void)snprintf(name, sizeof name, "a-%016llx", (unsigned long long)random);
+	if (flock(dir_fd, LOCK_EX) != 0)
+		return un_fail_errno(detail, errno, "cannot lock the folder of attempts");
+	count = find_strays(dir_fd, strays);
+	err = tree_make(dir_fd, name, ret_fd, detail);
+	if (!err)
+		(void)flock(*ret_fd, LOCK_EX);
+	(void)flock(dir_fd, LOCK_UN);
+	for (size_t i = 0; i < count; i++) {
+		if (wipe)
+			tree_wipe(strays[i].fd);
+		(void)!tree_remove(dir_fd, strays[i].name);
+		(void)close(strays[i].fd);
+	}
+	if (!err)
+		memcpy(ret_name, name, sizeof name);
+	return err;
 }

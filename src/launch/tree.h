@@ -5,10 +5,17 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
+
 /* Makes dir_fd/name with mode 0700, which must not exist, and opens it. UN_ERR_EXISTS, UN_ERR_IO...
  */
 MUST_CHECK enum un_err tree_make(int dir_fd, const char *name, int *ret_fd,
                                  struct un_detail *detail);
+/* In a folder that processes share: makes one of our own (a random name, 0700), which is locked as
+ * long as *ret_fd is open, and removes some whose makers are gone; `wipe`: with zeros first. */
+#define TREE_NAME_LEN 24
+MUST_CHECK enum un_err tree_claim(int dir_fd, bool wipe, char ret_name[TREE_NAME_LEN], int *ret_fd,
+                                  struct un_detail *detail);
 /* Overwrites each regular file below dir_fd with zeros (for values on a tmpfs). */
 void tree_wipe(int dir_fd);
 /* Removes dir_fd/name and all below it; what is not there is fine. The last error, if any. */

@@ -66,7 +66,7 @@ plane_fini(struct plane *plane)
 	io_close(&plane->listen_fd);
 	io_close(&plane->launcher_fd);
 	(void)unlink(plane->socket);
-	(void)rmdir(plane->workdir); /* a second launcher leaves what a first one made, but empty */
+	(void)rmdir(plane->workdir); /* the folder of attempts stays, but empty */
 	MUST(rmdir(plane->folder) == 0); /* the launcher left nothing behind */
 }
 
