@@ -1,8 +1,8 @@
 /* Resolution follows a promise from scope to scope: an input of a sub-workflow is a binding of the
  * node it stands at, read in the scope around it; an output of a sub-workflow is a binding of its
  * own, read inside. Values are not copied: new lists and maps are made in an arena that points at
- * what exists, packed once, and thrown away. The arena's maximum is what stops a small workflow that
- * doubles a list at every step. */
+ * what exists, packed once, and thrown away. The arena's maximum is what stops a small workflow
+ * that doubles a list at every step. */
 #include "runs/binding.h"
 
 #include "base/alloc.h"
@@ -33,7 +33,8 @@ target_type(const struct graph *graph, uint32_t scope, const pb_promise *promise
 	return interface == NULL ? NULL : type_of_variable(interface->outputs, promise->var);
 }
 
-/* Walks the path on the type. *ret_type NULL: it leads into a structure, whose fields have no types. */
+/* Walks the path on the type. *ret_type NULL: it leads into a structure, whose fields have no
+ * types. */
 static enum un_err
 path_type(const pb_promise *promise, const pb_type *type, const pb_type **ret_type,
           struct un_detail *detail)
@@ -51,7 +52,8 @@ path_type(const pb_promise *promise, const pb_type *type, const pb_type **ret_ty
 			*ret_type = NULL;
 			return UN_OK;
 		}
-		if (type->type_case == FLYTEIDL__CORE__LITERAL_TYPE__TYPE_COLLECTION_TYPE && !by_name)
+		if (type->type_case == FLYTEIDL__CORE__LITERAL_TYPE__TYPE_COLLECTION_TYPE &&
+		    !by_name)
 			type = type->collection_type;
 		else if (type->type_case == FLYTEIDL__CORE__LITERAL_TYPE__TYPE_MAP_VALUE_TYPE &&
 		         by_name)
@@ -127,8 +129,8 @@ check_dict(const struct graph *graph, uint32_t scope, const pb_binding_data *dat
 	if (to->type_case != FLYTEIDL__CORE__LITERAL_TYPE__TYPE_MAP_VALUE_TYPE)
 		return un_fail(detail, UN_ERR_INPUT_TYPE, "a dict is given where none is wanted");
 	for (size_t i = 0; i < map->n_bindings && !err; i++)
-		err = check_data(graph, scope, map->bindings[i]->value, to->map_value_type, depth + 1,
-		                 detail);
+		err = check_data(graph, scope, map->bindings[i]->value, to->map_value_type,
+		                 depth + 1, detail);
 	return err;
 }
 
@@ -317,8 +319,8 @@ generic_to_literal(const struct resolve *r, Google__Protobuf__Value *value, unsi
 	default: break;
 	}
 	*ret = literal_new_scalar(r, FLYTEIDL__CORE__SCALAR__VALUE_NONE_TYPE);
-	if (*ret == NULL || ((*ret)->scalar->none_type =
-	                             arena_alloc(r->arena, 1, sizeof *(*ret)->scalar->none_type)) == NULL)
+	if (*ret == NULL || ((*ret)->scalar->none_type = arena_alloc(
+				     r->arena, 1, sizeof *(*ret)->scalar->none_type)) == NULL)
 		return too_large(r);
 	flyteidl__core__void__init((*ret)->scalar->none_type);
 	return UN_OK;
@@ -397,8 +399,9 @@ resolve_input(const struct resolve *r, uint32_t scope, const char *var, unsigned
 	const pb_literal *value;
 
 	if (at->at != NULL)
-		return resolve_data(r, at->parent, binding_of(at->at->inputs, at->at->n_inputs, var),
-		                    hops + 1, ret);
+		return resolve_data(r, at->parent,
+		                    binding_of(at->at->inputs, at->at->n_inputs, var), hops + 1,
+		                    ret);
 	value = literal_of(r->values->inputs, var);
 	if (value == NULL)
 		return un_fail(r->detail, UN_ERR_INPUT_MISSING, "input '%.128s' is missing", var);

@@ -1,7 +1,7 @@
 /* binding.h - where the inputs of a node and the outputs of a workflow come from.
  *
- * Checking happens once, on types, when a graph is built; resolving happens on values, when all that
- * a node waits for has succeeded. Pure; any thread. */
+ * Checking happens once, on types, when a graph is built; resolving happens on values, when all
+ * that a node waits for has succeeded. Pure; any thread. */
 #ifndef RUNS_BINDING_H
 #define RUNS_BINDING_H
 
@@ -14,8 +14,8 @@
 #define BINDING_HOPS_MAX (2 * GRAPH_DEPTH_MAX + 2)
 #define BINDING_VALUES_MAX (4u << 20) /* bytes of one node's inputs, packed */
 
-/* Whether `data`, read in `scope`, can give a `to`. UN_ERR_INVALID, UN_ERR_INPUT_TYPE; `detail` says
- * what is wrong without naming the place, which the caller does. */
+/* Whether `data`, read in `scope`, can give a `to`. UN_ERR_INVALID, UN_ERR_INPUT_TYPE; `detail`
+ * says what is wrong without naming the place, which the caller does. */
 MUST_CHECK enum un_err binding_check(const struct graph *graph, uint32_t scope,
                                      const pb_binding_data *data, const pb_type *to,
                                      struct un_detail *detail);
@@ -27,8 +27,8 @@ struct binding_values {
 	void *ctx;
 };
 
-/* Appends the packed LiteralMap of a node's inputs. UN_ERR_INPUT_TYPE, UN_ERR_INPUT_MISSING: a value
- * is not what its path or type promised; UN_ERR_TOO_LARGE. */
+/* Appends the packed LiteralMap of a node's inputs. UN_ERR_INPUT_TYPE, UN_ERR_INPUT_MISSING: a
+ * value is not what its path or type promised; UN_ERR_TOO_LARGE. */
 MUST_CHECK enum un_err binding_resolve_inputs(const struct graph *graph, uint32_t node,
                                               const struct binding_values *values,
                                               struct buf *out, struct un_detail *detail);

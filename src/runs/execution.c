@@ -218,7 +218,7 @@ note_failure(struct execution *execution, int64_t now_us)
 	if (text == NULL)
 		return UN_ERR_NO_MEMORY;
 	(void)snprintf(text, size, "node '%s' failed: %s", execution->graph->nodes[place].id,
-	        failed->error.message);
+	               failed->error.message);
 	err = run_error_set(&execution->error, failed->error.code, text, failed->error.kind);
 	mem_free(text);
 	if (err)
@@ -318,8 +318,8 @@ execution_claim(struct execution *execution, uint32_t place, const uint8_t lease
 {
 	struct exec_node *node = &execution->nodes[place];
 
-	if (node->state != NODE_ACTIVE || node->last.state != ATTEMPT_CREATED || node->last.cancel ||
-	    now_us >= node->last.lease_until_us)
+	if (node->state != NODE_ACTIVE || node->last.state != ATTEMPT_CREATED ||
+	    node->last.cancel || now_us >= node->last.lease_until_us)
 		return UN_ERR_BAD_TICKET;
 	node->last.state = ATTEMPT_CLAIMED;
 	memcpy(node->last.lease_hash, lease_hash, HASH_LEN);
@@ -587,7 +587,8 @@ const char *
 node_state_word(enum node_state state)
 {
 	static const char *const words[] = {
-	        "waiting", "ready", "active", "succeeded", "failed", "timed out", "aborted", "skipped",
+		"waiting", "ready",     "active",  "succeeded",
+		"failed",  "timed out", "aborted", "skipped",
 	};
 
 	return (size_t)state < sizeof words / sizeof words[0] ? words[state] : "unknown";

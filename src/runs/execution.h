@@ -2,14 +2,15 @@
  *
  * Pure: no clock, no store, no process. A step changes the object and marks what it changed; the
  * caller makes that durable and only then acts on it. If it cannot be made durable, the object is
- * thrown away and read again. So the records always hold a state that a step left, never one between.
+ * thrown away and read again. So the records always hold a state that a step left, never one
+ * between.
  *
  *   node       WAITING -> READY -> ACTIVE -> SUCCEEDED
  *                 |         ^         |----> READY (another attempt)
  *                 |         |_________|----> FAILED | TIMED_OUT
  *                 '-> SKIPPED    '---------> ABORTED (also from WAITING and READY)
- *   attempt    CREATED -> CLAIMED -> ENDED   (CREATED -> ENDED: nobody came, or the server restarted)
- *   execution  RUNNING -> SUCCEEDED | FAILING -> FAILED | ABORTING -> ABORTED
+ *   attempt    CREATED -> CLAIMED -> ENDED   (CREATED -> ENDED: nobody came, or the server
+ * restarted) execution  RUNNING -> SUCCEEDED | FAILING -> FAILED | ABORTING -> ABORTED
  *
  * What always holds:
  *  - a node has at most one attempt that has not ended, and a new one begins only from READY;
@@ -35,7 +36,8 @@
 #define LEASE_TTL_US (15ll * 1000000)    /* from the claim and from each heartbeat */
 #define LEASE_MARGIN_US (5ll * 1000000)  /* on top, before an attempt counts as lost */
 #define CLAIM_WITHIN_US (60ll * 1000000) /* from creation */
-#define TIMEOUT_GRACE_US (15ll * 1000000) /* the launcher enforces a timeout; later the server does */
+#define TIMEOUT_GRACE_US                                                                           \
+	(15ll * 1000000) /* the launcher enforces a timeout; later the server does */
 #define SYSTEM_RETRIES 3                 /* of a node, for failures that are not the task's */
 #define BACKOFF_FIRST_US (500ll * 1000)  /* doubled each time */
 #define BACKOFF_MOST_US (30ll * 1000000)
@@ -106,7 +108,8 @@ struct attempt {
 	uint32_t number; /* of its node, from 0 */
 	bool cancel;     /* it shall end; told with the next heartbeat */
 	uint8_t lease_hash[HASH_LEN];
-	int64_t lease_until_us; /* CREATED: the claim must come before; CLAIMED: without the margin */
+	int64_t lease_until_us; /* CREATED: the claim must come before; CLAIMED: without the margin
+	                         */
 	int64_t created_us, claimed_us, ended_us;
 	int64_t pid, pid_start; /* of the launcher where the engine knows; 0 */
 	int32_t exit_code;

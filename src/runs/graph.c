@@ -1,7 +1,7 @@
 /* Building goes in four passes over the templates, because each needs the whole of the one before:
  * expand (every sub-workflow at its node, depth first, so that the nodes of a scope are one range),
- * connect (who waits for whom), order (Kahn: what cannot be ordered is a cycle), and check (types of
- * all bindings). A sub-workflow's first nodes wait for what the node it stands at waits for; who
+ * connect (who waits for whom), order (Kahn: what cannot be ordered is a cycle), and check (types
+ * of all bindings). A sub-workflow's first nodes wait for what the node it stands at waits for; who
  * waits for that node waits for the whole sub-workflow. */
 #include "runs/graph.h"
 
@@ -12,6 +12,9 @@
 
 #include <stdio.h>
 #include <string.h>
+
+/* FAIL_AFTER_EXECUTABLE_NODES_COMPLETE, whose generated name is longer than a line */
+#define FAIL_LATE ((Flyteidl__Core__WorkflowMetadata__OnFailurePolicy)1)
 
 struct builder {
 	const struct graph_source *source;
@@ -27,13 +30,15 @@ graph_is_node_id(const char *id)
 
 	if (len == 0 || len > GRAPH_ID_MAX || id[0] == '-' || id[0] == '_')
 		return false;
-	return strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == len;
+	return strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") ==
+	       len;
 }
 
 /* ---- reading numbers out of templates ---- */
 
 static enum un_err
-check_retries(const Flyteidl__Core__RetryStrategy *strategy, uint32_t *ret, struct un_detail *detail)
+check_retries(const Flyteidl__Core__RetryStrategy *strategy, uint32_t *ret,
+              struct un_detail *detail)
 {
 	if (strategy == NULL)
 		return UN_OK;
@@ -63,7 +68,8 @@ check_variables(const char *what, const pb_variable_map *variables, struct un_de
 	if (variables == NULL)
 		return UN_OK;
 	if (variables->n_variables > GRAPH_BINDINGS_MAX)
-		return un_fail(detail, UN_ERR_TOO_LARGE, "more than %d %ss", GRAPH_BINDINGS_MAX, what);
+		return un_fail(detail, UN_ERR_TOO_LARGE, "more than %d %ss", GRAPH_BINDINGS_MAX,
+		               what);
 	for (size_t i = 0; i < variables->n_variables; i++) {
 		const char *name = variables->variables[i]->key;
 
@@ -153,7 +159,8 @@ add_node(struct builder *b, struct graph_node **ret_node)
 	if (graph->node_count == GRAPH_NODES_MAX)
 		return un_fail(b->detail, UN_ERR_TOO_LARGE, "more than %d nodes", GRAPH_NODES_MAX);
 	if (graph->node_count == b->node_cap) {
-		graph->nodes = grown(graph->arena, graph->nodes, &b->node_cap, sizeof *graph->nodes);
+		graph->nodes =
+			grown(graph->arena, graph->nodes, &b->node_cap, sizeof *graph->nodes);
 		if (graph->nodes == NULL)
 			return UN_ERR_NO_MEMORY;
 	}
@@ -204,8 +211,9 @@ expand_task(struct builder *b, uint32_t scope, const pb_node *node, const char *
 	made->binding_count = node->n_inputs;
 	err = b->source->task(b->source->ctx, b->graph->arena, id, &made->task);
 	if (err == UN_ERR_NOT_FOUND)
-		return un_fail(b->detail, err, "node '%s': task '%.128s' version '%.64s' is not registered",
-		               path, id->name, id->version);
+		return un_fail(b->detail, err,
+		               "node '%s': task '%.128s' version '%.64s' is not registered", path,
+		               id->name, id->version);
 	if (err)
 		return err;
 	return node_limits(made, node->metadata, b->detail);
@@ -260,8 +268,8 @@ expand_node(struct builder *b, uint32_t scope, const pb_node *node, uint32_t *re
 		return un_fail(b->detail, UN_ERR_TOO_LARGE, "the path of node '%.64s' is too long",
 		               node->id);
 	if (node->n_inputs > GRAPH_BINDINGS_MAX)
-		return un_fail(b->detail, UN_ERR_TOO_LARGE, "node '%s' has more than %d inputs", path,
-		               GRAPH_BINDINGS_MAX);
+		return un_fail(b->detail, UN_ERR_TOO_LARGE, "node '%s' has more than %d inputs",
+		               path, GRAPH_BINDINGS_MAX);
 	switch (node->target_case) {
 	case FLYTEIDL__CORE__NODE__TARGET_TASK_NODE:
 		return expand_task(b, scope, node, path, ret_target);
@@ -291,8 +299,9 @@ check_workflow(const pb_workflow *workflow, struct un_detail *detail)
 		return un_fail(detail, UN_ERR_TOO_LARGE, "workflow '%.128s' has more than %d nodes",
 		               name, GRAPH_NODES_MAX);
 	if (workflow->n_outputs > GRAPH_BINDINGS_MAX)
-		return un_fail(detail, UN_ERR_TOO_LARGE, "workflow '%.128s' has more than %d outputs",
-		               name, GRAPH_BINDINGS_MAX);
+		return un_fail(detail, UN_ERR_TOO_LARGE,
+		               "workflow '%.128s' has more than %d outputs", name,
+		               GRAPH_BINDINGS_MAX);
 	if (workflow->failure_node != NULL && workflow->failure_node->id[0] != '\0')
 		return un_fail(detail, UN_ERR_INVALID,
 		               "node '%.64s' is a failure node, which is not supported",
@@ -319,7 +328,8 @@ expand(struct builder *b, const struct graph_scope *like, uint32_t *ret_place)
 	if (err)
 		return err;
 	scope.first = (uint32_t)b->graph->node_count;
-	scope.targets = arena_alloc(b->graph->arena, scope.workflow->n_nodes, sizeof *scope.targets);
+	scope.targets =
+		arena_alloc(b->graph->arena, scope.workflow->n_nodes, sizeof *scope.targets);
 	if (scope.targets == NULL)
 		return UN_ERR_NO_MEMORY;
 	err = add_scope(b, &scope, &place);
@@ -387,7 +397,8 @@ want_target(const struct builder *b, uint32_t scope, const char *node_id, const 
 		return UN_OK;
 	default:
 		return un_fail(b->detail, UN_ERR_INVALID,
-		               "node '%s' refers to node '%.64s', which is not there", path, node_id);
+		               "node '%s' refers to node '%.64s', which is not there", path,
+		               node_id);
 	}
 }
 
@@ -468,8 +479,8 @@ connect_node(struct builder *b, uint32_t place, struct wanted *wanted)
 		return err;
 	b->graph->edge_count += wanted->count;
 	if (b->graph->edge_count > GRAPH_EDGES_MAX)
-		return un_fail(b->detail, UN_ERR_TOO_LARGE, "more than %d connections between nodes",
-		               GRAPH_EDGES_MAX);
+		return un_fail(b->detail, UN_ERR_TOO_LARGE,
+		               "more than %d connections between nodes", GRAPH_EDGES_MAX);
 	deps = arena_alloc(b->graph->arena, wanted->count, sizeof *deps);
 	if (deps == NULL)
 		return UN_ERR_NO_MEMORY;
@@ -494,7 +505,8 @@ connect_nodes(struct builder *b)
 		for (uint32_t j = 0; j < i; j++) {
 			if (strcmp(b->graph->nodes[i].id, b->graph->nodes[j].id) == 0)
 				return un_fail(b->detail, UN_ERR_INVALID,
-				               "two nodes have the path '%s'", b->graph->nodes[i].id);
+				               "two nodes have the path '%s'",
+				               b->graph->nodes[i].id);
 		}
 		err = connect_node(b, i, &wanted);
 	}
@@ -556,7 +568,8 @@ check_bindings(const struct builder *b, uint32_t scope, pb_binding *const *bindi
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(bindings[i]->var, bindings[j]->var) == 0)
 				return un_fail(b->detail, UN_ERR_INVALID,
-				               "%s: '%.128s' is bound twice", what, bindings[i]->var);
+				               "%s: '%.128s' is bound twice", what,
+				               bindings[i]->var);
 		}
 		err = binding_check(b->graph, scope, bindings[i]->binding, type, &why);
 		if (err)
@@ -569,8 +582,9 @@ check_bindings(const struct builder *b, uint32_t scope, pb_binding *const *bindi
 		while (j < count && strcmp(bindings[j]->var, wanted->variables[i]->key) != 0)
 			j++;
 		if (j == count)
-			return un_fail(b->detail, UN_ERR_INPUT_MISSING, "%s: '%.128s' is bound to nothing",
-			               what, wanted->variables[i]->key);
+			return un_fail(b->detail, UN_ERR_INPUT_MISSING,
+			               "%s: '%.128s' is bound to nothing", what,
+			               wanted->variables[i]->key);
 	}
 	return UN_OK;
 }
@@ -598,7 +612,8 @@ check_all(struct builder *b)
 			snprintf(what, sizeof what, "inputs of node '%s'", scope->prefix);
 			what[strlen(what) - 2] = '\''; /* the prefix ends in '-' */
 			what[strlen(what) - 1] = '\0';
-			err = check_bindings(b, scope->parent, scope->at->inputs, scope->at->n_inputs,
+			err = check_bindings(b, scope->parent, scope->at->inputs,
+			                     scope->at->n_inputs,
 			                     interface == NULL ? NULL : interface->inputs, what);
 		}
 		snprintf(what, sizeof what, "outputs of workflow '%.128s'",
@@ -644,9 +659,7 @@ graph_new(const struct graph_source *source, const pb_workflow *workflow, struct
 		return err;
 	b.graph->interface = workflow->interface;
 	b.graph->fail_late =
-	        workflow->metadata != NULL &&
-	        workflow->metadata->on_failure ==
-	                FLYTEIDL__CORE__WORKFLOW_METADATA__ON_FAILURE_POLICY__FAIL_AFTER_EXECUTABLE_NODES_COMPLETE;
+		workflow->metadata != NULL && workflow->metadata->on_failure == FAIL_LATE;
 	err = expand(&b, &top, &place);
 	if (!err)
 		err = connect_nodes(&b);
@@ -694,7 +707,8 @@ graph_new_of_task(const pb_task *task, struct graph **ret_graph, struct un_detai
 		return err;
 	graph->interface = task->interface;
 	graph->nodes = arena_alloc(graph->arena, 1, sizeof *graph->nodes);
-	if (graph->nodes == NULL || (graph->nodes[0].id = lone_node_id(graph->arena, task)) == NULL) {
+	if (graph->nodes == NULL ||
+	    (graph->nodes[0].id = lone_node_id(graph->arena, task)) == NULL) {
 		graph_free(graph);
 		return UN_ERR_NO_MEMORY;
 	}

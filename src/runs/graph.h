@@ -3,8 +3,8 @@
  * Built once from templates, then only read: sub-workflows are expanded, so that node "n0" of the
  * sub-workflow at node "n1" is "n1-n0"; what each node waits for is a list of other nodes. A graph
  * that was built is sound: ids are unique, references exist, there is no cycle, and every input of
- * every node and every output of the workflow is bound to something of a fitting type. What can still
- * go wrong later is a value: a path into a structure that is not there.
+ * every node and every output of the workflow is bound to something of a fitting type. What can
+ * still go wrong later is a value: a path into a structure that is not there.
  *
  * Pure. Not thread safe while it is built; then any thread may read. */
 #ifndef RUNS_GRAPH_H
@@ -27,8 +27,8 @@
 #define GRAPH_ARENA_MAX (64u << 20)
 #define GRAPH_RETRIES_MAX 100
 
-/* Where templates come from. Both lend what they find for as long as the graph lives; unpacking into
- * the graph's arena is the way. UN_ERR_NOT_FOUND: there is none. `sub` looks only among the
+/* Where templates come from. Both lend what they find for as long as the graph lives; unpacking
+ * into the graph's arena is the way. UN_ERR_NOT_FOUND: there is none. `sub` looks only among the
  * sub-workflows that were registered with the workflow itself. */
 struct graph_source {
 	enum un_err (*task)(void *ctx, struct arena *arena, const pb_identifier *id,
@@ -97,8 +97,8 @@ struct graph_target {
 };
 struct graph_target graph_target_of(const struct graph *graph, uint32_t scope, const char *node_id);
 
-/* A task template by itself: an interface whose types are whole, a container with a command, retries
- * and sizes within their limits. UN_ERR_INVALID, UN_ERR_TYPE_UNSUPPORTED. */
+/* A task template by itself: an interface whose types are whole, a container with a command,
+ * retries and sizes within their limits. UN_ERR_INVALID, UN_ERR_TYPE_UNSUPPORTED. */
 MUST_CHECK enum un_err graph_check_task(const pb_task *task, struct un_detail *detail);
 
 /* ^[A-Za-z0-9][-_A-Za-z0-9]*$, at most GRAPH_ID_MAX. */

@@ -349,7 +349,8 @@ type_word_of_literal(const pb_literal *value)
 	if (value->value_case != FLYTEIDL__CORE__LITERAL__VALUE_SCALAR)
 		return "nothing";
 	switch (value->scalar->value_case) {
-	case FLYTEIDL__CORE__SCALAR__VALUE_PRIMITIVE: return primitive_word(value->scalar->primitive);
+	case FLYTEIDL__CORE__SCALAR__VALUE_PRIMITIVE:
+		return primitive_word(value->scalar->primitive);
 	case FLYTEIDL__CORE__SCALAR__VALUE_BLOB: return "file";
 	case FLYTEIDL__CORE__SCALAR__VALUE_BINARY: return "bytes";
 	case FLYTEIDL__CORE__SCALAR__VALUE_NONE_TYPE: return "None";
@@ -412,8 +413,8 @@ type_check_map(const char *what, const pb_variable_map *declared, const pb_liter
 		const char *name = values->literals[i]->key;
 
 		if (type_of_variable(declared, name) == NULL)
-			return un_fail(detail, UN_ERR_INPUT_UNKNOWN, "there is no %s '%.128s'", what,
-			               name);
+			return un_fail(detail, UN_ERR_INPUT_UNKNOWN, "there is no %s '%.128s'",
+			               what, name);
 	}
 	return UN_OK;
 }

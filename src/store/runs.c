@@ -1,5 +1,6 @@
 #include "store/runs.h"
 
+#include "crypto/hash.h"
 #include "store/sql.h"
 
 #include <stdio.h>
@@ -53,10 +54,11 @@ entity_get(struct store_view *view, const struct entity_key *key, struct entity_
 	enum un_err err;
 
 	if (key->version[0] == '\0')
-		err = sql_open(view,
-		               "SELECT " ENTITY_COLUMNS " FROM entities WHERE kind = ?1 AND "
-		               "project = ?2 AND domain = ?3 AND name = ?4 ORDER BY id DESC LIMIT 1",
-		               &sql, detail);
+		err = sql_open(
+			view,
+			"SELECT " ENTITY_COLUMNS " FROM entities WHERE kind = ?1 AND "
+			"project = ?2 AND domain = ?3 AND name = ?4 ORDER BY id DESC LIMIT 1",
+			&sql, detail);
 	else
 		err = sql_open(view,
 		               "SELECT " ENTITY_COLUMNS " FROM entities WHERE kind = ?1 AND "
@@ -101,12 +103,12 @@ entity_insert(struct store_txn *txn, const struct entity_row *row, int64_t *ret_
 		*ret_id = found.id;
 		if (found.spec.len == row->spec.len &&
 		    (row->spec.len == 0 ||
-		     /* check-source: allow memcmp, both come from the same caller */
-		     memcmp(found.spec.bytes, row->spec.bytes, row->spec.len) == 0))
+		     bytes_equal(found.spec.bytes, row->spec.bytes, row->spec.len)))
 			return UN_ERR_EXISTS;
-		return un_fail(detail, UN_ERR_INVALID,
-		               "'%.128s' version '%.64s' is registered already, with other contents",
-		               row->key.name, row->key.version);
+		return un_fail(
+			detail, UN_ERR_INVALID,
+			"'%.128s' version '%.64s' is registered already, with other contents",
+			row->key.name, row->key.version);
 	}
 	if (err != UN_ERR_NOT_FOUND)
 		return err;
@@ -157,7 +159,6 @@ entity_set_state(struct store_txn *txn, const struct entity_key *key, int state,
 	return err;
 }
 
-/* check-source: allow parameters, a query, and where its rows go */
 enum un_err
 entity_list(struct store_view *view, const struct entity_key *like, int64_t before, unsigned limit,
             entity_each *each, void *ctx, struct un_detail *detail)
@@ -196,7 +197,8 @@ entity_list(struct store_view *view, const struct entity_key *like, int64_t befo
 /* ---- executions ---- */
 
 #define RUN_COLUMNS                                                                                \
-	"id, project, domain, name, state, change, max_parallelism, entity, principal, created_at, " \
+	"id, project, domain, name, state, change, max_parallelism, entity, principal, "           \
+	"created_at, "                                                                             \
 	"updated_at, ended_at, error_kind, error_code, error_message, abort_cause, spec"
 
 static void
@@ -335,7 +337,6 @@ run_get_by_id(struct store_view *view, int64_t id, struct run_row *ret_row,
 	return run_found(sql, ret_row, detail);
 }
 
-/* check-source: allow parameters, a query, and where its rows go */
 enum un_err
 run_list(struct store_view *view, const char *project, const char *domain, int64_t before,
          unsigned limit, run_each *each, void *ctx, struct un_detail *detail)
@@ -381,8 +382,8 @@ run_list_active(struct store_view *view, int64_t after,
 	enum un_err err;
 	bool row;
 
-	err = sql_open(view, "SELECT id FROM executions WHERE state < 3 AND id > ?1 ORDER BY id", &sql,
-	               detail);
+	err = sql_open(view, "SELECT id FROM executions WHERE state < 3 AND id > ?1 ORDER BY id",
+	               &sql, detail);
 	if (err)
 		return err;
 	sql_bind_int(sql, 1, after);
@@ -415,8 +416,8 @@ run_count_active(struct store_view *view, int64_t *ret_count, struct un_detail *
 /* ---- nodes ---- */
 
 #define NODE_COLUMNS                                                                               \
-	"execution, place, node, task, state, change, attempts, max_attempts, task_failures, "      \
-	"system_failures, not_before, created_at, started_at, updated_at, ended_at, error_kind, "   \
+	"execution, place, node, task, state, change, attempts, max_attempts, task_failures, "     \
+	"system_failures, not_before, created_at, started_at, updated_at, ended_at, error_kind, "  \
 	"error_code, error_message"
 
 static void
@@ -475,7 +476,6 @@ run_node_put(struct store_txn *txn, const struct run_node_row *row, struct un_de
 	return sql_run(sql, detail);
 }
 
-/* check-source: allow parameters, a query, and where its rows go */
 enum un_err
 run_node_list(struct store_view *view, int64_t execution, int64_t change, uint32_t from,
               unsigned limit, run_node_each *each, void *ctx, struct un_detail *detail)
@@ -587,7 +587,8 @@ run_value_get(struct store_view *view, int64_t execution, int64_t place, enum ru
 /* ---- attempts ---- */
 
 #define ATTEMPT_COLUMNS                                                                            \
-	"execution, place, number, id, state, outcome, cancel, lease_hash, created_at, claimed_at, " \
+	"execution, place, number, id, state, outcome, cancel, lease_hash, created_at, "           \
+	"claimed_at, "                                                                             \
 	"ended_at, pid, pid_start, exit_code"
 
 enum un_err

@@ -1,7 +1,8 @@
 /* runs.h - the records of runs: entities, executions, nodes, attempts, values.
  *
  * Plain rows: what the numbers mean is decided in src/runs/. Text and blobs in a row that a read
- * gives are lent until the next call on the same view, unless said otherwise. Threads as the view. */
+ * gives are lent until the next call on the same view, unless said otherwise. Threads as the view.
+ */
 #ifndef STORE_RUNS_H
 #define STORE_RUNS_H
 
@@ -83,8 +84,8 @@ struct run_row {
 /* UN_ERR_EXISTS: the name is taken. */
 MUST_CHECK enum un_err run_insert(struct store_txn *txn, const struct run_row *row,
                                   int64_t *ret_id, struct un_detail *detail);
-/* State, change, updated, ended, error, abort cause. UN_ERR_CONFLICT when the recorded change is not
- * `expected_change`: somebody else has written. */
+/* State, change, updated, ended, error, abort cause. UN_ERR_CONFLICT when the recorded change is
+ * not `expected_change`: somebody else has written. */
 MUST_CHECK enum un_err run_update(struct store_txn *txn, const struct run_row *row,
                                   int64_t expected_change, struct un_detail *detail);
 /* UN_ERR_EXECUTION_NOT_FOUND. */
@@ -123,7 +124,8 @@ struct run_node_row {
 MUST_CHECK enum un_err run_node_put(struct store_txn *txn, const struct run_node_row *row,
                                     struct un_detail *detail);
 typedef enum un_err run_node_each(void *ctx, const struct run_node_row *row);
-/* Those touched after `change` (-1: all), by place, beginning with place `from`, at most `limit`. */
+/* Those touched after `change` (-1: all), by place, beginning with place `from`, at most `limit`.
+ */
 MUST_CHECK enum un_err run_node_list(struct store_view *view, int64_t execution, int64_t change,
                                      uint32_t from, unsigned limit, run_node_each *each, void *ctx,
                                      struct un_detail *detail);

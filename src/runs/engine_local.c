@@ -1,0 +1,341 @@
+#include "runs/engine_local.h"
+
+#include "base/alloc.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "crypto/hash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TICKET_FD 3
+
+struct child {
+	struct child *next;
+	struct local *engine;
+	uint8_t attempt[ATTEMPT_ID_LEN];
+	pid_t pid;
+	struct loop_watch watch; /* of the pidfd */
+	bool adopted;            /* not our child: it cannot be waited for */
+};
+
+struct local {
+	struct engine engine; /* first: an engine is a local */
+	struct loop *loop;
+	char *launcher, *endpoint, *workdir, *sdk_dir;
+	char *const *environment;
+	struct child *children;
+	engine_exited *exited;
+	void *exited_ctx;
+};
+
+static struct local *
+local_of(struct engine *engine)
+{
+	return (struct local *)(void *)engine;
+}
+
+/* ---- processes ---- */
+
+/* When the process began, in clock ticks since boot: field 22 of its stat file, counted behind the
+ * command, which may hold anything. 0: there is no such process. */
+static int64_t
+start_of(pid_t pid)
+{
+	char path[64];
+	struct buf stat;
+	const char *at;
+	int64_t start = 0;
+	int field = 2;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	buf_init(&stat, 4096, BUF_PLAIN);
+	if (io_read_file(AT_FDCWD, path, &stat) == UN_OK &&
+	    (at = strrchr(buf_text(&stat), ')')) != NULL) {
+		while (field < 22 && (at = strchr(at + 1, ' ')) != NULL)
+			field++;
+		if (at != NULL)
+			start = strtoll(at, NULL, 10);
+	}
+	buf_fini(&stat);
+	return start;
+}
+
+static void
+child_drop(struct child *child)
+{
+	struct child **at = &child->engine->children;
+
+	while (*at != child)
+		at = &(*at)->next;
+	*at = child->next;
+	loop_watch_remove(child->engine->loop, &child->watch);
+	close(child->watch.fd);
+	mem_free(child);
+}
+
+static void
+child_ended(struct loop_watch *watch, uint32_t events)
+{
+	struct child *child = watch->ctx;
+	struct local *local = child->engine;
+	uint8_t attempt[ATTEMPT_ID_LEN];
+	siginfo_t info = {0};
+
+	(void)events;
+	if (!child->adopted && waitid(P_PIDFD, (id_t)watch->fd, &info, WEXITED | WNOHANG) == 0 &&
+	    info.si_pid == 0)
+		return; /* not yet */
+	if (info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
+		log_warn("runs", "launcher %d was ended by signal %d", (int)child->pid,
+		         info.si_status);
+	memcpy(attempt, child->attempt, sizeof attempt);
+	child_drop(child);
+	if (local->exited != NULL)
+		local->exited(local->exited_ctx, attempt);
+}
+
+static struct child *
+child_find(const struct local *local, const uint8_t attempt[ATTEMPT_ID_LEN])
+{
+	struct child *child = local->children;
+
+	while (child != NULL && !bytes_equal(child->attempt, attempt, ATTEMPT_ID_LEN))
+		child = child->next;
+	return child;
+}
+
+static enum un_err
+child_watch(struct local *local, const uint8_t attempt[ATTEMPT_ID_LEN], pid_t pid, int pidfd,
+            bool adopted)
+{
+	struct child *child = mem_zalloc(1, sizeof *child);
+	enum un_err err;
+
+	if (child == NULL)
+		return UN_ERR_NO_MEMORY;
+	child->engine = local;
+	child->pid = pid;
+	child->adopted = adopted;
+	memcpy(child->attempt, attempt, ATTEMPT_ID_LEN);
+	child->watch = (struct loop_watch){
+	        .fd = pidfd, .events = EPOLLIN, .fn = child_ended, .ctx = child};
+	err = loop_watch_add(local->loop, &child->watch);
+	if (err) {
+		mem_free(child);
+		return err;
+	}
+	child->next = local->children;
+	local->children = child;
+	return UN_OK;
+}
+
+/* ---- start ---- */
+
+/* A pipe that holds the ticket and whose writing end is closed. */
+static enum un_err
+ticket_pipe(const struct secbuf *ticket, int *ret_fd)
+{
+	int fds[2];
+	enum un_err err;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return un_err_from_errno(errno);
+	/* a ticket is smaller than a pipe: this does not wait */
+	err = io_write_all(fds[1], secbuf_peek(ticket), secbuf_len(ticket));
+	io_close(&fds[1]);
+	if (err)
+		io_close(&fds[0]);
+	else
+		*ret_fd = fds[0];
+	return err;
+}
+
+static int
+set_up(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int ticket_fd)
+{
+	sigset_t none, all;
+	int failed;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	failed = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+	if (!failed)
+		failed = posix_spawn_file_actions_addopen(actions, 1, "/dev/null", O_WRONLY, 0);
+	if (!failed)
+		failed = posix_spawn_file_actions_adddup2(actions, ticket_fd, TICKET_FD);
+	if (!failed)
+		failed = posix_spawnattr_setsigmask(attributes, &none);
+	if (!failed)
+		failed = posix_spawnattr_setsigdefault(attributes, &all);
+	if (!failed)
+		failed = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID |
+		                                                      POSIX_SPAWN_SETSIGMASK |
+		                                                      POSIX_SPAWN_SETSIGDEF);
+	return failed;
+}
+
+static int
+spawn(const struct local *local, int ticket_fd, pid_t *ret_pid)
+{
+	char number[] = {'0' + TICKET_FD, '\0'};
+	char *argv[] = {
+	        local->launcher, (char *)"attempt",  (char *)"--endpoint", local->endpoint,
+	        (char *)"--ticket-fd", number,       (char *)"--workdir",  local->workdir,
+	        local->sdk_dir[0] != '\0' ? (char *)"--sdk" : NULL,
+	        local->sdk_dir, NULL,
+	};
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int failed;
+
+	failed = posix_spawn_file_actions_init(&actions);
+	if (failed)
+		return failed;
+	failed = posix_spawnattr_init(&attributes);
+	if (!failed) {
+		failed = set_up(&actions, &attributes, ticket_fd);
+		if (!failed)
+			failed = posix_spawn(ret_pid, local->launcher, &actions, &attributes, argv,
+			                     local->environment);
+		posix_spawnattr_destroy(&attributes);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	return failed;
+}
+
+static enum un_err
+local_start(struct engine *engine, const struct engine_start *start,
+            struct engine_place *ret_place, struct un_detail *detail)
+{
+	struct local *local = local_of(engine);
+	int ticket_fd, pidfd, failed;
+	pid_t pid;
+	enum un_err err;
+
+	err = ticket_pipe(start->ticket, &ticket_fd);
+	if (err)
+		return err;
+	failed = spawn(local, ticket_fd, &pid);
+	io_close(&ticket_fd);
+	if (failed)
+		return un_fail_errno(detail, failed, "cannot start the launcher '%s'",
+		                     local->launcher);
+	/* not waited for yet, so the number is still this child's */
+	pidfd = pidfd_open(pid, 0);
+	err = pidfd < 0 ? un_err_from_errno(errno) : child_watch(local, start->attempt, pid, pidfd,
+	                                                         false);
+	if (err) {
+		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		io_close(&pidfd);
+		return un_fail(detail, err, "cannot watch a launcher");
+	}
+	*ret_place = (struct engine_place){.pid = pid, .start = start_of(pid)};
+	log_debug("runs", "launcher %d runs %s", (int)pid, start->label);
+	return UN_OK;
+}
+
+static bool
+local_cancel(struct engine *engine, const uint8_t attempt[ATTEMPT_ID_LEN], bool force)
+{
+	struct child *child = child_find(local_of(engine), attempt);
+
+	if (child == NULL)
+		return false;
+	(void)pidfd_send_signal(child->watch.fd, force ? SIGKILL : SIGTERM, NULL, 0);
+	return true;
+}
+
+static bool
+local_adopt(struct engine *engine, const uint8_t attempt[ATTEMPT_ID_LEN],
+            const struct engine_place *place)
+{
+	struct local *local = local_of(engine);
+	int pidfd;
+
+	if (place->pid <= 0 || place->start <= 0)
+		return false;
+	pidfd = pidfd_open((pid_t)place->pid, 0);
+	if (pidfd < 0)
+		return false;
+	/* opened first: what is read now is of the process that the descriptor names, or it is gone
+	 */
+	if (start_of((pid_t)place->pid) != place->start ||
+	    child_watch(local, attempt, (pid_t)place->pid, pidfd, true) != UN_OK) {
+		close(pidfd);
+		return false;
+	}
+	return true;
+}
+
+static void
+local_listen(struct engine *engine, engine_exited *exited, void *ctx)
+{
+	struct local *local = local_of(engine);
+
+	local->exited = exited;
+	local->exited_ctx = ctx;
+}
+
+static void
+local_free(struct engine *engine)
+{
+	struct local *local = local_of(engine);
+
+	while (local->children != NULL)
+		child_drop(local->children);
+	mem_free(local->launcher);
+	mem_free(local->endpoint);
+	mem_free(local->workdir);
+	mem_free(local->sdk_dir);
+	mem_free(local);
+}
+
+static const struct engine_ops local_ops = {
+        .start = local_start,
+        .cancel = local_cancel,
+        .adopt = local_adopt,
+        .listen = local_listen,
+        .free = local_free,
+};
+
+enum un_err
+engine_local_new(const struct engine_local_options *options, struct engine **ret_engine,
+                 struct un_detail *detail)
+{
+	struct local *local = mem_zalloc(1, sizeof *local);
+	enum un_err err;
+
+	if (local == NULL)
+		return UN_ERR_NO_MEMORY;
+	local->engine.ops = &local_ops;
+	local->loop = options->loop;
+	local->environment = options->environment;
+	local->launcher = mem_strdup(options->launcher);
+	local->endpoint = mem_strdup(options->endpoint);
+	local->workdir = mem_strdup(options->workdir);
+	local->sdk_dir = mem_strdup(options->sdk_dir);
+	if (local->launcher == NULL || local->endpoint == NULL || local->workdir == NULL ||
+	    local->sdk_dir == NULL)
+		err = UN_ERR_NO_MEMORY;
+	else
+		err = io_make_dirs(local->workdir, 0700);
+	if (err) {
+		(void)un_fail(detail, err, "cannot make '%s'", options->workdir);
+		local_free(&local->engine);
+		return err;
+	}
+	*ret_engine = &local->engine;
+	return UN_OK;
+}

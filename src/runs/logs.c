@@ -1,0 +1,87 @@
+#include "runs/logs.h"
+
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum un_err
+logs_open_dir(const char *data_dir, int *ret_fd, struct un_detail *detail)
+{
+	char path[4200];
+	enum un_err err;
+
+	if ((size_t)snprintf(path, sizeof path, "%s/logs", data_dir) >= sizeof path)
+		return UN_ERR_TOO_LARGE;
+	err = io_make_dirs(path, 0700);
+	if (err)
+		return un_fail(detail, err, "cannot make '%s'", path);
+	*ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret_fd < 0 ? un_fail_errno(detail, errno, "cannot open '%s'", path) : UN_OK;
+}
+
+static void
+folder_of(const struct log_name *name, char path[LOG_PATH_MAX])
+{
+	snprintf(path, LOG_PATH_MAX, "%s.%lld", name->execution, (long long)name->execution_id);
+}
+
+static void
+path_of(const struct log_name *name, char path[LOG_PATH_MAX])
+{
+	snprintf(path, LOG_PATH_MAX, "%s.%lld/%s.%u.log", name->execution,
+	         (long long)name->execution_id, name->node, name->attempt);
+}
+
+static enum un_err
+write_at(int fd, uint64_t offset, const uint8_t *bytes, size_t len)
+{
+	if (lseek(fd, (off_t)offset, SEEK_SET) < 0)
+		return un_err_from_errno(errno);
+	return io_write_all(fd, bytes, len);
+}
+
+enum un_err
+logs_write(int logs_fd, const struct log_name *name, uint64_t offset, const uint8_t *bytes,
+           size_t len, uint64_t max, uint64_t *ret_len, struct un_detail *detail)
+{
+	char path[LOG_PATH_MAX];
+	struct stat st;
+	enum un_err err = UN_OK;
+	int fd;
+
+	path_of(name, path);
+	fd = openat(logs_fd, path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 && errno == ENOENT) {
+		char folder[LOG_PATH_MAX];
+
+		folder_of(name, folder);
+		if (mkdirat(logs_fd, folder, 0700) < 0 && errno != EEXIST)
+			return un_fail_errno(detail, errno, "cannot make a folder for logs");
+		fd = openat(logs_fd, path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	}
+	if (fd < 0)
+		return un_fail_errno(detail, errno, "cannot write the log");
+	if (offset < max)
+		err = write_at(fd, offset, bytes,
+		               len < max - offset ? len : (size_t)(max - offset));
+	if (!err && fstat(fd, &st) < 0)
+		err = un_err_from_errno(errno);
+	if (!err)
+		*ret_len = (uint64_t)st.st_size;
+	io_close(&fd);
+	return err ? un_fail(detail, err, "cannot write the log") : UN_OK;
+}
+
+enum un_err
+logs_open(int logs_fd, const struct log_name *name, int *ret_fd)
+{
+	char path[LOG_PATH_MAX];
+
+	path_of(name, path);
+	*ret_fd = openat(logs_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return *ret_fd < 0 ? un_err_from_errno(errno) : UN_OK;
+}

@@ -1,0 +1,129 @@
+/* runs_impl.h - the inside of struct runs, for the files that are it: runs.c, records.c, launch.c,
+ * scheduler.c, attempts.c. */
+#ifndef RUNS_RUNS_IMPL_H
+#define RUNS_RUNS_IMPL_H
+
+#include "audit/audit.h"
+#include "runs/runs.h"
+#include "runs/template.h"
+#include "store/runs.h"
+
+#include <stdatomic.h>
+
+#define RUN_ARENA_MAX (128u << 20)
+#define RUNS_RETRY_US 1000000 /* after something that may pass */
+#define LABEL_MAX (2 * SCOPE_PART_MAX + GRAPH_PATH_MAX + 32)
+
+/* An execution that is not over. */
+struct run {
+	struct run *next; /* oldest first */
+	int64_t id;
+	int64_t change; /* as recorded */
+	struct execution *execution;
+	struct template_graph graph;
+	struct arena *arena; /* of the templates and of spec */
+	Flyteidl__Admin__ExecutionSpec *spec;
+	int64_t hold_us; /* nothing begins before: a write has just failed */
+	bool stale; /* could not be read again after a failed write; nothing is done with it */
+};
+
+/* An attempt that has not ended, as the scheduler sees it. */
+struct live {
+	struct live *next;
+	int64_t run;
+	uint32_t place;
+	uint8_t id[ATTEMPT_ID_LEN];
+	struct engine_place where;
+	bool watched;         /* the engine will tell when its launcher is gone */
+	bool claiming;        /* the keeper is asked */
+	int64_t cancelled_us; /* when it was asked to end; 0 */
+	bool killed;
+	uint64_t log_len;
+};
+
+struct runs {
+	struct runs_options options;
+	char *data_dir;
+	int64_t wall_us, mono_us; /* when it was made: the clock that never goes back */
+	struct run *first;
+	struct live *lives;
+	unsigned live_count;
+	unsigned starting; /* attempts whose ticket is being made */
+	int64_t turn;      /* the run that began an attempt last: the next one has the next turn */
+	atomic_uint active;
+	int dir_fd, logs_fd, bundles_fd;
+	bool ticking; /* a tick is on the stack */
+};
+
+int64_t runs_now(const struct runs *runs);
+struct run *runs_find(struct runs *runs, int64_t id);
+void runs_label(const struct run *run, uint32_t place, uint32_t attempt, char label[LABEL_MAX]);
+
+/* Every write of this folder: waits until it is durable. */
+MUST_CHECK enum un_err runs_write(struct runs *runs,
+                                  enum un_err (*apply)(struct store_txn *txn, void *ctx,
+                                                       struct un_detail *detail),
+                                  void *ctx, struct un_detail *detail);
+#ifdef UN_FAULTS
+/* For tests: so many more writes succeed, then all fail, as if the server had died. -1: no limit.
+ */
+extern long runs_writes_left;
+#endif
+
+/* ---- records.c ---- */
+
+/* What is written together with a step. */
+struct run_value {
+	int64_t place;
+	enum run_which which;
+	struct run_bytes bytes;
+};
+struct run_extra {
+	struct run_value values[2];
+	size_t value_count;
+	const struct audit_event *events;
+	size_t event_count;
+};
+
+/* Makes durable all that the last step marked. On failure the run is read again (or stale). */
+MUST_CHECK enum un_err run_save(struct runs *runs, struct run *run, const struct run_extra *extra,
+                                struct un_detail *detail);
+MUST_CHECK enum un_err run_load(struct runs *runs, int64_t id, struct run **ret_run,
+                                struct un_detail *detail);
+void run_free(struct run *run);
+/* Throws away what is in memory. */
+void run_reload(struct runs *runs, struct run *run);
+/* Inserts a new execution's nodes and values; its row is there. */
+MUST_CHECK enum un_err run_insert_nodes(struct store_txn *txn, const struct execution *execution,
+                                        const struct template_graph *graph, int64_t id,
+                                        int64_t change, struct un_detail *detail);
+/* Begins a read; lent until runs_read_end. */
+MUST_CHECK enum un_err runs_read(struct runs *runs, struct store_view **ret_view,
+                                 struct un_detail *detail);
+void runs_read_end(struct runs *runs);
+
+/* ---- scheduler.c ---- */
+
+/* After a step was recorded: ends lives, resolves outputs, drops what is over, wakes listeners. The
+ * run may be gone afterwards. */
+void run_after(struct runs *runs, struct run *run);
+void runs_add(struct runs *runs, struct run *run);
+
+/* ---- attempts.c ---- */
+
+struct live *live_find(struct runs *runs, const uint8_t id[ATTEMPT_ID_LEN]);
+MUST_CHECK enum un_err live_add(struct runs *runs, struct run *run, uint32_t place,
+                                struct live **ret_live);
+void live_drop_ended(struct runs *runs, struct run *run);
+void runs_attempt_exited(void *ctx, const uint8_t attempt[ATTEMPT_ID_LEN]);
+
+/* What a task asks for, found. */
+struct wanted_secrets {
+	size_t count;
+	struct secret_request *requests; /* in the arena */
+};
+MUST_CHECK enum un_err wanted_secrets_of(struct arena *arena, const pb_task *task,
+                                         struct wanted_secrets *ret_wanted,
+                                         struct un_detail *detail);
+
+#endif
