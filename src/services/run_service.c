@@ -1,0 +1,68 @@
+/* union.v1.RunService: Launch. What follows executions is in run_watch.c. */
+#include "services/run_services_impl.h"
+#include "services/run_watch.h"
+
+static enum un_err
+launch_work(struct run_job *job, bool *later)
+{
+	const struct runs_asker asker = {job->principal, job->request_id};
+
+	(void)later;
+	return runs_launch(job->services->runs, (const void *)job->request, &asker, &job->name,
+	                   &job->detail);
+}
+
+static void
+launch_reply(struct run_job *job)
+{
+	Union__V1__LaunchResponse response = UNION__V1__LAUNCH_RESPONSE__INIT;
+	Flyteidl__Core__WorkflowExecutionIdentifier id =
+	        FLYTEIDL__CORE__WORKFLOW_EXECUTION_IDENTIFIER__INIT;
+
+	id.project = job->name.at.project;
+	id.domain = job->name.at.domain;
+	id.name = job->name.name;
+	response.id = &id;
+	rpc_reply(job->call, &response.base);
+}
+
+static void
+launch(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
+{
+	const Union__V1__LaunchRequest *request = (const void *)message;
+	struct un_detail detail = {0};
+	struct scope scope;
+	enum un_err err;
+
+	if (request->execution == NULL) {
+		rpc_failf(call, UN_ERR_INVALID, "it is not said what to execute");
+		return;
+	}
+	err = scope_init(&scope, request->execution->project, request->execution->domain, &detail);
+	if (err) {
+		rpc_fail(call, err, &detail);
+		return;
+	}
+	if (caller_may(call, AUTHZ_ENTITY_REGISTER, &scope) &&
+	    caller_may(call, AUTHZ_EXECUTION_CREATE, &scope))
+		run_job_start(call, ctx, message, launch_work, launch_reply);
+}
+
+const struct rpc_method run_methods[] = {
+	{.name = "Launch",
+	 .input = &union__v1__launch_request__descriptor,
+	 .output = &union__v1__launch_response__descriptor,
+	 .handler = launch,
+	 .request_max = 16u << 20},
+	{.name = "Watch",
+	 .input = &union__v1__watch_request__descriptor,
+	 .output = &union__v1__watch_event__descriptor,
+	 .handler = run_watch,
+	 .server_streaming = true},
+	{.name = "GetLogs",
+	 .input = &union__v1__get_logs_request__descriptor,
+	 .output = &union__v1__log_chunk__descriptor,
+	 .handler = run_get_logs,
+	 .server_streaming = true},
+};
+const size_t run_method_count = sizeof run_methods / sizeof run_methods[0];
