@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -138,20 +139,48 @@ inspect_roots(struct conn *conn, struct un_detail *detail)
 }
 
 static enum un_err
-inspect_whole(struct conn *conn, struct un_detail *detail)
+check_once(struct conn *conn, const char *pragma, char verdict[INSPECT_VERDICT_MAX],
+           struct un_detail *detail)
 {
+	const unsigned char *text;
 	sqlite3_stmt *stmt;
 	enum un_err err = UN_OK;
-	int rc = sqlite3_prepare_v2(conn->db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
+	int rc = sqlite3_prepare_v2(conn->db, pragma, -1, &stmt, NULL);
 
 	if (rc != SQLITE_OK)
 		return conn_fail(conn->db, rc, detail);
 	rc = sqlite3_step(stmt);
-	if (rc != SQLITE_ROW)
+	text = rc == SQLITE_ROW ? sqlite3_column_text(stmt, 0) : NULL;
+	if (text)
+		(void)snprintf(verdict, INSPECT_VERDICT_MAX, "%s", (const char *)text);
+	else if (rc == SQLITE_ROW)
+		err = un_fail(detail, UN_ERR_NO_MEMORY, "out of memory");
+	else
 		err = conn_fail(conn->db, rc, detail);
-	else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
-		err = inspect_damaged(detail, (const char *)sqlite3_column_text(stmt, 0));
 	(void)sqlite3_finalize(stmt);
+	return err;
+}
+
+/* SQLite also finds fault when memory runs out during the check: only what is found twice counts. */
+enum un_err
+inspect_pages(struct conn *conn, const char *pragma, char ret_verdict[INSPECT_VERDICT_MAX],
+              struct un_detail *detail)
+{
+	enum un_err err = check_once(conn, pragma, ret_verdict, detail);
+
+	if (!err && strcmp(ret_verdict, "ok") != 0)
+		err = check_once(conn, pragma, ret_verdict, detail);
+	return err;
+}
+
+static enum un_err
+inspect_whole(struct conn *conn, struct un_detail *detail)
+{
+	char verdict[INSPECT_VERDICT_MAX];
+	enum un_err err = inspect_pages(conn, "PRAGMA quick_check(1)", verdict, detail);
+
+	if (!err && strcmp(verdict, "ok") != 0)
+		err = inspect_damaged(detail, verdict);
 	return err;
 }
 

@@ -94,21 +94,14 @@ stage(struct place *place, const char *path, struct backup_header *ret_header, s
 static enum un_err
 check_pages(struct conn *conn, struct un_detail *detail)
 {
-	sqlite3_stmt *stmt;
-	enum un_err err = UN_OK;
+	char verdict[INSPECT_VERDICT_MAX];
 	int64_t loose = 0;
-	int rc;
+	enum un_err err;
 
-	rc = sqlite3_prepare_v2(conn->db, "PRAGMA integrity_check(1)", -1, &stmt, NULL);
-	if (rc != SQLITE_OK)
-		return conn_fail(conn->db, rc, detail);
-	rc = sqlite3_step(stmt);
-	if (rc != SQLITE_ROW)
-		err = conn_fail(conn->db, rc, detail);
-	else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
+	err = inspect_pages(conn, "PRAGMA integrity_check(1)", verdict, detail);
+	if (!err && strcmp(verdict, "ok") != 0)
 		err = un_fail(detail, UN_ERR_DAMAGED, "the database in the backup is damaged: %s",
-		              (const char *)sqlite3_column_text(stmt, 0));
-	(void)sqlite3_finalize(stmt);
+		              verdict);
 	if (!err)
 		err = conn_number(conn, "SELECT count(*) FROM pragma_foreign_key_check", &loose,
 		                  detail);

@@ -55,6 +55,11 @@ MUST_CHECK enum un_err store_lock(const char *dir, int dir_fd, int *ret_fd,
 MUST_CHECK enum un_err inspect_file(int dir_fd, bool create, bool *ret_is_new,
                                     struct un_detail *detail);
 MUST_CHECK enum un_err inspect_tables(struct conn *conn, int dir_fd, struct un_detail *detail);
+/* Runs a check of pages ("PRAGMA quick_check(1)"); the verdict is "ok" or what is wrong. */
+#define INSPECT_VERDICT_MAX 256
+MUST_CHECK enum un_err inspect_pages(struct conn *conn, const char *pragma,
+                                     char ret_verdict[INSPECT_VERDICT_MAX],
+                                     struct un_detail *detail);
 /* Says which file, and what to do about it. */
 enum un_err inspect_damaged(struct un_detail *detail, const char *what);
 

@@ -136,6 +136,46 @@ committed(struct store *store)
 	atomic_fetch_add_explicit(&store->commits, 1, memory_order_release);
 }
 
+static bool
+checkpoint(struct store *store, int mode, int wait_ms)
+{
+	int frames = 0, folded = 0, rc;
+
+	(void)sqlite3_busy_timeout(store->conn->db, wait_ms);
+	rc = sqlite3_wal_checkpoint_v2(store->conn->db, NULL, mode, &frames, &folded);
+	(void)sqlite3_busy_timeout(store->conn->db, RESTART_WAIT_MS);
+	atomic_fetch_add_explicit(&store->checkpoints, 1, memory_order_relaxed);
+	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+		atomic_fetch_add_explicit(&store->checkpoint_failures, 1, memory_order_relaxed);
+	return rc == SQLITE_OK;
+}
+
+/* Folds everything in and cuts the log off, which the vfs overwrites with zeros. That also removes
+ * the frames of a commit that failed (`tainted`): they stand behind the valid end of the log, and a
+ * crash before they are overwritten would bring back a write whose owner was told that it failed.
+ */
+static bool
+empty_log(struct store *store)
+{
+	if (!checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, SCRUB_WAIT_MS))
+		return false;
+	store->wal_pages = 0;
+	store->checkpoint_at = CHECKPOINT_PAGES;
+	atomic_store_explicit(&store->wal_bytes, 0, memory_order_relaxed);
+	atomic_store(&store->scrub_pending, false);
+	store->tainted = false;
+	return true;
+}
+
+/* A commit failed. Before anybody is told, what it wrote goes from the log. */
+static void
+forget_commit(struct store *store)
+{
+	roll_back(store);
+	store->tainted = true;
+	(void)empty_log(store);
+}
+
 /* A write on its own: no savepoint needed. */
 static void
 apply_alone(struct store *store, struct store_write *write)
@@ -152,7 +192,8 @@ apply_alone(struct store *store, struct store_write *write)
 		err = un_fail(&store->scratch, UN_ERR_IO, "the database gave the write up");
 	if (!err) {
 		err = run(store, "COMMIT", &store->scratch);
-		store->tainted = store->tainted || err;
+		if (err)
+			forget_commit(store);
 	}
 	if (err) {
 		note_failure(store, write, err);
@@ -198,12 +239,11 @@ commit_batch(struct store *store, struct store_write *first, const struct store_
 		committed(store);
 		return;
 	}
-	roll_back(store);
+	forget_commit(store);
 	for (struct store_write *write = first; write != end; write = write->next) {
 		if (!write->err)
 			note_failure(store, write, err);
 	}
-	store->tainted = true;
 }
 
 /* Tells the owners. A write may be gone or queued again after its `done`. */
@@ -249,37 +289,6 @@ run_batch(struct store *store, struct store_write *first)
 	}
 	finish_batch(store, first, end);
 	return end;
-}
-
-static bool
-checkpoint(struct store *store, int mode, int wait_ms)
-{
-	int frames = 0, folded = 0, rc;
-
-	(void)sqlite3_busy_timeout(store->conn->db, wait_ms);
-	rc = sqlite3_wal_checkpoint_v2(store->conn->db, NULL, mode, &frames, &folded);
-	(void)sqlite3_busy_timeout(store->conn->db, RESTART_WAIT_MS);
-	atomic_fetch_add_explicit(&store->checkpoints, 1, memory_order_relaxed);
-	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
-		atomic_fetch_add_explicit(&store->checkpoint_failures, 1, memory_order_relaxed);
-	return rc == SQLITE_OK;
-}
-
-/* Folds everything in and cuts the log off, which the vfs overwrites with zeros. That also removes
- * the frames of a commit that failed (`tainted`): they stand behind the valid end of the log, and a
- * crash before they are overwritten would bring back a write whose owner was told that it failed.
- */
-static bool
-empty_log(struct store *store)
-{
-	if (!checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, SCRUB_WAIT_MS))
-		return false;
-	store->wal_pages = 0;
-	store->checkpoint_at = CHECKPOINT_PAGES;
-	atomic_store_explicit(&store->wal_bytes, 0, memory_order_relaxed);
-	atomic_store(&store->scrub_pending, false);
-	store->tainted = false;
-	return true;
 }
 
 static void
