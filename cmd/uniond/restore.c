@@ -26,14 +26,14 @@
 
 static const char usage_text[] =
 	"usage: uniond restore [--data DIR | --config FILE] [--passphrase-fd N] [--replace-keys] "
-        "BACKUP\n"
+	"BACKUP\n"
 	"\n"
 	"Replaces the database by the one in BACKUP. The one that is there is kept aside.\n"
 	"\n"
 	"  --data DIR          the data directory\n"
 	"  --config FILE       or the configuration that names it\n"
 	"  --passphrase-fd N   read the backup's passphrase from descriptor N, to take its keys "
-        "too\n"
+	"too\n"
 	"  --replace-keys      with it: even if the data directory has keys\n";
 
 struct restore {

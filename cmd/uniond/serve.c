@@ -56,6 +56,30 @@ find_places(struct places *places, struct un_detail *detail)
 	return UN_OK;
 }
 
+#define LAUNCHER_ENVIRONMENT_MAX 64
+
+extern char **environ;
+
+/* What a launcher may know of the environment that uniond was started in: nothing but where
+ * programs, the home and the language are. Values of whoever started uniond stay here. */
+static void
+pick_environment(char *picked[LAUNCHER_ENVIRONMENT_MAX + 1])
+{
+	static const char *const names[] = {"PATH=", "HOME=", "USER=",   "LOGNAME=",     "LANG=",
+	                                    "LC_",   "TZ=",   "TMPDIR=", "ASAN_OPTIONS="};
+	size_t count = 0;
+
+	for (char **e = environ; *e && count < LAUNCHER_ENVIRONMENT_MAX; e++) {
+		for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+			if (strncmp(*e, names[i], strlen(names[i])) == 0) {
+				picked[count++] = *e;
+				break;
+			}
+		}
+	}
+	picked[count] = NULL;
+}
+
 struct announcement {
 	int ready_fd;
 	const struct config *config;
@@ -73,7 +97,7 @@ announce(void *ctx)
 }
 
 static struct plane_options
-options_of(const struct config *config, const struct places *places)
+options_of(const struct config *config, const struct places *places, char *const *environment)
 {
 	return (struct plane_options){
 		.data_dir = config->data_dir,
@@ -87,6 +111,7 @@ options_of(const struct config *config, const struct places *places)
 		.uniond_path = places->uniond,
 		.launcher_path = places->launcher,
 		.sdk_dir = places->sdk,
+		.launcher_environment = environment,
 		.workers = (unsigned)config->workers,
 		.parallel_tasks = (unsigned)config->parallel_tasks,
 		.idle_timeout_s = (unsigned)config->idle_timeout_s,
@@ -101,13 +126,15 @@ serve_program(const struct config *config, int ready_fd)
 	struct plane_options options;
 	struct un_detail detail = {0};
 	struct plane *plane = NULL;
+	char *environment[LAUNCHER_ENVIRONMENT_MAX + 1];
 	struct places places;
 	enum un_err err;
 
 	err = find_places(&places, &detail);
 	if (err)
 		goto out;
-	options = options_of(config, &places);
+	pick_environment(environment);
+	options = options_of(config, &places, environment);
 	err = plane_new(&options, &plane, &detail);
 	if (err)
 		goto out;

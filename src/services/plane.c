@@ -95,7 +95,7 @@ start_keeper(struct plane *plane, struct un_detail *detail)
 		.may_create = !plane->has_key,
 		.passphrase_path =
 			plane->options.passphrase_file[0] ? plane->options.passphrase_file : NULL,
-		.sockets = plane->worker_count + 1,
+		.sockets = plane->worker_count + 2,
 		.give = give_socket,
 		.context = plane,
 	};
@@ -430,7 +430,7 @@ plane_new(const struct plane_options *options, struct plane **ret_plane, struct 
 	plane->parallel_tasks = options->parallel_tasks ? options->parallel_tasks : processors();
 	plane->signal_watch.fd = -1;
 	random_bytes(plane->instance_id, sizeof plane->instance_id);
-	for (unsigned i = 0; i <= plane->worker_count; i++)
+	for (unsigned i = 0; i <= plane->worker_count + 1; i++)
 		keeper_link_init(&plane->links[i]);
 	err = open_parts(plane, detail);
 	if (err) {
@@ -474,7 +474,7 @@ plane_free(struct plane *plane)
 	if (plane->supervisor)
 		loop_watch_remove(plane->loop, &plane->supervisor_watch);
 	keeper_supervisor_stop(plane->supervisor);
-	for (unsigned i = 0; i <= plane->worker_count; i++)
+	for (unsigned i = 0; i <= plane->worker_count + 1; i++)
 		keeper_link_fini(&plane->links[i]);
 	store_reader_close(plane->reader);
 	store_close(plane->store);

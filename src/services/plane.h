@@ -30,9 +30,11 @@ struct plane_options {
 	const char *uniond_path;     /* this program, to run the keeper */
 	const char *launcher_path;   /* union-exec */
 	const char *sdk_dir;         /* the folder that holds the Python package; "" without */
-	unsigned workers;            /* 0: one a processor, at most 8 */
-	unsigned parallel_tasks;     /* 0: one a processor */
-	unsigned idle_timeout_s;     /* 0: never stop by itself */
+	char *const
+		*launcher_environment; /* NAME=VALUE, ended by NULL: what launchers start with */
+	unsigned workers;              /* 0: one a processor, at most 8 */
+	unsigned parallel_tasks;       /* 0: one a processor */
+	unsigned idle_timeout_s;       /* 0: never stop by itself */
 	bool embedded;
 };
 

@@ -12,7 +12,7 @@
 
 #include <stdatomic.h>
 
-#define WORKERS_MAX (KEEPER_SOCKETS_MAX - 1)
+#define WORKERS_MAX (KEEPER_SOCKETS_MAX - 2)
 #define PLANE_PATH_MAX 4200
 #define INSTANCE_ID_LEN 8
 
@@ -43,7 +43,8 @@ struct plane {
 	struct store *store;
 	struct store_reader *reader; /* of the control loop */
 	struct keeper_supervisor *supervisor;
-	struct keeper_link links[KEEPER_SOCKETS_MAX]; /* [worker_count] is the control loop's */
+	struct keeper_link links[KEEPER_SOCKETS_MAX]; /* the workers', the control loop's and the
+	                                               * scheduler's */
 	uint8_t key[BOX_PUBLIC_LEN];                  /* the plane's public key, when has_key */
 	bool has_key;
 

@@ -4,13 +4,17 @@
 #include "base/log.h"
 #include "services/plane_service.h"
 #include "services/rewrap.h"
+#include "services/run_services.h"
 #include "services/secret_service.h"
+
+#include <stdio.h>
 
 #define SERVICES_MAX 12
 
 struct plane_services {
 	struct plane *plane;
 	struct secret_service *secrets;
+	struct run_services *runs;
 	struct rewrap *rewrap;
 	struct loop_task start_rewrap; /* posted by workers, one at a time */
 	struct loop_task check_key;
@@ -18,6 +22,7 @@ struct plane_services {
 	atomic_bool check_posted;
 	const struct rpc_service *offered[SERVICES_MAX];
 	size_t offered_count;
+	struct http_route routes[RUN_ROUTE_COUNT];
 };
 
 static void
@@ -86,13 +91,40 @@ open_rewrap(struct plane *plane, struct plane_services *services)
 	return UN_OK;
 }
 
+static enum un_err
+open_runs(struct plane *plane, struct plane_services *services, struct un_detail *detail)
+{
+	char endpoint[PLANE_PATH_MAX];
+	const struct run_services_options options = {
+		.store = plane->store,
+		.keeper = &plane->links[plane->worker_count + 1],
+		.data_dir = plane->options.data_dir,
+		.launcher = plane->options.launcher_path,
+		.sdk_dir = plane->options.sdk_dir,
+		.endpoint = endpoint,
+		.environment = plane->options.launcher_environment,
+		.slots = plane->parallel_tasks,
+	};
+	enum un_err err;
+
+	(void)snprintf(endpoint, sizeof endpoint, "unix://%s", plane->options.listen_unix);
+	err = run_services_new(&options, &services->runs, detail);
+	if (err)
+		return err;
+	for (size_t i = 0; i < RUN_SERVICE_COUNT; i++)
+		services->offered[services->offered_count++] =
+			run_services_service(services->runs, i);
+	for (size_t i = 0; i < RUN_ROUTE_COUNT; i++)
+		services->routes[i] = *run_services_route(services->runs, i);
+	return UN_OK;
+}
+
 enum un_err
 plane_open_services(struct plane *plane, struct un_detail *detail)
 {
 	struct plane_services *services = mem_zalloc(1, sizeof *services);
 	enum un_err err;
 
-	(void)detail;
 	if (!services)
 		return UN_ERR_NO_MEMORY;
 	plane->services = services;
@@ -103,7 +135,10 @@ plane_open_services(struct plane *plane, struct un_detail *detail)
 	services->offered[services->offered_count++] = secret_service_union(services->secrets);
 	services->offered[services->offered_count++] = secret_service_classic(services->secrets);
 	services->offered[services->offered_count++] = &plane_service;
-	return open_rewrap(plane, services);
+	err = open_rewrap(plane, services);
+	if (err)
+		return err;
+	return open_runs(plane, services, detail);
 }
 
 void
@@ -113,6 +148,7 @@ plane_close_services(struct plane *plane)
 
 	if (!services)
 		return;
+	run_services_free(services->runs);
 	(void)!loop_step(plane->loop, 0); /* runs what was posted: loop_free would, too late */
 	rewrap_free(services->rewrap);
 	secret_service_free(services->secrets);
@@ -125,11 +161,12 @@ plane_services_offer(struct plane *plane, struct server_options *options)
 {
 	options->services = plane->services->offered;
 	options->service_count = plane->services->offered_count;
+	options->routes = plane->services->routes;
+	options->route_count = RUN_ROUTE_COUNT;
 }
 
 unsigned
 plane_active_runs(const struct plane *plane)
 {
-	(void)plane;
-	return 0;
+	return run_services_active(plane->services->runs);
 }
