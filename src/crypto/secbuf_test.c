@@ -3,9 +3,14 @@
 #include "crypto/hash.h"
 #include "test.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -281,6 +286,83 @@ TEST(secbuf, reads_a_file_whole_and_writes_it_back)
 TEST(secbuf, lies_in_memory_that_is_locked_and_out_of_core_dumps)
 {
 	EXPECT(secbuf_protection() <= SECBUF_LOCKED);
+}
+
+/* From here on this process has no memfd_secret(2), as an older kernel. */
+static void
+forget_secret_memory(void)
+{
+	struct sock_filter code[] = {
+	        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_secret, 0, 1),
+	        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof code / sizeof code[0], code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &program))
+		_exit(9);
+}
+
+static void
+forbid_locking(void)
+{
+	struct rlimit none = {0, 0};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &none))
+		_exit(9);
+	if (geteuid() == 0 && setresuid(65534, 65534, 65534)) /* root may lock without a limit */
+		_exit(9);
+}
+
+static void
+use_an_older_kernel(void)
+{
+	struct secbuf *buf;
+
+	forget_secret_memory();
+	if (secbuf_protection() != SECBUF_LOCKED)
+		_exit(1);
+	if (secbuf_copy("value", 5, &buf) || memcmp(secbuf_peek(buf), "value", 5) != 0)
+		_exit(2);
+	secbuf_free(buf);
+}
+
+static void
+reach_the_limit(void)
+{
+	struct secbuf *buf;
+
+	forbid_locking();
+	if (secbuf_copy("value", 5, &buf))
+		_exit(1);
+	if (secbuf_protection() != SECBUF_NOT_LOCKED)
+		_exit(2);
+	secbuf_free(buf);
+}
+
+static void
+reach_the_limit_with_the_lock_required(void)
+{
+	struct secbuf *buf = NULL;
+
+	forbid_locking();
+	secbuf_require_lock();
+	if (secbuf_copy("value", 5, &buf) != UN_ERR_NO_MEMORY || buf)
+		_exit(1);
+	if (secbuf_new(1 << 20, &buf) != UN_ERR_NO_MEMORY || buf)
+		_exit(2);
+}
+
+TEST(secbuf, uses_locked_memory_where_the_kernel_has_no_secret_memory)
+{
+	EXPECT_INT(0, status_of(use_an_older_kernel));
+}
+
+TEST(secbuf, says_when_memory_could_not_be_locked_and_fails_when_it_must_be)
+{
+	EXPECT_INT(0, status_of(reach_the_limit));
+	EXPECT_INT(0, status_of(reach_the_limit_with_the_lock_required));
 }
 
 static void *
