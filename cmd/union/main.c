@@ -45,7 +45,7 @@ run(struct cli *cli, int argc, char **argv)
 	settle_colors(cli);
 	if (err)
 		return cli_fail(cli, err);
-	if (help) {
+	if (help || !cli->command) {
 		(void)fputs(cli->command ? cli->command->help : command_top.help,
 		            argc > 1 ? stdout : stderr);
 		return argc > 1 ? cli_finish(cli) : 2;

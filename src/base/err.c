@@ -131,7 +131,7 @@ un_err_from_errno(int saved_errno)
 }
 
 enum un_err
-un_fail(struct un_detail *detail, enum un_err err, const char *format, ...)
+(un_fail)(struct un_detail *detail, enum un_err err, const char *format, ...)
 {
 	va_list args;
 
@@ -144,7 +144,7 @@ un_fail(struct un_detail *detail, enum un_err err, const char *format, ...)
 }
 
 enum un_err
-un_fail_errno(struct un_detail *detail, int saved_errno, const char *format, ...)
+(un_fail_errno)(struct un_detail *detail, int saved_errno, const char *format, ...)
 {
 	enum un_err err = un_err_from_errno(saved_errno);
 	va_list args;

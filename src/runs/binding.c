@@ -370,6 +370,9 @@ follow_path(const struct resolve *r, const pb_promise *promise, pb_literal *valu
 		const pb_attribute *step = promise->attr_path[i];
 		const pb_literal *next = NULL;
 
+		if (value == NULL)
+			return un_fail(r->detail, UN_ERR_INPUT_MISSING, "'%.128s' has no value",
+			               promise->var);
 		if (value->value_case == FLYTEIDL__CORE__LITERAL__VALUE_SCALAR &&
 		    value->scalar->value_case == FLYTEIDL__CORE__SCALAR__VALUE_GENERIC)
 			return follow_generic(r, value->scalar->generic, promise, i, ret);
