@@ -33,7 +33,7 @@ CASES = [
     ("accepts_the_crypto_library_in_crypto", {"src/crypto/a.c": "#include <sodium.h>\n"}, None),
     ("keeps_the_database_in_store", {"src/services/a.c": "#include <sqlite3.h>\n"},
      "<sqlite3.h> outside of src/store/"),
-    ("keeps_tls_in_net", {"src/rpc/a.c": "#include <openssl/ssl.h>\n"}, "<openssl/ssl.h> outside of src/net/"),
+    ("keeps_tls_in_net", {"src/rpc/a.c": "#include <openssl/ssl.h>\n"}, "<openssl/ssl.h> outside of src/net"),
     ("refuses_a_header_that_does_not_compile_alone", {"src/base/a.h": "size_t a(void);\n"},
      "src/base/a.h:1: does not compile alone"),
     ("accepts_a_header_that_includes_what_it_needs", {
