@@ -159,7 +159,9 @@ stop_plane() {
 # The search. Stdout and stderr of the last commands lie under $T and are part of it.
 canary_search() {
 	local pid args=()
-	for pid in $(plane_pids); do args+=(--pid "$pid"); done
+	if [ "$(id -u)" = 0 ]; then # no one else can read their memory: that is another test
+		for pid in $(plane_pids); do args+=(--pid "$pid"); done
+	fi
 	if /usr/bin/python3 "$HARNESS_DIR/harness/canary.py" --values "$KEPT/values" --root "$T" \
 		"${args[@]}" --allow-pid $$ >"$KEPT/search" 2>&1; then
 		sed 's/^/# /' "$KEPT/search"

@@ -105,9 +105,11 @@ write_node(const struct nodes_view *view, const struct node *node, int width)
 	const char *color = color_of(view, node->phase);
 	char text[2 * TEXT_SIZE + 64], attempt[32] = "";
 
-	if (node->attempt)
+	if (node->attempt && node->attempt < node->attempts)
 		(void)snprintf(attempt, sizeof attempt, ", attempt %u of %u", node->attempt + 1,
 		               node->attempts);
+	else if (node->attempt) /* one that a lost launcher cost, on top of the task's retries */
+		(void)snprintf(attempt, sizeof attempt, ", attempt %u", node->attempt + 1);
 	(void)snprintf(text, sizeof text, "%-8s %-24s ", node->id, node->task);
 	if (width < 0 || width > (int)sizeof text)
 		width = (int)sizeof text;

@@ -198,6 +198,34 @@ runs_claimed_free(struct runs_claimed *claimed)
 	mem_free(claimed);
 }
 
+/* A claim that can never succeed ends its attempt now and with the reason, instead of letting launcher
+ * after launcher find it out. What may pass (no keeper, no memory, a locked ring) is left to the next. */
+static void
+claim_give_up(struct claiming *claiming, enum un_err why, const struct un_detail *detail)
+{
+	struct runs *runs = claiming->runs;
+	struct live *live = live_find(runs, claiming->attempt);
+	struct run *run = live == NULL ? NULL : runs_find(runs, live->run);
+	struct run_error error = {0};
+	struct un_detail ignored = {0};
+	enum un_err err;
+
+	if (run == NULL || run->stale || un_err_may_retry(why) || why == UN_ERR_BAD_TICKET ||
+	    why == UN_ERR_SEALED || why == UN_ERR_CANCELLED)
+		return;
+	err = run_error_set(&error, un_err_slug(why), un_message(why, detail), ERROR_SYSTEM);
+	if (!err)
+		err = execution_finish(run->execution, live->place, OUTCOME_FAILED, &error, 0,
+		                       runs_now(runs));
+	run_error_fini(&error);
+	if (err) {
+		run_reload(runs, run);
+		return;
+	}
+	if (run_save(runs, run, NULL, &ignored) == UN_OK)
+		run_after(runs, run);
+}
+
 static void
 claim_end(struct claiming *claiming, enum un_err err, const struct un_detail *detail)
 {
@@ -206,6 +234,7 @@ claim_end(struct claiming *claiming, enum un_err err, const struct un_detail *de
 	if (live != NULL)
 		live->claiming = false;
 	if (err) {
+		claim_give_up(claiming, err, detail);
 		runs_claimed_free(claiming->claimed);
 		claiming->claimed = NULL;
 	}

@@ -90,7 +90,7 @@ warns "with the four places looked at" "every project"
 
 refuses "an endpoint where nothing listens" "cannot reach" \
 	env UNION_ENDPOINT=unix://"$T"/nothing.sock union get secret
-refuses "an execution that is not there" "no such execution" union get execution e-none
-refuses "logs of none" "no such execution" union logs e-none
-refuses "abort of none" "no such execution" union abort execution e-none
+refuses "an execution that is not there" "no execution 'e-none'" union get execution e-none
+refuses "logs of none" "no execution 'e-none'" union logs e-none
+refuses "abort of none" "no execution 'e-none'" union abort execution e-none
 finish

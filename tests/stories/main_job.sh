@@ -25,9 +25,10 @@ check "lists every secret" union get secret
 says "with its name" my_file_secret
 says "with its scope" production
 check "lists as JSON" union get secret -o json
+cp "$T/out" "$T/list"
 check "the JSON is one object with the agreed keys" /usr/bin/python3 -c '
 import json
-d = json.load(open("out"))
+d = json.load(open("list"))
 assert list(d) == ["secrets"], d
 assert len(d["secrets"]) == 5, d
 for s in d["secrets"]:
