@@ -143,6 +143,37 @@ TEST(audit, names_the_first_entry_that_was_touched)
 	}
 }
 
+/* Computed from docs/formats/audit.md by other code than ours. */
+TEST(audit, makes_the_bytes_that_the_format_promises)
+{
+	static const uint8_t expected[HASH_LEN] = {
+		0xcc, 0xc6, 0x91, 0x1e, 0x4a, 0x20, 0x58, 0x7f, 0xa2, 0xe3, 0x25,
+		0x8f, 0x89, 0xe0, 0xc5, 0xb2, 0xae, 0x24, 0x28, 0x93, 0xfd, 0x12,
+		0x7a, 0xa8, 0xf5, 0x33, 0x11, 0xca, 0xe5, 0xb8, 0x7a, 0x58};
+	struct plane plane = plane_begin();
+	struct secret_id id;
+	struct audit_event event = {
+		.at_us = 1763900000000000,
+		.action = AUDIT_SECRET_RELEASE,
+		.verdict = AUDIT_ALLOWED,
+		.principal = "execution:f123",
+		.secret = &id,
+		.version = 3,
+		.execution = "f123",
+		.node = "n0",
+		.attempt = 1,
+		.request_id = "r-1",
+	};
+	struct audit_head head;
+	uint64_t bad;
+
+	EXPECT_OK(secret_id_init(&id, "fraud", "production", "db_url", NULL));
+	EXPECT_OK(store_write_wait(plane.store, append_apply, &event, NULL));
+	EXPECT_OK(verify(&plane, NULL, &head, &bad));
+	EXPECT_BYTES(expected, head.hash, HASH_LEN);
+	plane_end(&plane);
+}
+
 struct seen {
 	char text[512];
 };

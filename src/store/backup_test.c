@@ -3,6 +3,7 @@
 #include "store/secrets_testing.h"
 #include "test.h"
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 struct emitted {
@@ -241,6 +242,30 @@ TEST(backup, replaces_a_damaged_database_and_keeps_it_with_its_log)
 	EXPECT(exists(store, "first"));
 	store_close(store);
 	scratch_end(&scratch);
+}
+
+TEST(backup, reads_the_first_format_forever)
+{
+	struct backup_header header;
+	struct buf keyring;
+	int fd = open(VECTORS "/backup-1.bin", O_RDONLY | O_CLOEXEC);
+	int out = memfd_create("database", MFD_CLOEXEC);
+	char database[128];
+
+	EXPECT_OK(crypto_init());
+	EXPECT(fd >= 0 && out >= 0);
+	buf_init(&keyring, BACKUP_KEYRING_MAX, BUF_WIPE);
+	EXPECT_OK(backup_file_read(fd, out, &header, &keyring, NULL));
+	EXPECT_INT(2, header.schema);
+	EXPECT_INT(1763900000000000, header.created_at_us);
+	EXPECT_STR("0.1.0", header.program);
+	EXPECT_INT(0x33, header.fingerprint[0]);
+	EXPECT_STR("ring", buf_text(&keyring));
+	EXPECT_INT(104, pread(out, database, sizeof database, 0));
+	EXPECT_BYTES("tail", database + 100, 4);
+	buf_fini(&keyring);
+	io_close(&out);
+	io_close(&fd);
 }
 
 TEST_MAIN()

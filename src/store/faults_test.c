@@ -105,7 +105,36 @@ TEST(faults, a_write_that_cannot_be_synced_leaves_nothing)
 	torture_writes(FAULT_FSYNC);
 }
 
-/* The owner was told that it failed; then the process dies. */
+static enum un_err
+insert_apply(struct store_txn *txn, void *ctx, struct un_detail *detail)
+{
+	const struct sample *sample = ctx;
+
+	return secret_insert(txn, &sample->write, NULL, detail);
+}
+
+static void
+die_when_told(void *ctx, enum un_err err, const struct un_detail *detail)
+{
+	(void)ctx;
+	(void)detail;
+	_exit(err == UN_OK ? 0 : 1);
+}
+
+/* Dies at the very moment at which the owner of the write hears of it. */
+static void
+insert_and_die(struct store *store, struct sample *sample, long nth)
+{
+	struct store_write write = {.apply = insert_apply, .done = die_when_told, .ctx = sample};
+
+	sample_put(store, "p", "d", "first", 1);
+	fault_arm(FAULT_FSYNC, nth);
+	if (store_submit(store, &write) != UN_OK)
+		_exit(2);
+	for (;;)
+		(void)pause();
+}
+
 TEST(faults, a_commit_that_failed_does_not_come_back_after_a_crash)
 {
 	for (long nth = 1; nth <= 2; nth++) {
@@ -118,12 +147,8 @@ TEST(faults, a_commit_that_failed_does_not_come_back_after_a_crash)
 		store_close(scratch_open(&scratch));
 		sample_init(&sample, "p", "d", "maybe", 1);
 		child = fork();
-		if (child == 0) {
-			store = scratch_open(&scratch);
-			sample_put(store, "p", "d", "first", 1);
-			fault_arm(FAULT_FSYNC, nth);
-			_exit(sample_insert(store, &sample, NULL) == UN_OK ? 0 : 1);
-		}
+		if (child == 0)
+			insert_and_die(scratch_open(&scratch), &sample, nth);
 		EXPECT(waitpid(child, &status, 0) == child && WIFEXITED(status));
 		store = scratch_open(&scratch);
 		EXPECT(is_there(store, &sample.id, 1) == (WEXITSTATUS(status) == 0));

@@ -161,7 +161,8 @@ check_once(struct conn *conn, const char *pragma, char verdict[INSPECT_VERDICT_M
 	return err;
 }
 
-/* SQLite also finds fault when memory runs out during the check: only what is found twice counts. */
+/* SQLite also finds fault when memory runs out during the check: only what is found twice counts.
+ */
 enum un_err
 inspect_pages(struct conn *conn, const char *pragma, char ret_verdict[INSPECT_VERDICT_MAX],
               struct un_detail *detail)
