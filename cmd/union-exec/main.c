@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "launch/attempt.h"
+#include "transport.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,21 +18,22 @@ static const char help[] =
 	"usage: union-exec attempt --endpoint URL --ticket-fd N --workdir DIR [--sdk DIR] "
 	"[--ready-fd N]\n"
 	"\n"
-	"Runs one attempt of a task: claims it from the control plane with the ticket, receives "
-	"its\n"
-	"secrets, runs its command in a sandbox, and reports output and result. Engines start it.\n"
+	"Runs one attempt of a task: claims it from the control plane with the ticket, receives\n"
+	"its secrets, runs its command in a sandbox, and reports output and result. Engines start "
+        "it.\n"
 	"\n"
 	"  --endpoint URL   the control plane: unix:///path or http://127.0.0.1:port\n"
+	"                   (union-exec-tls also: https://host:port)\n"
 	"  --ticket-fd N    descriptor to read the ticket from, to its end\n"
 	"  --workdir DIR    folder for all attempts; each has one of its own in it while it runs\n"
 	"  --sdk DIR        folder with the Python package, for PYTHONPATH\n"
 	"  --ready-fd N     descriptor that gets one line feed when the attempt is claimed\n"
+	"  --ca-file FILE   authorities for https, PEM; default: the system's\n"
 	"  --no-namespaces  do not ask the kernel for namespaces\n"
 	"  --help, --version\n"
 	"\n"
-	"Exit status: the task's; 1 when it ended well but without its results; 125 when the "
-	"launcher\n"
-	"itself failed; 2 for wrong usage.\n";
+	"Exit status: the task's; 1 when it ended well but without its results; 125 when the\n"
+	"launcher itself failed; 2 for wrong usage.\n";
 
 enum option_id {
 	OPTION_ENDPOINT = 256,
@@ -39,6 +41,7 @@ enum option_id {
 	OPTION_WORKDIR,
 	OPTION_SDK,
 	OPTION_READY_FD,
+	OPTION_CA_FILE,
 	OPTION_PLAIN,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -50,6 +53,7 @@ static const struct option options[] = {
         {"workdir", required_argument, NULL, OPTION_WORKDIR},
         {"sdk", required_argument, NULL, OPTION_SDK},
         {"ready-fd", required_argument, NULL, OPTION_READY_FD},
+        {"ca-file", required_argument, NULL, OPTION_CA_FILE},
         {"no-namespaces", no_argument, NULL, OPTION_PLAIN},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
@@ -92,6 +96,7 @@ parse_fd(const char *text, int *ret_fd)
 static int
 parse(int argc, char **argv, struct attempt_options *out)
 {
+	const char *ca_file = NULL;
 	int id;
 
 	opterr = 0;
@@ -114,6 +119,9 @@ parse(int argc, char **argv, struct attempt_options *out)
 			if (!parse_fd(optarg, &out->ready_fd))
 				return usage_error("--ready-fd is no open descriptor:", optarg);
 			break;
+		case OPTION_CA_FILE:
+			ca_file = optarg;
+			break;
 		case OPTION_PLAIN:
 			out->plain = true;
 			break;
@@ -132,6 +140,7 @@ parse(int argc, char **argv, struct attempt_options *out)
 		return usage_error("the one command is: attempt", NULL);
 	if (!out->endpoint || !out->workdir || out->ticket_fd < 0)
 		return usage_error("--endpoint, --workdir and --ticket-fd are needed", NULL);
+	out->remote = transport_remote(ca_file);
 	return -1;
 }
 

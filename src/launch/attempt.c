@@ -194,7 +194,8 @@ claim(struct attempt *attempt, struct un_detail *detail)
 	if (!err)
 		err = box_keypair(&attempt->private_key, public_key);
 	if (!err)
-		err = channel_new(attempt->options->endpoint, NULL, &attempt->channel, detail);
+		err = channel_new(attempt->options->endpoint, attempt->options->remote,
+		                  &attempt->channel, detail);
 	if (!err)
 		err = connect_patiently(attempt->channel, detail);
 	if (err)

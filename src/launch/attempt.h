@@ -6,12 +6,14 @@
 #define LAUNCH_ATTEMPT_H
 
 #include "base/err.h"
+#include "client/wire.h"
 #include "launch/sandbox.h"
 
 #include <stdbool.h>
 
 struct attempt_options {
 	const char *endpoint; /* of the control plane */
+	const struct wire_remote *remote; /* lent; NULL: Unix sockets and loopback only */
 	int ticket_fd;        /* the ticket is all that can be read from it */
 	const char *workdir;  /* for all attempts; each makes a folder of its own in it */
 	const char *sdk;      /* a folder for PYTHONPATH; NULL: none */

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -591,6 +592,64 @@ TEST(attempt, attempts_share_a_working_folder_and_nothing_in_it)
 	plane_serve(&one);
 	EXPECT(strstr(buf_text(&one.log), "mine\n") != NULL);
 	plane_fini(&one);
+}
+
+/* Starts tests/launch/tls_proxy.py for the plane. Closing *ret_fd ends it. */
+static pid_t
+start_proxy(struct plane *plane, char *endpoint, size_t size, int *ret_fd)
+{
+	char port[16] = "";
+	int in[2], out[2];
+	ssize_t len;
+	pid_t pid;
+
+	EXPECT_INT(0, pipe2(in, O_CLOEXEC));
+	EXPECT_INT(0, pipe2(out, O_CLOEXEC));
+	pid = fork();
+	EXPECT(pid >= 0);
+	if (pid == 0) {
+		(void)dup2(in[0], 0);
+		(void)dup2(out[1], 1);
+		(void)execl(TLS_PROXY, TLS_PROXY, plane->folder, plane->socket, NULL);
+		_exit(127);
+	}
+	(void)close(in[0]);
+	(void)close(out[1]);
+	len = read(out[0], port, sizeof port - 1);
+	(void)close(out[0]);
+	EXPECT(len > 0);
+	port[strcspn(port, "\n")] = '\0';
+	(void)snprintf(endpoint, size, "https://127.0.0.1:%s", port);
+	*ret_fd = in[1];
+	return pid;
+}
+
+TEST(attempt, over_tls_and_only_with_the_right_certificate)
+{
+	char endpoint[64], ca_file[96];
+	struct plane plane;
+	int fd;
+	pid_t proxy;
+
+	use_shell(&plane, "cat $FLYTE_SECRETS_DEFAULT_DIR/s");
+	add_secret(&plane, "s", "value-of-secret");
+	proxy = start_proxy(&plane, endpoint, sizeof endpoint, &fd);
+	plane.endpoint = endpoint;
+	plane_run(&plane, UNION_EXEC "-tls"); /* the system's authorities know nothing of it */
+	EXPECT_INT(0, plane.claims);
+	EXPECT_INT(125, plane.exit_status);
+	(void)snprintf(ca_file, sizeof ca_file, "%s/cert.pem", plane.folder);
+	plane.ca_file = ca_file;
+	plane_run(&plane, UNION_EXEC "-tls");
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_log(&plane, "[secret s]");
+	plane_run(&plane, UNION_EXEC); /* which has no TLS, and says so */
+	EXPECT_INT(125, plane.exit_status);
+	EXPECT_INT(1, plane.claims);
+	(void)close(fd);
+	EXPECT_INT(proxy, waitpid(proxy, NULL, 0));
+	EXPECT_INT(0, unlink(ca_file));
+	plane_fini(&plane);
 }
 
 TEST(attempt, a_flood_of_output_is_cut_with_a_note_and_holds_nobody_up)

@@ -106,15 +106,19 @@ plane_start(struct plane *plane, const char *program)
 	                "3",
 	                "--workdir",
 	                plane->workdir,
-	                NULL,
-	                NULL,
-	                NULL,
-	                NULL};
+	                NULL, NULL, NULL, NULL, NULL, NULL};
 	size_t count = 8;
 	posix_spawn_file_actions_t actions;
 	int ticket = ticket_fd(plane);
 
-	(void)snprintf(endpoint, sizeof endpoint, "unix://%s", plane->socket);
+	if (plane->endpoint)
+		(void)snprintf(endpoint, sizeof endpoint, "%s", plane->endpoint);
+	else
+		(void)snprintf(endpoint, sizeof endpoint, "unix://%s", plane->socket);
+	if (plane->ca_file) {
+		args[count++] = "--ca-file";
+		args[count++] = (char *)(uintptr_t)plane->ca_file;
+	}
 	if (plane->sdk) {
 		args[count++] = "--sdk";
 		args[count++] = (char *)(uintptr_t)plane->sdk;

@@ -47,6 +47,8 @@ struct plane {
 	int drop_calls;         /* so many calls after the claim are cut off in the middle */
 	int signal_at_log;      /* sent to the launcher at the first log bytes; 0: none */
 	const char *sdk;
+	const char *endpoint; /* NULL: the socket itself */
+	const char *ca_file;
 	bool plain;             /* --no-namespaces */
 
 	/* what came */

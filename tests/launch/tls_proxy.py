@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""A TLS door to a Unix socket, with a certificate of its own.
+
+usage: tls_proxy.py FOLDER SOCKET
+
+Writes FOLDER/cert.pem (for 127.0.0.1), listens on a free port of loopback and prints its number.
+Ends when its standard input does. Needs the openssl command.
+"""
+
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+
+def pump(source, target):
+    try:
+        while True:
+            data = source.recv(65536)
+            if not data:
+                break
+            target.sendall(data)
+    except OSError:
+        pass
+    for end in (source, target):
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+def serve(listener, context, path):
+    while True:
+        raw, _ = listener.accept()
+        try:
+            outer = context.wrap_socket(raw, server_side=True)
+        except OSError:
+            continue
+        inner = socket.socket(socket.AF_UNIX)
+        inner.connect(path)
+        threading.Thread(target=pump, args=(outer, inner), daemon=True).start()
+        threading.Thread(target=pump, args=(inner, outer), daemon=True).start()
+
+
+def main():
+    folder, path = sys.argv[1:]
+    cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-days", "2", "-subj", "/CN=test", "-addext",
+                    "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], check=True,
+                   stderr=subprocess.DEVNULL)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    os.unlink(key)
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=serve, args=(listener, context, path), daemon=True).start()
+    print(listener.getsockname()[1], flush=True)
+    sys.stdin.read()
+
+
+main()
