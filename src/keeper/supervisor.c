@@ -1,8 +1,8 @@
 /* Keeps one keeper process alive.
  *
  * Its descriptor is an epoll set of three: the process (pidfd), the lifeline (the keeper's report),
- * and a timer for the next start. The first restart comes at once, further ones after 10 ms
- * doubling to 5 s; a keeper that ran for 10 s starts the count again. */
+ * and a timer for the next start, or for the time a start may take. The first restart comes at once,
+ * further ones after 10 ms doubling to 5 s; a keeper that ran for 10 s starts the count again. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io.h"
@@ -304,9 +304,18 @@ become_ready(struct keeper_supervisor *sup)
 }
 
 static void
-schedule_restart(struct keeper_supervisor *sup)
+set_timer(struct keeper_supervisor *sup, int64_t delay_ms)
 {
 	struct itimerspec when = {0};
+
+	when.it_value.tv_sec = delay_ms / 1000;
+	when.it_value.tv_nsec = (delay_ms % 1000) * 1000000 + 1; /* all zeros would disarm */
+	(void)timerfd_settime(sup->timer_fd, 0, &when, NULL);
+}
+
+static void
+schedule_restart(struct keeper_supervisor *sup)
+{
 	int64_t delay_ms;
 
 	if (sup->started_ms && clock_mono_ms() - sup->started_ms >= STEADY_MS)
@@ -315,9 +324,7 @@ schedule_restart(struct keeper_supervisor *sup)
 	sup->backoff_ms = delay_ms == 0 ? BACKOFF_FIRST_MS : delay_ms * 2;
 	if (sup->backoff_ms > BACKOFF_MAX_MS)
 		sup->backoff_ms = BACKOFF_MAX_MS;
-	when.it_value.tv_sec = delay_ms / 1000;
-	when.it_value.tv_nsec = (delay_ms % 1000) * 1000000 + 1; /* all zeros would disarm */
-	(void)timerfd_settime(sup->timer_fd, 0, &when, NULL);
+	set_timer(sup, delay_ms);
 }
 
 static void
@@ -361,13 +368,20 @@ pump_timer(struct keeper_supervisor *sup)
 	uint64_t ticks;
 	enum un_err err;
 
-	if (read(sup->timer_fd, &ticks, sizeof ticks) < 0 || sup->pid)
+	if (read(sup->timer_fd, &ticks, sizeof ticks) < 0 || sup->ready)
 		return;
+	if (sup->pid) { /* started, and not ready in all that time; its end starts the next */
+		log_error("keeper", "the keeper does not become ready");
+		(void)kill(sup->pid, SIGKILL);
+		return;
+	}
 	err = start_process(sup, &detail);
 	if (err) {
 		log_error("keeper", "the keeper does not start: %s", un_message(err, &detail));
 		schedule_restart(sup);
+		return;
 	}
+	set_timer(sup, READY_TIMEOUT_MS);
 }
 
 void
