@@ -1,8 +1,9 @@
 /* Keeps one keeper process alive.
  *
  * Its descriptor is an epoll set of three: the process (pidfd), the lifeline (the keeper's report),
- * and a timer for the next start, or for the time a start may take. The first restart comes at once,
- * further ones after 10 ms doubling to 5 s; a keeper that ran for 10 s starts the count again. */
+ * and a timer for the next start, or for the time a start may take. The first restart comes at
+ * once, further ones after 10 ms doubling to 5 s; a keeper that ran for 10 s starts the count
+ * again. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io.h"

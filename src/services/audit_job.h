@@ -7,8 +7,8 @@
 #include "audit/audit.h"
 #include "rpc/service.h"
 
-/* Runs on the call's loop when the record is durable, or when it could not be written; ends the call
- * sooner or later. */
+/* Runs on the call's loop when the record is durable, or when it could not be written; ends the
+ * call sooner or later. */
 typedef void audit_job_done(struct rpc_call *call, enum un_err err, const struct un_detail *detail,
                             void *context);
 
