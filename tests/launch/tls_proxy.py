@@ -8,6 +8,7 @@ Ends when its standard input does. Needs the openssl command.
 """
 
 import os
+import select
 import socket
 import ssl
 import subprocess
@@ -15,18 +16,19 @@ import sys
 import threading
 
 
-def pump(source, target):
-    try:
-        while True:
-            data = source.recv(65536)
-            if not data:
-                break
-            target.sendall(data)
-    except OSError:
-        pass
-    for end in (source, target):
+def pump(outer, path):
+    """One thread a connection: an SSL object may not be read and written at the same time."""
+    with outer, socket.socket(socket.AF_UNIX) as inner:
         try:
-            end.shutdown(socket.SHUT_RDWR)
+            inner.connect(path)
+            while True:
+                ready = [outer] if outer.pending() else select.select([outer, inner], [], [])[0]
+                for source, target in ((outer, inner), (inner, outer)):
+                    if source in ready:
+                        data = source.recv(65536)
+                        if not data:
+                            return
+                        target.sendall(data)
         except OSError:
             pass
 
@@ -38,10 +40,7 @@ def serve(listener, context, path):
             outer = context.wrap_socket(raw, server_side=True)
         except OSError:
             continue
-        inner = socket.socket(socket.AF_UNIX)
-        inner.connect(path)
-        threading.Thread(target=pump, args=(outer, inner), daemon=True).start()
-        threading.Thread(target=pump, args=(inner, outer), daemon=True).start()
+        threading.Thread(target=pump, args=(outer, path), daemon=True).start()
 
 
 def main():
