@@ -144,36 +144,6 @@ runs_attempt_exited(void *ctx, const uint8_t attempt[ATTEMPT_ID_LEN])
 	runs_tick(runs);
 }
 
-/* ---- secrets of a task ---- */
-
-enum un_err
-wanted_secrets_of(struct arena *arena, const pb_task *task, struct wanted_secrets *ret_wanted,
-                  struct un_detail *detail)
-{
-	const Flyteidl__Core__SecurityContext *context = task->security_context;
-	size_t count = context == NULL ? 0 : context->n_secrets;
-	struct secret_layout layout = {0};
-	struct secret_request *requests;
-	enum un_err err = UN_OK;
-
-	if (count > SECRET_REQUESTS_MAX)
-		return un_fail(detail, UN_ERR_TOO_LARGE, "more than %d secret requests",
-		               SECRET_REQUESTS_MAX);
-	requests = arena_alloc(arena, count, sizeof *requests);
-	if (requests == NULL)
-		return UN_ERR_NO_MEMORY;
-	for (size_t i = 0; i < count && !err; i++)
-		err = secret_request_unpack(&requests[i], context->secrets[i], detail);
-	if (!err) {
-		err = secret_layout_init(&layout, requests, count, detail);
-		secret_layout_fini(&layout);
-	}
-	if (err)
-		return err;
-	*ret_wanted = (struct wanted_secrets){count, requests};
-	return UN_OK;
-}
-
 /* ---- claim ---- */
 
 struct claiming {
@@ -301,7 +271,7 @@ find_secrets(struct claiming *claiming, const struct run *run, const pb_task *ta
 	size_t count;
 	enum un_err err;
 
-	err = wanted_secrets_of(arena, task, &claiming->wanted, detail);
+	err = template_secrets(arena, task, &claiming->wanted, detail);
 	if (err)
 		return err;
 	count = claiming->wanted.count;

@@ -117,13 +117,4 @@ MUST_CHECK enum un_err live_add(struct runs *runs, struct run *run, uint32_t pla
 void live_drop_ended(struct runs *runs, struct run *run);
 void runs_attempt_exited(void *ctx, const uint8_t attempt[ATTEMPT_ID_LEN]);
 
-/* What a task asks for, found. */
-struct wanted_secrets {
-	size_t count;
-	struct secret_request *requests; /* in the arena */
-};
-MUST_CHECK enum un_err wanted_secrets_of(struct arena *arena, const pb_task *task,
-                                         struct wanted_secrets *ret_wanted,
-                                         struct un_detail *detail);
-
 #endif

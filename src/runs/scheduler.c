@@ -392,7 +392,7 @@ ask_for_ticket(struct runs *runs, const struct run *run, struct beginning *begin
 	err = arena_new(4u << 20, &arena);
 	if (err)
 		return err;
-	err = wanted_secrets_of(arena, run->graph.graph->nodes[beginning->place].task, &wanted,
+	err = template_secrets(arena, run->graph.graph->nodes[beginning->place].task, &wanted,
 	                        detail);
 	if (!err)
 		err = check_secrets(runs, run, &wanted, names, &grant.count, detail);

@@ -193,10 +193,39 @@ blame(struct un_detail *detail, enum un_err err, const char *what, const char *n
 /* ---- tasks ---- */
 
 enum un_err
+template_secrets(struct arena *arena, const pb_task *task, struct wanted_secrets *ret_wanted,
+                 struct un_detail *detail)
+{
+	const Flyteidl__Core__SecurityContext *context = task->security_context;
+	size_t count = context == NULL ? 0 : context->n_secrets;
+	struct secret_layout layout = {0};
+	struct secret_request *requests;
+	enum un_err err = UN_OK;
+
+	if (count > SECRET_REQUESTS_MAX)
+		return un_fail(detail, UN_ERR_TOO_LARGE, "more than %d secret requests",
+		               SECRET_REQUESTS_MAX);
+	requests = arena_alloc(arena, count, sizeof *requests);
+	if (requests == NULL)
+		return UN_ERR_NO_MEMORY;
+	for (size_t i = 0; i < count && !err; i++)
+		err = secret_request_unpack(&requests[i], context->secrets[i], detail);
+	if (!err) {
+		err = secret_layout_init(&layout, requests, count, detail);
+		secret_layout_fini(&layout);
+	}
+	if (err)
+		return err;
+	*ret_wanted = (struct wanted_secrets){count, requests};
+	return UN_OK;
+}
+
+enum un_err
 template_add_task(struct store_txn *txn, struct arena *arena,
                   const Flyteidl__Admin__TaskCreateRequest *request, int64_t now_us,
                   struct un_detail *detail)
 {
+	struct wanted_secrets wanted;
 	struct entity_key key;
 	struct un_detail why = {0};
 	enum un_err err;
@@ -207,6 +236,8 @@ template_add_task(struct store_txn *txn, struct arena *arena,
 	if (request->spec == NULL || request->spec->template_ == NULL)
 		return un_fail(detail, UN_ERR_INVALID, "task '%.128s' has no template", key.name);
 	err = graph_check_task(request->spec->template_, &why);
+	if (!err)
+		err = template_secrets(arena, request->spec->template_, &wanted, &why);
 	if (!err)
 		err = insert(txn, arena, &key, &request->spec->base, now_us, &why);
 	return err ? blame(detail, err, "task", key.name, &why) : UN_OK;

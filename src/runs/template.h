@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "model/secret_request.h"
 #include "runs/arena.h"
 #include "runs/graph.h"
 #include "store/runs.h"
@@ -34,6 +35,16 @@ MUST_CHECK enum un_err
 template_add_launch_plan(struct store_txn *txn, struct arena *arena,
                          const Flyteidl__Admin__LaunchPlanCreateRequest *request, int64_t now_us,
                          struct un_detail *detail);
+
+/* The secrets a task asks for, checked: names, versions, and that no two collide on one variable or
+ * file. In the arena. */
+struct wanted_secrets {
+	size_t count;
+	struct secret_request *requests;
+};
+MUST_CHECK enum un_err template_secrets(struct arena *arena, const pb_task *task,
+                                        struct wanted_secrets *ret_wanted,
+                                        struct un_detail *detail);
 
 /* A graph together with all it was made of. */
 struct template_node {

@@ -56,6 +56,13 @@ type_is_none(const pb_type *type)
 }
 
 static bool
+int_for_float(Flyteidl__Core__SimpleType from, Flyteidl__Core__SimpleType to)
+{
+	return from == FLYTEIDL__CORE__SIMPLE_TYPE__INTEGER &&
+	       to == FLYTEIDL__CORE__SIMPLE_TYPE__FLOAT;
+}
+
+static bool
 fits(const pb_type *from, const pb_type *to, unsigned depth)
 {
 	if (from == NULL || to == NULL || depth > TYPE_DEPTH_MAX)
@@ -71,7 +78,8 @@ fits(const pb_type *from, const pb_type *to, unsigned depth)
 	case FLYTEIDL__CORE__LITERAL_TYPE__TYPE_SIMPLE:
 		if (from->type_case == FLYTEIDL__CORE__LITERAL_TYPE__TYPE_ENUM_TYPE)
 			return to->simple == FLYTEIDL__CORE__SIMPLE_TYPE__STRING;
-		return from->type_case == to->type_case && from->simple == to->simple;
+		return from->type_case == to->type_case &&
+		       (from->simple == to->simple || int_for_float(from->simple, to->simple));
 	case FLYTEIDL__CORE__LITERAL_TYPE__TYPE_COLLECTION_TYPE:
 		/* an empty list has elements of type None */
 		return from->type_case == to->type_case &&
@@ -102,7 +110,8 @@ fits_primitive(const Flyteidl__Core__Primitive *value, Flyteidl__Core__SimpleTyp
 {
 	switch (value->value_case) {
 	case FLYTEIDL__CORE__PRIMITIVE__VALUE_INTEGER:
-		return to == FLYTEIDL__CORE__SIMPLE_TYPE__INTEGER;
+		return to == FLYTEIDL__CORE__SIMPLE_TYPE__INTEGER ||
+		       to == FLYTEIDL__CORE__SIMPLE_TYPE__FLOAT;
 	case FLYTEIDL__CORE__PRIMITIVE__VALUE_FLOAT_VALUE:
 		return to == FLYTEIDL__CORE__SIMPLE_TYPE__FLOAT;
 	case FLYTEIDL__CORE__PRIMITIVE__VALUE_STRING_VALUE:

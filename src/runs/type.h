@@ -1,8 +1,8 @@
 /* type.h - which value fits where: types of inputs and outputs, and the literals that pass between
  * tasks. Pure rules; any thread.
  *
- * Strict: an int is not a float and an Optional[int] is not an int. What a type says beside its
- * shape (metadata, annotation, structure) takes no part. */
+ * As in Python, an int may stand for a float; an Optional[int] is not an int. What a type says
+ * beside its shape (metadata, annotation, structure) takes no part. */
 #ifndef RUNS_TYPE_H
 #define RUNS_TYPE_H
 
