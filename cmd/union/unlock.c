@@ -30,6 +30,7 @@ command_unlock(struct cli *cli)
 	Union__V1__GetInfoRequest request = UNION__V1__GET_INFO_REQUEST__INIT;
 	Union__V1__GetInfoResponse *info = NULL;
 	struct secbuf *passphrase = NULL;
+	bool is_new;
 	enum un_err err = cli_call(cli, "/union.v1.PlaneService/GetInfo", &request,
 	                           &union__v1__get_info_response__descriptor, &info);
 
@@ -43,8 +44,10 @@ command_unlock(struct cli *cli)
 	if (info->unlock_key.len != BOX_PUBLIC_LEN)
 		err = un_fail(&cli->detail, UN_ERR_PROTOCOL,
 		              "the control plane sent a malformed key");
+	is_new = info->plane_key.len == 0; /* no ring yet: what is typed now will protect it */
 	if (!err)
-		err = passphrase_input(cli, "Enter passphrase: ", false, &passphrase);
+		err = passphrase_input(cli, is_new ? "Choose a passphrase: " : "Enter passphrase: ",
+		                       is_new, &passphrase);
 	if (!err)
 		err = send_passphrase(cli, info->unlock_key.data, passphrase);
 	secbuf_free(passphrase);
