@@ -60,15 +60,17 @@ fail(struct result *result, Union__V1__FinishRequest__Outcome outcome, const cha
 	return UN_OK;
 }
 
+/* The hint that goes with the code is known to whoever shows the error; one of our own is not. */
 enum un_err
 result_of_failure(struct result *result, enum un_err failure, const struct un_detail *detail,
                   bool user)
 {
 	const char *hint = un_hint_text(failure, detail);
+	bool own = strcmp(hint, un_err_hint(failure)) != 0;
 	char message[2 * UN_DETAIL_MAX + 16];
 
-	(void)snprintf(message, sizeof message, hint[0] ? "%s\nhint: %s" : "%s%s",
-	               un_message(failure, detail), hint);
+	(void)snprintf(message, sizeof message, "%s%s%s", un_message(failure, detail),
+	               own ? "\nhint: " : "", own ? hint : "");
 	return fail(result,
 	            user ? UNION__V1__FINISH_REQUEST__OUTCOME__FAILED
 	                 : UNION__V1__FINISH_REQUEST__OUTCOME__SYSTEM_FAILED,

@@ -210,7 +210,7 @@ TEST(result, a_value_in_any_part_of_an_output_is_refused)
 	f.source.interface = text_interface();
 	write_output(&f, "o0", text_literal(&text, "https://u:hunter22-swordfish@host/"));
 	expect(&f, FAILED, "result-has-secret", "output 'o0' contains the value of secret 'db'");
-	EXPECT(strstr(f.result.finish.error->message, "hint: return what") != NULL);
+	EXPECT_NULL(strstr(f.result.finish.error->message, "hint:")); /* the code has one */
 	text_literal(&text, "fine");
 	text.literal.hash = "hunter22-swordfish";
 	write_output(&f, "o0", &text.literal);
