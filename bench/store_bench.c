@@ -1,10 +1,12 @@
 /* store_bench.c - what the store costs: lookups in databases of growing size, durable creates by
  * many submitters, opening.
  *
- * usage: store_bench DIR [COUNT ...]
+ * usage: bench-store [-l] DIR [COUNT ...]
  *
- * DIR must be empty and on the disk that is to be measured; COUNT are numbers of secrets (default
- * 1000 100000 1000000), each filled into a database of its own below DIR. */
+ * With -l only lookups: the databases take turns, and the last is compared with the first, as the
+ * lines `ROW what | wanted | seen` that bench/run reads. DIR must be empty and on the disk that is
+ * to be measured; COUNT are numbers of secrets (default 1000 100000 1000000), each filled into a
+ * database of its own below DIR. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io.h"
@@ -20,6 +22,9 @@
 #define SEALED_LEN 312
 #define LOOKUPS 300000
 #define READ_BATCH 16
+#define ROUNDS 5
+#define SAME 1000u /* names that are asked for again and again */
+#define COUNTS_MAX 8
 #define SUBMITTERS 64
 #define CREATE_MS 4000
 #define OUTSTANDING 4096
@@ -256,25 +261,97 @@ measure_creates(const char *dir, uint32_t present)
 }
 
 static void
-measure_one(const char *base, uint32_t count)
+fill_missing(const char *base, uint32_t count, char dir[4096])
 {
-	char dir[4096];
 	struct store *store;
 	int64_t began;
-	struct store_reader *reader;
-	double best = 1e9, hot = 1e9;
 
-	(void)snprintf(dir, sizeof dir, "%s/%u", base, count);
-	if (access(dir, F_OK) != 0) { /* else filled by an earlier run */
-		store = open_store(dir);
-		began = clock_mono_us();
-		fill(store, count);
-		(void)printf("fill   %7u: %.0f rows/s\n", count,
-		             count / ((double)(clock_mono_us() - began) / 1e6));
-		store_close(store);
+	(void)snprintf(dir, 4096, "%s/%u", base, count);
+	if (access(dir, F_OK) == 0)
+		return; /* by an earlier run */
+	store = open_store(dir);
+	began = clock_mono_us();
+	fill(store, count);
+	(void)printf("fill   %7u: %.0f rows/s\n", count,
+	             count / ((double)(clock_mono_us() - began) / 1e6));
+	store_close(store);
+}
+
+struct subject {
+	uint32_t count;
+	struct store *store;
+	struct store_reader *reader;
+	double any, same; /* microseconds, the best of the rounds */
+};
+
+static void
+open_subject(struct subject *subject, const char *base, uint32_t count)
+{
+	char dir[4096];
+
+	fill_missing(base, count, dir);
+	*subject = (struct subject){.count = count, .any = 1e9, .same = 1e9};
+	subject->store = open_store(dir);
+	if (store_reader_open(subject->store, &subject->reader, NULL) != UN_OK)
+		die("reader", UN_ERR_IO, NULL);
+}
+
+static void
+measure_lookups(struct subject *subjects, size_t count)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		for (size_t i = 0; i < count; i++) {
+			struct subject *subject = &subjects[i];
+			double any = look_up(subject->reader, subject->count);
+			double same = look_up(subject->reader,
+			                      subject->count < SAME ? subject->count : SAME);
+
+			subject->any = any < subject->any ? any : subject->any;
+			subject->same = same < subject->same ? same : subject->same;
+		}
 	}
+	for (size_t i = 0; i < count; i++) {
+		(void)printf("lookup %7u: %.2f us, of the same %u names %.2f us\n",
+		             subjects[i].count, subjects[i].any, SAME, subjects[i].same);
+		store_reader_close(subjects[i].reader);
+		store_close(subjects[i].store);
+	}
+}
+
+static void
+print_row(const struct subject *small, const struct subject *large, const char *which, double from,
+          double to)
+{
+	(void)printf("ROW lookup in the store, %u to %u secrets, %s | < 1.5x | %.2fx (%.1f us, "
+	             "%.1f us)\n",
+	             small->count, large->count, which, to / from, from, to);
+}
+
+static void
+compare_lookups(const char *base, const uint32_t *counts, size_t count)
+{
+	struct subject subjects[COUNTS_MAX];
+	const struct subject *large = &subjects[count - 1];
+
+	for (size_t i = 0; i < count; i++)
+		open_subject(&subjects[i], base, counts[i]);
+	measure_lookups(subjects, count);
+	print_row(&subjects[0], large, "a name in use", subjects[0].same, large->same);
+	print_row(&subjects[0], large, "any name", subjects[0].any, large->any);
+}
+
+static void
+measure_one(const char *base, uint32_t count)
+{
+	struct subject subject;
+	struct store *store;
+	char dir[4096];
+	double best = 1e9;
+
+	fill_missing(base, count, dir);
 	for (int i = 0; i < 3; i++) {
-		began = clock_mono_us();
+		int64_t began = clock_mono_us();
+
 		store = open_store(dir);
 		double ms = (double)(clock_mono_us() - began) / 1e3;
 
@@ -282,37 +359,32 @@ measure_one(const char *base, uint32_t count)
 		store_close(store);
 	}
 	(void)printf("open   %7u: %.2f ms\n", count, best);
-	store = open_store(dir);
-	if (store_reader_open(store, &reader, NULL) != UN_OK)
-		die("reader", UN_ERR_IO, NULL);
-	best = 1e9;
-	for (int i = 0; i < 5; i++) {
-		double each = look_up(reader, count);
-
-		best = each < best ? each : best;
-		each = look_up(reader, count < 1000 ? count : 1000);
-		hot = each < hot ? each : hot;
-	}
-	store_reader_close(reader);
-	(void)printf("lookup %7u: %.2f us, of the same 1000 names %.2f us\n", count, best, hot);
-	store_close(store);
+	open_subject(&subject, base, count);
+	measure_lookups(&subject, 1);
 	measure_creates(dir, count);
 }
 
 int
 main(int argc, char **argv)
 {
-	static const uint32_t usual[] = {1000, 100000, 1000000};
+	uint32_t counts[COUNTS_MAX] = {1000, 100000, 1000000};
+	bool lookups = argc > 1 && strcmp(argv[1], "-l") == 0;
+	int first = lookups ? 3 : 2; /* of the counts */
+	size_t count = 3;
 
-	if (argc < 2) {
-		(void)fprintf(stderr, "usage: store_bench DIR [COUNT ...]\n");
+	if (argc < first || argc > first + COUNTS_MAX) {
+		(void)fprintf(stderr, "usage: bench-store [-l] DIR [COUNT ...]\n");
 		return 2;
 	}
-	if (argc == 2) {
-		for (size_t i = 0; i < 3; i++)
-			measure_one(argv[1], usual[i]);
+	if (argc > first)
+		count = 0;
+	for (int i = first; i < argc; i++)
+		counts[count++] = (uint32_t)strtoul(argv[i], NULL, 10);
+	if (lookups) {
+		compare_lookups(argv[2], counts, count);
+		return 0;
 	}
-	for (int i = 2; i < argc; i++)
-		measure_one(argv[1], (uint32_t)strtoul(argv[i], NULL, 10));
+	for (size_t i = 0; i < count; i++)
+		measure_one(argv[1], counts[i]);
 	return 0;
 }

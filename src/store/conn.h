@@ -63,6 +63,7 @@ enum un_err conn_fail(sqlite3 *db, int rc, struct un_detail *detail);
 MUST_CHECK enum un_err engine_init(struct un_detail *detail);
 extern const char engine_vfs_name[];
 void engine_set_malloc(void); /* engine_mem.c */
+void engine_trim(void);       /* gives freed pages back to the system */
 int engine_add_vfs(void);     /* engine_vfs.c */
 
 #endif

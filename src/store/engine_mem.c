@@ -61,6 +61,12 @@ wiping_shutdown(void *data)
 }
 
 void
+engine_trim(void)
+{
+	(void)malloc_trim(0);
+}
+
+void
 engine_set_malloc(void)
 {
 	static const sqlite3_mem_methods methods = {

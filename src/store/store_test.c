@@ -7,6 +7,7 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -183,6 +184,107 @@ TEST(store, one_read_transaction_stays_the_same_while_others_write)
 	EXPECT(has(reader, "later"));
 	store_reader_close(reader);
 	store_close(store);
+	scratch_end(&scratch);
+}
+
+struct racer {
+	pthread_t thread;
+	struct store *store;
+	unsigned number;
+	unsigned missed; /* writes that were acknowledged and not seen */
+	atomic_bool *over;
+};
+
+enum { RACERS = 4, LAPS = 150 };
+
+/* Writes, and must see each write as soon as it is acknowledged. */
+static void *
+race(void *arg)
+{
+	struct racer *racer = arg;
+	struct store_reader *reader;
+	char key[32];
+
+	if (store_reader_open(racer->store, &reader, NULL) != UN_OK)
+		return NULL;
+	for (unsigned lap = 0; lap < LAPS; lap++) {
+		(void)snprintf(key, sizeof key, "r%u.%u", racer->number, lap);
+		if (put_wait(racer->store, key) != UN_OK || !has(reader, key))
+			racer->missed++;
+		if (lap % 8 == 7)
+			store_read_end(reader);
+	}
+	store_reader_close(reader);
+	return NULL;
+}
+
+/* Reads all the time, so that the writer never finds a gap. */
+static void *
+read_on(void *arg)
+{
+	struct racer *racer = arg;
+	struct store_reader *reader;
+
+	if (store_reader_open(racer->store, &reader, NULL) != UN_OK)
+		return NULL;
+	while (!atomic_load(racer->over)) {
+		(void)has(reader, "r0.0");
+		store_read_end(reader);
+	}
+	store_reader_close(reader);
+	return NULL;
+}
+
+TEST(store, many_threads_see_their_own_writes_at_once)
+{
+	struct scratch scratch = scratch_begin();
+	struct store *store = scratch_open(&scratch);
+	struct racer racers[RACERS + 1];
+	atomic_bool over = false;
+
+	for (unsigned i = 0; i <= RACERS; i++) {
+		racers[i] = (struct racer){.store = store, .number = i, .over = &over};
+		EXPECT(pthread_create(&racers[i].thread, NULL, i < RACERS ? race : read_on,
+		                      &racers[i]) == 0);
+	}
+	for (unsigned i = 0; i <= RACERS; i++) {
+		if (i == RACERS)
+			atomic_store(&over, true);
+		EXPECT(pthread_join(racers[i].thread, NULL) == 0);
+		EXPECT_INT(0, racers[i].missed);
+	}
+	store_close(store);
+	scratch_end(&scratch);
+}
+
+TEST(store, refuses_writes_when_too_many_wait_and_takes_them_again)
+{
+	enum { COUNT = STORE_QUEUE_MAX + 600 };
+	struct scratch scratch = scratch_begin();
+	struct store *store = scratch_open(&scratch);
+	struct put *puts = mem_zalloc(COUNT, sizeof *puts);
+	unsigned refused = 0;
+
+	assert_non_null(puts);
+	for (unsigned i = 0; i < COUNT; i++) {
+		enum un_err err;
+
+		(void)snprintf(puts[i].key, sizeof puts[i].key, "key.%u", i % 100);
+		puts[i].write =
+			(struct store_write){.apply = put_apply, .done = put_done, .ctx = &puts[i]};
+		err = store_submit(store, &puts[i].write);
+		EXPECT(err == UN_OK || err == UN_ERR_AGAIN);
+		refused += err != UN_OK;
+	}
+	EXPECT(refused < COUNT); /* how many depends on the speed of the writer */
+	enum un_err err;
+
+	do {
+		err = put_wait(store, "after");
+	} while (err == UN_ERR_AGAIN);
+	EXPECT_OK(err);
+	store_close(store);
+	mem_free(puts);
 	scratch_end(&scratch);
 }
 

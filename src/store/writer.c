@@ -397,6 +397,7 @@ writer_main(void *arg)
 		if (!work) {
 			(void)empty_log(store);
 			(void)sqlite3_db_release_memory(store->conn->db);
+			engine_trim();
 		}
 		while (work) {
 			work = run_batch(store, work);
