@@ -600,6 +600,7 @@ enum un_err
 runs_push_logs(struct runs *runs, const Union__V1__PushLogsRequest *request,
                struct un_detail *detail)
 {
+	struct log_piece piece;
 	struct log_name name;
 	struct live *live;
 	struct run *run;
@@ -617,8 +618,11 @@ runs_push_logs(struct runs *runs, const Union__V1__PushLogsRequest *request,
 	        .node = run->graph.graph->nodes[live->place].id,
 	        .attempt = run->execution->nodes[live->place].last.number,
 	};
-	err = logs_write(runs->logs_fd, &name, request->offset, request->data.data,
-	                 request->data.len, RUNS_LOG_MAX, &live->log_len, detail);
+	piece = (struct log_piece){.offset = request->offset,
+	                           .bytes = request->data.data,
+	                           .len = request->data.len,
+	                           .max = RUNS_LOG_MAX};
+	err = logs_write(runs->logs_fd, &name, &piece, &live->log_len, detail);
 	if (err)
 		return err;
 	execution_heartbeat(run->execution, live->place, runs_now(runs));

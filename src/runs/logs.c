@@ -37,37 +37,47 @@ path_of(const struct log_name *name, char path[LOG_PATH_MAX])
 }
 
 static enum un_err
-write_at(int fd, uint64_t offset, const uint8_t *bytes, size_t len)
+write_at(int fd, const struct log_piece *piece)
 {
-	if (lseek(fd, (off_t)offset, SEEK_SET) < 0)
+	size_t len = piece->len;
+
+	if (piece->offset >= piece->max)
+		return UN_OK;
+	if (len > piece->max - piece->offset)
+		len = (size_t)(piece->max - piece->offset);
+	if (lseek(fd, (off_t)piece->offset, SEEK_SET) < 0)
 		return un_err_from_errno(errno);
-	return io_write_all(fd, bytes, len);
+	return io_write_all(fd, piece->bytes, len);
 }
 
-enum un_err
-logs_write(int logs_fd, const struct log_name *name, uint64_t offset, const uint8_t *bytes,
-           size_t len, uint64_t max, uint64_t *ret_len, struct un_detail *detail)
+static int
+open_log(int logs_fd, const struct log_name *name)
 {
-	char path[LOG_PATH_MAX];
-	struct stat st;
-	enum un_err err = UN_OK;
+	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+	char path[LOG_PATH_MAX], folder[LOG_PATH_MAX];
 	int fd;
 
 	path_of(name, path);
-	fd = openat(logs_fd, path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 && errno == ENOENT) {
-		char folder[LOG_PATH_MAX];
+	fd = openat(logs_fd, path, flags, 0600);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	folder_of(name, folder);
+	if (mkdirat(logs_fd, folder, 0700) < 0 && errno != EEXIST)
+		return -1;
+	return openat(logs_fd, path, flags, 0600);
+}
 
-		folder_of(name, folder);
-		if (mkdirat(logs_fd, folder, 0700) < 0 && errno != EEXIST)
-			return un_fail_errno(detail, errno, "cannot make a folder for logs");
-		fd = openat(logs_fd, path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	}
+enum un_err
+logs_write(int logs_fd, const struct log_name *name, const struct log_piece *piece,
+           uint64_t *ret_len, struct un_detail *detail)
+{
+	int fd = open_log(logs_fd, name);
+	struct stat st;
+	enum un_err err;
+
 	if (fd < 0)
 		return un_fail_errno(detail, errno, "cannot write the log");
-	if (offset < max)
-		err = write_at(fd, offset, bytes,
-		               len < max - offset ? len : (size_t)(max - offset));
+	err = write_at(fd, piece);
 	if (!err && fstat(fd, &st) < 0)
 		err = un_err_from_errno(errno);
 	if (!err)

@@ -23,10 +23,17 @@ struct log_name {
 
 /* Opens logs/ below `data_dir`, making it if it is not there. */
 MUST_CHECK enum un_err logs_open_dir(const char *data_dir, int *ret_fd, struct un_detail *detail);
-/* Writes at `offset`; what is beyond `max` is dropped. *ret_len: the log's length now. */
-MUST_CHECK enum un_err logs_write(int logs_fd, const struct log_name *name, uint64_t offset,
-                                  const uint8_t *bytes, size_t len, uint64_t max,
-                                  uint64_t *ret_len, struct un_detail *detail);
+/* A piece of it. */
+struct log_piece {
+	uint64_t offset;
+	const uint8_t *bytes;
+	size_t len;
+	uint64_t max; /* of the whole log: what is beyond is dropped */
+};
+/* *ret_len: the log's length now. */
+MUST_CHECK enum un_err logs_write(int logs_fd, const struct log_name *name,
+                                  const struct log_piece *piece, uint64_t *ret_len,
+                                  struct un_detail *detail);
 /* For reading. UN_ERR_NOT_FOUND: nothing was written. The caller closes it. */
 MUST_CHECK enum un_err logs_open(int logs_fd, const struct log_name *name, int *ret_fd);
 
