@@ -168,8 +168,9 @@ runs_claimed_free(struct runs_claimed *claimed)
 	mem_free(claimed);
 }
 
-/* A claim that can never succeed ends its attempt now and with the reason, instead of letting launcher
- * after launcher find it out. What may pass (no keeper, no memory, a locked ring) is left to the next. */
+/* A claim that can never succeed ends its attempt now and with the reason, instead of letting
+ * launcher after launcher find it out. What may pass (no keeper, no memory, a locked ring) is left
+ * to the next. */
 static void
 claim_give_up(struct claiming *claiming, enum un_err why, const struct un_detail *detail)
 {
