@@ -114,5 +114,7 @@ command_explain_secret(struct cli *cli)
 	if (err)
 		return cli_fail(cli, err);
 	status = cli_finish(cli);
+	if (!found)
+		cli_note(cli, "a task there would not find '%s'", id.name);
 	return found ? status : 1;
 }

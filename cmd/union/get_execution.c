@@ -185,7 +185,7 @@ list_into(struct cli *cli, const struct execution_name *in, struct table *table,
 static enum un_err
 list_executions(struct cli *cli, const struct execution_name *in)
 {
-	static const char *const titles[] = {"NAME", "<ENTITY", "PHASE", "CREATED", "DURATION"};
+	static const char *const titles[] = {"NAME", "<ENTITY", "PHASE", "?CREATED", "?DURATION"};
 	struct table *table = NULL;
 	struct json_out json;
 	size_t count = 0;
@@ -290,7 +290,7 @@ node_json(void *arg, const Flyteidl__Admin__NodeExecution *node)
 static enum un_err
 print_nodes(struct cli *cli, struct execution_name *in)
 {
-	static const char *const titles[] = {"NODE", "PHASE", "STARTED", "DURATION", "<ERROR"};
+	static const char *const titles[] = {"NODE", "PHASE", "?STARTED", "?DURATION", "<ERROR"};
 	struct table *table = NULL;
 	enum un_err err = table_new(titles, sizeof titles / sizeof titles[0], &table);
 

@@ -180,8 +180,8 @@ list_json(struct cli *cli)
 static enum un_err
 list_table(struct cli *cli)
 {
-	static const char *const titles[] = {"<NAME",   "<PROJECT", "<DOMAIN", "TYPE",
-	                                     "VERSION", "CREATED",  "UPDATED"};
+	static const char *const titles[] = {"<NAME",   "<PROJECT", "<DOMAIN", "?TYPE",
+	                                     "VERSION", "?CREATED", "?UPDATED"};
 	struct listing listing = {0};
 	enum un_err err = table_new(titles, sizeof titles / sizeof titles[0], &listing.table);
 
