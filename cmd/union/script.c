@@ -221,8 +221,8 @@ script_compile(struct cli *cli, const char *path, const char *entity, struct scr
 {
 	const char *python = script_python(cli), *copy = cli->option[OPT_COPY];
 	char *argv[] = {(char *)python,
-	                "-m",
-	                "union.compile",
+	                "-c",
+	                SCRIPT_START("compile"),
 	                "--project",
 	                (char *)cli_project(cli),
 	                "--domain",

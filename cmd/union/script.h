@@ -8,13 +8,19 @@
 #include "cli.h"
 #include "proto-all.h"
 
+/* The text after `python3 -c` that starts a program of the SDK. `-m` would take longer, and look for
+ * modules in the current folder first: a types.py there would stand in for Python's. */
+#define SCRIPT_START(module)                                                                       \
+	"import sys; sys.path[:] = filter(None, sys.path); from union." module                     \
+	" import main; sys.exit(main())"
+
 struct script {
 	Union__V1__CompiledScript *compiled;
 	char folder[256];  /* temporary; holds the bundle */
 	char bundle[300];
 };
 
-/* Runs `python3 -m union.compile`. script_free removes the bundle, also after an error.
+/* Runs the SDK's compiler. script_free removes the bundle, also after an error.
  * UN_ERR_SCRIPT_MISSING, UN_ERR_SCRIPT_ERROR, UN_ERR_ENTITY_NOT_FOUND, ... */
 MUST_CHECK enum un_err script_compile(struct cli *cli, const char *path, const char *entity,
                                       struct script *ret_script);
