@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct peer {
@@ -57,7 +58,7 @@ play(void *arg)
 	while (left) {
 		size_t want = left < peer->step ? left : peer->step;
 
-		if (write(peer->fd, at, want) < 0)
+		if (send(peer->fd, at, want, MSG_NOSIGNAL) < 0)
 			break;
 		at += want;
 		left -= want;

@@ -241,6 +241,7 @@ cut_run(uint32_t class)
 		arena.fresh = chunk;
 		arena.fresh_len = CHUNK_LEN;
 	}
+	assert(arena.fresh);
 	for (size_t at = 0; at < run; at += len)
 		give_slot(class, arena.fresh + at);
 	arena.fresh += run;

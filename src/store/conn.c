@@ -254,6 +254,7 @@ sql_open(struct store_view *view, const char *text, struct sql **ret_sql, struct
 		err = prepare(conn, text, sql ? NULL : &conn->statements[at], &sql, detail);
 		if (err)
 			return err;
+		assert(sql);
 	}
 	sql->busy = true;
 	sql->bind_rc = SQLITE_OK;

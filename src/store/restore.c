@@ -231,7 +231,7 @@ store_restore(const char *dir, const char *path, struct backup_header *ret_heade
               char ret_aside[RESTORE_ASIDE_MAX], struct un_detail *detail)
 {
 	char aside[RESTORE_ASIDE_MAX] = "";
-	struct backup_header header;
+	struct backup_header header = {0};
 	struct place place = {.dir_fd = -1};
 	int lock_fd = -1;
 	enum un_err err;

@@ -82,7 +82,7 @@ run_step(struct conn *conn, const struct schema_step *step, struct un_detail *de
 enum un_err
 schema_migrate(struct conn *conn, int *ret_from, struct un_detail *detail)
 {
-	int64_t found, owner, tables;
+	int64_t found = 0, owner = 0, tables = 0;
 	enum un_err err;
 
 	err = conn_number(conn, "PRAGMA user_version", &found, detail);
