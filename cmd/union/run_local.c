@@ -64,8 +64,16 @@ print_outputs(int fd)
 static enum un_err
 run_python(struct cli *cli, int inputs_fd, int outputs_fd, int *ret_status)
 {
-	char *argv[] = {(char *)script_python(cli), "-c", SCRIPT_START("local"), "--inputs-fd", "10",
-	                "--outputs-fd", "11", (char *)cli->args[0], (char *)cli->args[1], NULL};
+	char *argv[] = {(char *)script_python(cli),
+	                "-c",
+	                SCRIPT_START("local"),
+	                "--inputs-fd",
+	                "10",
+	                "--outputs-fd",
+	                "11",
+	                (char *)cli->args[0],
+	                (char *)cli->args[1],
+	                NULL};
 	struct process process = {
 	        .file = argv[0],
 	        .argv = argv,

@@ -10,8 +10,8 @@
 
 /* The text after `python3 -c` that starts a program of the SDK. `-m` would take longer, and look for
  * modules in the current folder first: a types.py there would stand in for Python's. */
-#define SCRIPT_START(module)                                                                       \
-	"import sys; sys.path[:] = filter(None, sys.path); from union." module                     \
+#define SCRIPT_START(module) \
+	"import sys; sys.path[:] = filter(None, sys.path); from union." module \
 	" import main; sys.exit(main())"
 
 struct script {
