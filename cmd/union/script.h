@@ -8,8 +8,8 @@
 #include "cli.h"
 #include "proto-all.h"
 
-/* The text after `python3 -c` that starts a program of the SDK. `-m` would take longer, and look for
- * modules in the current folder first: a types.py there would stand in for Python's. */
+/* The text after `python3 -c` that starts a program of the SDK. `-m` would take longer, and look
+ * for modules in the current folder first: a types.py there would stand in for Python's. */
 #define SCRIPT_START(module) \
 	"import sys; sys.path[:] = filter(None, sys.path); from union." module \
 	" import main; sys.exit(main())"
