@@ -129,11 +129,14 @@ conn_number(struct conn *conn, const char *text, int64_t *ret_number, struct un_
 	return err;
 }
 
+static_assert(ENGINE_PAGES_MAX == 33554431, "as in the pragma");
+
 /* No file of SQLite may hold a value's neighbour: temporary tables stay in memory. The schema is
  * not trusted to call functions. The writer checkpoints by itself (see writer.c). */
 static const char writer_pragmas[] = "PRAGMA temp_store = MEMORY;"
                                      "PRAGMA trusted_schema = OFF;"
                                      "PRAGMA page_size = 4096;"
+                                     "PRAGMA max_page_count = 33554431;"
                                      "PRAGMA secure_delete = ON;"
                                      "PRAGMA foreign_keys = ON;"
                                      "PRAGMA cache_size = -16384;"

@@ -62,6 +62,7 @@ enum un_err conn_fail(sqlite3 *db, int rc, struct un_detail *detail);
 /* Once in each process before any connection: zeroing allocator, vfs. */
 MUST_CHECK enum un_err engine_init(struct un_detail *detail);
 extern const char engine_vfs_name[];
+#define ENGINE_PAGES_MAX 33554431 /* 137 GB; see engine_vfs.c */
 void engine_set_malloc(void); /* engine_mem.c */
 void engine_trim(void);       /* gives freed pages back to the system */
 int engine_add_vfs(void);     /* engine_vfs.c */

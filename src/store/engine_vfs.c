@@ -1,8 +1,11 @@
-/* Our layer above SQLite's own files, for two things that SQLite does not do:
+/* Our layer above SQLite's own files, for three things that SQLite does not do:
  *
  *  - a file that is cut off is overwritten with zeros first. A row that was deleted is zeroed in
  * the database by secure_delete, but its old page still stands in the write-ahead log until the log
  *    is overwritten by chance. With this, cutting the log off after a checkpoint erases it;
+ *  - when rows move from one page to another, because pages are split or joined, their old bytes
+ *    stay in the unused middle of the page they left, where secure_delete never comes. That middle
+ *    is zeroed on the way to the database file;
  *  - in builds with UN_FAULTS every write and sync can be made to fail. */
 #include "base/alloc.h"
 #include "store/conn.h"
@@ -10,11 +13,14 @@
 #include <stdint.h>
 #include <string.h>
 
+#define PAGE_LEN 4096
+
 const char engine_vfs_name[] = "union";
 
 struct layer {
 	sqlite3_file base;
 	sqlite3_file *real; /* behind this struct, in the memory that SQLite gave us */
+	bool is_database;   /* not its log or journal, whose pages carry checksums */
 };
 
 #ifdef UN_FAULTS
@@ -48,14 +54,53 @@ layer_read(sqlite3_file *file, void *bytes, int len, sqlite3_int64 at)
 	return real->pMethods->xRead(real, bytes, len, at);
 }
 
+static unsigned
+u16_at(const uint8_t *bytes)
+{
+	return (unsigned)bytes[0] << 8 | bytes[1];
+}
+
+/* The unused middle of a page of a tree: after the offsets of its cells, before the first cell.
+ * Pages of other kinds begin with a page number, whose first byte is never that of a tree: conn.c
+ * limits the number of pages to ENGINE_PAGES_MAX. False: there is none. */
+static bool
+find_middle(const uint8_t *page, bool is_first, unsigned *ret_from, unsigned *ret_until)
+{
+	const unsigned start = is_first ? 100 : 0;
+	const uint8_t *header = page + start;
+	bool is_inner = header[0] == 2 || header[0] == 5;
+	unsigned from, until;
+
+	if (!is_inner && header[0] != 10 && header[0] != 13)
+		return false;
+	from = start + (is_inner ? 12 : 8) + 2 * u16_at(header + 3);
+	until = u16_at(header + 5);
+	if (from >= until || until > PAGE_LEN)
+		return false;
+	*ret_from = from;
+	*ret_until = until;
+	return true;
+}
+
 static int
 layer_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
 {
-	sqlite3_file *real = real_of(file);
+	const struct layer *layer = (const struct layer *)(const void *)file;
+	sqlite3_file *real = layer->real;
+	uint8_t page[PAGE_LEN];
+	unsigned from, until;
+	int rc;
 
 	if (FAULT(FAULT_WRITE))
 		return SQLITE_FULL;
-	return real->pMethods->xWrite(real, bytes, len, at);
+	if (!layer->is_database || len != PAGE_LEN || at % PAGE_LEN != 0
+	    || !find_middle(bytes, at == 0, &from, &until))
+		return real->pMethods->xWrite(real, bytes, len, at);
+	memcpy(page, bytes, sizeof page);
+	memset(page + from, 0, until - from);
+	rc = real->pMethods->xWrite(real, page, len, at);
+	explicit_bzero(page, sizeof page);
+	return rc;
 }
 
 static int
@@ -238,6 +283,7 @@ layer_open(sqlite3_vfs *vfs, sqlite3_filename path, sqlite3_file *file, int flag
 	(void)vfs;
 	layer->real = (sqlite3_file *)(void *)(layer + 1);
 	layer->base.pMethods = NULL;
+	layer->is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
 	rc = real_vfs->xOpen(real_vfs, path, layer->real, flags, ret_flags);
 	if (layer->real->pMethods)
 		layer->base.pMethods = &layer_methods;
