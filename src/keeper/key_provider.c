@@ -117,6 +117,13 @@ file_create(const struct key_provider_env *env, struct buf *params, struct secbu
 	return UN_OK;
 }
 
+static bool
+file_accepts(const uint8_t *params, size_t len)
+{
+	(void)params;
+	return len == 0;
+}
+
 static void
 file_describe(const uint8_t *params, size_t len, char text[KEY_PROVIDER_TEXT_MAX])
 {
@@ -187,6 +194,14 @@ passphrase_create(const struct key_provider_env *env, struct buf *params, struct
 	return err;
 }
 
+static bool
+passphrase_accepts(const uint8_t *params, size_t len)
+{
+	struct argon_params argon;
+
+	return unpack_argon(params, len, &argon) == UN_OK;
+}
+
 static void
 passphrase_describe(const uint8_t *params, size_t len, char text[KEY_PROVIDER_TEXT_MAX])
 {
@@ -201,9 +216,9 @@ passphrase_describe(const uint8_t *params, size_t len, char text[KEY_PROVIDER_TE
 }
 
 static const struct key_provider providers[] = {
-        {KEY_PROVIDER_FILE, "file", false, file_create, file_load, file_describe},
-        {KEY_PROVIDER_PASSPHRASE, "passphrase", true, passphrase_create, passphrase_load,
-         passphrase_describe},
+	{KEY_PROVIDER_FILE, "file", false, file_create, file_load, file_accepts, file_describe},
+	{KEY_PROVIDER_PASSPHRASE, "passphrase", true, passphrase_create, passphrase_load,
+         passphrase_accepts, passphrase_describe},
 };
 #define PROVIDER_COUNT (sizeof providers / sizeof providers[0])
 

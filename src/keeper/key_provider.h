@@ -39,6 +39,7 @@ struct key_provider {
 	/* The root again. A wrong passphrase cannot be told here: the ring does not open then. */
 	enum un_err (*load)(const struct key_provider_env *env, const uint8_t *params, size_t len,
 	                    struct secbuf **ret_root);
+	bool (*accepts)(const uint8_t *params, size_t len); /* whether load could use them */
 	/* For people: "file, mode 0600", "passphrase (Argon2id, 64 MiB, 3 passes)". */
 	void (*describe)(const uint8_t *params, size_t len, char text[KEY_PROVIDER_TEXT_MAX]);
 };

@@ -86,6 +86,27 @@ keyring_seal_create(const struct key_provider *provider, const struct key_provid
 	return UN_OK;
 }
 
+enum un_err
+keyring_seal_from(const struct key_provider *provider, const uint8_t *params, size_t params_len,
+                  const uint8_t root[KEYRING_KEY_LEN], struct keyring_seal *ret_seal)
+{
+	struct keyring_seal seal = {.provider = provider};
+	enum un_err err;
+
+	if (!provider->accepts(params, params_len))
+		return UN_ERR_INVALID;
+	buf_init(&seal.params, KEY_PROVIDER_PARAMS_MAX, BUF_PLAIN);
+	err = buf_append(&seal.params, params, params_len);
+	if (err == UN_OK)
+		err = secbuf_copy(root, KEYRING_KEY_LEN, &seal.root);
+	if (err) {
+		keyring_seal_fini(&seal);
+		return err;
+	}
+	*ret_seal = seal;
+	return UN_OK;
+}
+
 /* The ring says itself what its header says about it. */
 static enum un_err
 check_agrees(const struct keyring *ring, const struct keyring_header *header,

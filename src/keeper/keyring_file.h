@@ -46,6 +46,12 @@ void keyring_seal_fini(struct keyring_seal *seal); /* wipes; zero-initialised is
 MUST_CHECK enum un_err keyring_seal_create(const struct key_provider *provider,
                                            const struct key_provider_env *env,
                                            struct keyring_seal *ret_seal);
+/* From a root that its owner derived, as an export's is: `params` and `root` are copied.
+ * UN_ERR_INVALID unless the provider could find the root by `params` again. */
+MUST_CHECK enum un_err keyring_seal_from(const struct key_provider *provider,
+                                         const uint8_t *params, size_t params_len,
+                                         const uint8_t root[KEYRING_KEY_LEN],
+                                         struct keyring_seal *ret_seal);
 /* Opens a ring. UN_ERR_WRONG_PASSPHRASE (only where a passphrase is what opens it),
  * UN_ERR_NOT_AUTHENTIC, UN_ERR_SEALED when there is no passphrase. */
 MUST_CHECK enum un_err keyring_file_open(const uint8_t *bytes, size_t len,
