@@ -159,6 +159,7 @@ entity_set_state(struct store_txn *txn, const struct entity_key *key, int state,
 	return err;
 }
 
+/* check-source: allow parameters, a query, and where its rows go */
 enum un_err
 entity_list(struct store_view *view, const struct entity_key *like, int64_t before, unsigned limit,
             entity_each *each, void *ctx, struct un_detail *detail)
@@ -337,6 +338,7 @@ run_get_by_id(struct store_view *view, int64_t id, struct run_row *ret_row,
 	return run_found(sql, ret_row, detail);
 }
 
+/* check-source: allow parameters, a query, and where its rows go */
 enum un_err
 run_list(struct store_view *view, const char *project, const char *domain, int64_t before,
          unsigned limit, run_each *each, void *ctx, struct un_detail *detail)
@@ -476,6 +478,7 @@ run_node_put(struct store_txn *txn, const struct run_node_row *row, struct un_de
 	return sql_run(sql, detail);
 }
 
+/* check-source: allow parameters, a query, and where its rows go */
 enum un_err
 run_node_list(struct store_view *view, int64_t execution, int64_t change, uint32_t from,
               unsigned limit, run_node_each *each, void *ctx, struct un_detail *detail)

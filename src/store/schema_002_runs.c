@@ -1,14 +1,14 @@
 /* Schema 2: registered entities, executions, their nodes, attempts and values.
  *
- * entities: tasks (kind 1), workflows (2) and launch plans (3), each version once and never changed;
- * `state` is the one thing of a launch plan that changes.
+ * entities: tasks (kind 1), workflows (2) and launch plans (3), each version once and never
+ * changed; `state` is the one thing of a launch plan that changes.
  *
  * executions: `change` counts recorded steps; a node carries the count of the step that touched it
- * last, so that a watcher asks for what is newer than what it has seen. The partial index finds what
- * a restarted server has to pick up.
+ * last, so that a watcher asks for what is newer than what it has seen. The partial index finds
+ * what a restarted server has to pick up.
  *
- * run_values: inputs (which 0) and outputs (1) of a node; place -1 is the execution itself. Apart from
- * the states, so that a step never rewrites megabytes. */
+ * run_values: inputs (which 0) and outputs (1) of a node; place -1 is the execution itself. Apart
+ * from the states, so that a step never rewrites megabytes. */
 #include "store/schema.h"
 
 const struct schema_step schema_002_runs = {
