@@ -8,13 +8,14 @@
 #include "net/http.h"
 #include "net/http1.h"
 #include "net/outq.h"
+#include "net/pool.h"
 #include "net/tls.h"
 
 #define CONN_READ_LEN (64u << 10)  /* taken from a socket at once */
 #define CONN_WRITE_LEN (256u << 10) /* gathered for a socket at once */
 #define STREAM_FIELDS_FIRST 24
 #define STREAM_KEPT_FIRST 1024
-#define STREAM_UNUSED_MAX 64 /* kept by a worker for the next requests */
+#define STREAM_UNUSED_MAX 256 /* kept by a worker for the next requests: 3 KB each */
 #define STREAM_KEEP_LEN (16u << 10) /* buffers above this are not kept for the next stream */
 
 struct conn;
@@ -125,6 +126,7 @@ struct http_worker {
 	struct conn *dirty;
 	struct http_stream *unused;
 	unsigned unused_count;
+	struct pool pool; /* of nghttp2 */
 	struct listening *listening;
 	struct loop_hook flush;
 	struct loop_task again; /* wakes the loop when flushing left something to do */

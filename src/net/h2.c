@@ -234,12 +234,37 @@ on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head
 
 /* ---- the life of a connection ---- */
 
+static void *
+take(size_t len, void *ctx)
+{
+	return pool_alloc(ctx, len);
+}
+
+static void
+leave(void *block, void *ctx)
+{
+	pool_free(ctx, block);
+}
+
+static void *
+take_zeroed(size_t count, size_t len, void *ctx)
+{
+	return pool_zalloc(ctx, count, len);
+}
+
+static void *
+take_again(void *block, size_t len, void *ctx)
+{
+	return pool_realloc(ctx, block, len);
+}
+
 static enum un_err
 make_session(struct conn *conn, nghttp2_session **ret_session)
 {
 	nghttp2_session_callbacks *callbacks = NULL;
 	nghttp2_option *option = NULL;
 	int failed = nghttp2_session_callbacks_new(&callbacks) || nghttp2_option_new(&option);
+	nghttp2_mem mem = {&conn->worker->pool, take, leave, take_zeroed, take_again};
 
 	if (!failed) {
 		nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks,
@@ -253,7 +278,7 @@ make_session(struct conn *conn, nghttp2_session **ret_session)
 		nghttp2_option_set_stream_reset_rate_limit(option, RESETS_AT_ONCE,
 		                                           RESETS_PER_SECOND);
 		nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
-		failed = nghttp2_session_server_new2(ret_session, callbacks, conn, option);
+		failed = nghttp2_session_server_new3(ret_session, callbacks, conn, option, &mem);
 	}
 	nghttp2_option_del(option);
 	nghttp2_session_callbacks_del(callbacks);

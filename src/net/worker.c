@@ -270,6 +270,7 @@ http_worker_free(struct http_worker *worker)
 		return;
 	loop_hook_remove(worker->loop, &worker->flush);
 	stream_free_unused(worker);
+	pool_fini(&worker->pool);
 	explicit_bzero(worker->read_buf, sizeof worker->read_buf);
 	mem_free(worker);
 }
