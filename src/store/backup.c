@@ -219,7 +219,7 @@ store_backup(struct store *store, const struct backup_header *header,
 	if (!bytes)
 		return un_fail(detail, UN_ERR_NO_MEMORY, "out of memory");
 	err = store_backup_begin(store, header, &backup, detail);
-	while (!err && len) {
+	while (!err && backup && len) {
 		err = store_backup_read(backup, bytes, BACKUP_FRAME_MAX, &len, detail);
 		if (!err && len) {
 			err = emit(ctx, bytes, len);

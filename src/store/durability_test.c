@@ -302,7 +302,7 @@ static bool
 is_whole(struct store *store, unsigned number)
 {
 	struct store_reader *reader;
-	struct secret_sealed sealed;
+	struct secret_sealed sealed = {.sealed_value = NULL};
 	struct secret_id at;
 	enum un_err err;
 	char name[32];
