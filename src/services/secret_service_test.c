@@ -2,6 +2,7 @@
 #include "services/secret_service.h"
 
 #include "audit/audit.h"
+#include "keeper/testing_memory.h"
 #include "proto-all.h"
 #include "services/testing_call.h"
 #include "services/testing_plane.h"
@@ -607,6 +608,53 @@ TEST(secret_service, loses_no_write_when_the_keeper_is_killed)
 	}
 	EXPECT_INT(UNDER_FIRE + 1, plane_count_secrets(&f.plane));
 	EXPECT(keeper_supervisor_restarts(f.plane.supervisor) >= 1);
+	fixture_fini(&f);
+}
+
+/* --- memory --- */
+
+#define MARKED_LEN 40
+
+/* Bytes that are in no program text: made when needed, inverted or not. */
+static void
+make_marked(uint8_t bytes[MARKED_LEN], uint8_t mask)
+{
+	for (unsigned i = 0; i < MARKED_LEN; i++)
+		bytes[i] = (uint8_t)(('a' + i * i * 7 % 26) ^ mask);
+}
+
+static enum un_err
+create_marked(struct fixture *f, const char *name)
+{
+	Cloudidl__Secret__CreateSecretRequest request =
+		CLOUDIDL__SECRET__CREATE_SECRET_REQUEST__INIT;
+	Cloudidl__Secret__SecretSpec spec = CLOUDIDL__SECRET__SECRET_SPEC__INIT;
+	uint8_t value[MARKED_LEN];
+
+	make_marked(value, 0);
+	spec.value_case = CLOUDIDL__SECRET__SECRET_SPEC__VALUE_BINARY_VALUE;
+	spec.binary_value.data = value; /* as a request's memory: wiped by the service */
+	spec.binary_value.len = sizeof value;
+	f->id.name = (char *)name;
+	request.id = &f->id;
+	request.secret_spec = &spec;
+	return ask_classic(f, "CreateSecret", &request.base, NULL);
+}
+
+TEST(secret_service, leaves_no_plain_value_in_its_memory)
+{
+	uint8_t inverted[MARKED_LEN], *there = mem_alloc(MARKED_LEN);
+	struct fixture f;
+
+	make_marked(inverted, 0xff);
+	make_marked(there, 0);
+	EXPECT(find_in_memory(inverted, MARKED_LEN) >= 1); /* the search does find */
+	mem_wipe_free(there, MARKED_LEN);
+	fixture_init(&f);
+	EXPECT_OK(create_marked(&f, "marked"));
+	EXPECT_ERR(UN_ERR_SECRET_EXISTS, create_marked(&f, "marked"));
+	EXPECT_ERR(UN_ERR_BAD_NAME, create_marked(&f, "no/slash"));
+	EXPECT_INT(0, find_in_memory(inverted, MARKED_LEN));
 	fixture_fini(&f);
 }
 
