@@ -61,6 +61,7 @@ main(int argc, char **argv)
 
 	open_standard_descriptors();
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* a line is one write */
 	status = run(&cli, argc, argv);
 	channel_free(cli.channel);
 	secbuf_free(cli.value);

@@ -89,7 +89,8 @@ def open_gate(path):
 def follow_test(folder, script):
     gate = os.path.join(folder, "gate1")
     run = Run("run", "--remote", script, "chain", "--gate", gate)
-    check("the task's output comes while it runs", run.read_until(b"first line"), run.seen)
+    check("the task's output comes while it runs", run.read_until(b"first line with"), run.seen)
+    run.read_until(b"[secret followed]")
     check("redacted, behind its node", b"n0 | first line with [secret followed]" in run.seen, run.seen)
     open_gate(gate)
     status, out = run.end()
@@ -148,7 +149,7 @@ def end_tests(folder, script):
     done = union("run", "--remote", "--no-wait", "--name", "to-abort", script, "slow", "--gate", gate)
     check("--no-wait prints the name and returns", done.stdout == "to-abort\n", done.stdout + done.stderr)
     done = union("run", "--remote", "--no-wait", "--name", "to-abort", script, "slow", "--gate", gate)
-    check("a name that is taken is refused", done.returncode == 1 and "exists" in done.stderr, done.stderr)
+    check("a name that is taken is refused", done.returncode == 1 and "already" in done.stderr, done.stderr)
     done = union("abort", "execution", "to-abort", "--reason", "enough")
     check("abort stops it", done.returncode == 0, done.stderr)
     logs = union("logs", "to-abort", "--follow")
