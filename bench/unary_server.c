@@ -1,12 +1,13 @@
-/* unary_server.c - the real net, rpc and store layers under one unary method, to be driven by h2load.
+/* unary_server.c - the real net, rpc and store layers under one unary method, to be driven by
+ * h2load.
  *
  * usage: unary_server DIR COUNT [--tls CERT KEY]
  *
- * Fills a store in DIR with COUNT secrets, each with a value of 256 bytes sealed under a key of this
- * process alone, then serves cloudidl.secret.SecretService/GetSecret on one worker. Each call looks
- * one row up and opens its sealed value; the name "*" stands for a row chosen by a fixed series, so
- * that a client that always sends the same bytes still walks through the whole tree. Prints
- * "port N", and ends when its standard input does. */
+ * Fills a store in DIR with COUNT secrets, each with a value of 256 bytes sealed under a key of
+ * this process alone, then serves cloudidl.secret.SecretService/GetSecret on one worker. Each call
+ * looks one row up and opens its sealed value; the name "*" stands for a row chosen by a fixed
+ * series, so that a client that always sends the same bytes still walks through the whole tree.
+ * Prints "port N", and ends when its standard input does. */
 #include "base/clock.h"
 #include "base/text.h"
 #include "crypto/aead.h"
@@ -228,7 +229,8 @@ get_secret(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 	if (!err)
 		err = secret_resolve(store_reader_view(worker->reader), &at, 0, &found, &detail);
 	if (!err)
-		err = aead_open(key, (struct aead_ad){found.head.id.name, strlen(found.head.id.name)},
+		err = aead_open(key,
+		                (struct aead_ad){found.head.id.name, strlen(found.head.id.name)},
 		                found.sealed_value, found.sealed_value_len, &value);
 	secbuf_free(value);
 	if (err)
