@@ -19,7 +19,7 @@
 struct follow {
 	struct cli *cli;
 	struct execution_name *execution;
-	struct nodes_view *view;
+	struct nodes_view *view; /* NULL: only the logs are wanted */
 	struct log_lines *lines;
 	Union__V1__LogPosition **positions;
 	size_t position_count;
@@ -92,6 +92,8 @@ take_log(struct follow *follow, const Union__V1__LogChunk *chunk)
 	err = log_lines_push(follow->lines, chunk->node_id, chunk->attempt, chunk->data.data + seen,
 	                     chunk->data.len - seen);
 	nodes_view_show(follow->view);
+	if (!err && ferror(stdout))
+		follow->ended = true; /* nobody reads on; cli_finish says it */
 	position->offset = chunk->offset + chunk->data.len;
 	return err;
 }
@@ -100,11 +102,8 @@ static enum un_err
 take_node(struct follow *follow, const Union__V1__NodeEvent *event)
 {
 	bool over = false;
-	enum un_err err;
+	enum un_err err = nodes_view_update(follow->view, event, &over);
 
-	nodes_view_hide(follow->view);
-	nodes_view_show(follow->view);
-	err = nodes_view_update(follow->view, event, &over);
 	if (!err && over) {
 		nodes_view_hide(follow->view);
 		log_lines_flush(follow->lines, event->node_id);
@@ -140,6 +139,8 @@ take_execution(struct follow *follow, const Union__V1__ExecutionEvent *event)
 	nodes_view_hide(follow->view);
 	log_lines_flush(follow->lines, NULL);
 	nodes_view_show(follow->view);
+	if (!follow->view)
+		return UN_OK;
 	if (event->phase == FLYTEIDL__CORE__WORKFLOW_EXECUTION__PHASE__SUCCEEDED)
 		return literal_map_print(event->outputs);
 	follow->failure = failure_of(follow->cli, event);
@@ -263,29 +264,48 @@ watch_to_the_end(struct follow *follow)
 	return UN_OK;
 }
 
+static int
+follow_with(struct follow *state, FILE *out, int fd)
+{
+	struct cli *cli = state->cli;
+	enum un_err err = log_lines_new(out, isatty(fd), &state->lines);
+	int status;
+
+	if (!err)
+		err = watch_to_the_end(state);
+	if (state->lines)
+		log_lines_flush(state->lines, NULL);
+	if (err == UN_ERR_INTERRUPTED) {
+		(void)fputc('\n', stderr);
+		say_how_to_go_on(state);
+		status = un_err_exit_status(err);
+	} else if (err) {
+		status = cli_fail(cli, err);
+		if (err != UN_ERR_EXECUTION_NOT_FOUND && err != UN_ERR_IO)
+			say_how_to_go_on(state);
+	} else {
+		status = state->failure ? cli_fail(cli, state->failure) : cli_finish(cli);
+	}
+	free_positions(state);
+	log_lines_free(state->lines);
+	return status;
+}
+
 int
 follow(struct cli *cli, struct execution_name *execution)
 {
 	struct follow state = {.cli = cli, .execution = execution};
 	enum un_err err = nodes_view_new(cli, &state.view);
-	int status;
+	int status = err ? cli_fail(cli, err) : follow_with(&state, stderr, STDERR_FILENO);
 
-	if (!err)
-		err = log_lines_new(stderr, isatty(STDERR_FILENO), &state.lines);
-	if (!err)
-		err = watch_to_the_end(&state);
-	if (err == UN_ERR_INTERRUPTED) {
-		(void)fputc('\n', stderr);
-		say_how_to_go_on(&state);
-		status = un_err_exit_status(err);
-	} else if (err) {
-		status = cli_fail(cli, err);
-		say_how_to_go_on(&state);
-	} else {
-		status = state.failure ? cli_fail(cli, state.failure) : cli_finish(cli);
-	}
-	free_positions(&state);
-	log_lines_free(state.lines);
 	nodes_view_free(state.view);
 	return status;
+}
+
+int
+follow_logs(struct cli *cli, struct execution_name *execution)
+{
+	struct follow state = {.cli = cli, .execution = execution};
+
+	return follow_with(&state, stdout, STDOUT_FILENO);
 }

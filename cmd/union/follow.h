@@ -11,5 +11,7 @@
 /* The exit status of `union run`: 0 only when the execution succeeded; 130: following was
  * interrupted, and the execution goes on. */
 int follow(struct cli *cli, struct execution_name *execution);
+/* Only the tasks' output, on stdout, until the execution ends; its end is no failure of this. */
+int follow_logs(struct cli *cli, struct execution_name *execution);
 
 #endif

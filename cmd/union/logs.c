@@ -1,22 +1,20 @@
 #include "base/clock.h"
 #include "cli.h"
 #include "execution_name.h"
+#include "follow.h"
 #include "log_lines.h"
 #include "wake.h"
 
 #include <unistd.h>
 
 #define QUIET_TIMEOUT_MS 60000
-#define FOLLOW_STEP_MS 86400000 /* a task may be silent for long */
 
 static enum un_err
 copy_logs(struct cli *cli, struct channel_stream *stream, struct log_lines *lines)
 {
-	int64_t patience_ms = cli->option[OPT_FOLLOW] ? FOLLOW_STEP_MS : QUIET_TIMEOUT_MS;
-
 	for (;;) {
 		Union__V1__LogChunk *chunk = NULL;
-		enum un_err err = channel_stream_next(stream, clock_mono_ms() + patience_ms,
+		enum un_err err = channel_stream_next(stream, clock_mono_ms() + QUIET_TIMEOUT_MS,
 		                                      (ProtobufCMessage **)&chunk, &cli->detail);
 
 		if (err || !chunk)
@@ -46,11 +44,12 @@ command_logs(struct cli *cli)
 	enum un_err err = execution_name_init(&execution, cli, cli->args[0]);
 
 	request.id = &execution.id;
-	request.follow = cli->option[OPT_FOLLOW] != NULL;
 	if (!err)
 		err = wake_on_signals(cli);
 	if (!err)
 		err = cli_connect(cli);
+	if (!err && cli->option[OPT_FOLLOW])
+		return follow_logs(cli, &execution);
 	if (!err)
 		err = log_lines_new(stdout, isatty(STDOUT_FILENO), &lines);
 	if (!err)

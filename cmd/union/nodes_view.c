@@ -123,6 +123,8 @@ write_node(const struct nodes_view *view, const struct node *node, int width)
 void
 nodes_view_hide(struct nodes_view *view)
 {
+	if (!view)
+		return;
 	if (view->drawn)
 		(void)fprintf(stderr, "\033[%uA\033[J", view->drawn);
 	view->drawn = 0;
@@ -134,7 +136,7 @@ nodes_view_show(struct nodes_view *view)
 	struct winsize size = {0};
 	size_t first = 0;
 
-	if (!view->terminal)
+	if (!view || !view->terminal)
 		return;
 	(void)ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
 	if (!size.ws_row || !size.ws_col)
@@ -162,11 +164,14 @@ enum un_err
 nodes_view_update(struct nodes_view *view, const Union__V1__NodeEvent *event, bool *ret_over)
 {
 	struct node *node;
-	enum un_err err = find_node(view, event->node_id, &node);
+	enum un_err err;
 
+	*ret_over = is_over((int)event->phase);
+	if (!view)
+		return UN_OK;
+	err = find_node(view, event->node_id, &node);
 	if (err)
 		return err;
-	*ret_over = is_over((int)event->phase);
 	if (node->phase == (int)event->phase && node->attempt == event->attempt)
 		return UN_OK;
 	node->phase = (int)event->phase;

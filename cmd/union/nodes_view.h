@@ -1,4 +1,4 @@
-/* nodes_view.h - the nodes of a run on stderr. One thread. */
+/* nodes_view.h - the nodes of a run on stderr. A view that is NULL shows nothing. One thread. */
 #ifndef UNION_NODES_VIEW_H
 #define UNION_NODES_VIEW_H
 

@@ -467,7 +467,8 @@ plane_free(struct plane *plane)
 {
 	if (!plane)
 		return;
-	/* closing the services runs the loop once more: the idle check would look at the server then */
+	/* closing the services runs the loop once more: the idle check would look at the server
+	 * then */
 	if (plane->loop)
 		loop_timer_cancel(plane->loop, &plane->idle_timer);
 	server_free(plane->server);

@@ -132,9 +132,15 @@ def kill_test(folder, script):
     gate = os.path.join(folder, "gate3")
     run = Run("run", "--remote", script, "slow", "--gate", gate)
     run.read_until(b"first line")
+    logs = Run("logs", run.name(), "--follow")
+    first = logs.process.stdout.readline()
+    check("two follow it", b"first line" in first, first)
     pid = json.loads(union("info", "-o", "json").stdout)["pid"]
     os.kill(pid, signal.SIGKILL)
     open_gate(gate)
+    status, out = logs.end()
+    check("logs --follow survives the death of the control plane too",
+          status == 0 and out.count(b"second line") == 1 and b"first line" not in out, out)
     status, out = run.end()
     check("following survives the death of the control plane", status == 0, run.seen)
     check("with the result", out.strip() != b"" and json.loads(out) == {"o0": 32}, out)
