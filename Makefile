@@ -8,11 +8,15 @@ CHECK ?= build-check
 TSAN ?= build-tsan
 ROUNDS ?= 100
 MESON ?= meson
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+# ninja without its word on having nothing to do
+NINJA = ninja --quiet $(1) | { grep -v '^ninja: no work to do' || true; }
 
 .PHONY: all quickstart check check-source check-layers check-static check-tsan check-kill bench fuzz install clean deps
 
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+	@$(call NINJA,-C $(BUILD))
 
 deps:
 	@tools/install-deps build
@@ -37,8 +41,8 @@ $(TSAN)/build.ninja:
 # line is "N passed, N failed".
 check: all $(CHECK)/build.ninja $(TSAN)/build.ninja
 	@tools/install-deps check
-	@ninja -C $(CHECK) --quiet
-	@ninja -C $(TSAN) --quiet
+	@$(call NINJA,-C $(CHECK))
+	@$(call NINJA,-C $(TSAN))
 	@tests/run --build $(CHECK) --tsan $(TSAN) --release $(BUILD)
 
 check-source:
@@ -51,7 +55,7 @@ check-static: $(CHECK)/build.ninja
 	@tools/check-static $(CHECK)
 
 check-tsan: $(TSAN)/build.ninja
-	@ninja -C $(TSAN) --quiet
+	@$(call NINJA,-C $(TSAN))
 	@tests/run --tsan $(TSAN)
 
 # Many rounds of kill -9 under load; `make check` has a few.
