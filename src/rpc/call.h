@@ -81,6 +81,8 @@ struct rpc_worker {
 	struct loop_timer grace;
 	struct loop_hook drained;
 	bool draining;
+	bool cancelled; /* the grace of draining is over */
+	bool hurry;     /* and so is the time for the last bytes */
 	struct rpc_call *unused;
 	unsigned unused_count;
 	struct rpc_call *calls; /* alive */

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #define START_MS (60 * 1000)
+#define LAST_BYTES_MS 500 /* for the answers of cancelled calls to leave */
 #define ABANDON_MS 5000 /* what handlers have after their calls were cancelled */
 
 /* ---- what the connections say ---- */
@@ -160,10 +161,19 @@ begin(struct loop_task *task)
 
 /* ---- draining, on the worker's thread ---- */
 
+/* First what still runs is cancelled; a little later nobody waits any more for readers that take
+ * nothing. */
 static void
 grace_over(struct loop_timer *timer)
 {
-	call_cancel_all(timer->ctx);
+	struct rpc_worker *worker = timer->ctx;
+
+	worker->hurry = worker->cancelled;
+	worker->cancelled = true;
+	call_cancel_all(worker);
+	if (!worker->hurry &&
+	    loop_timer_set(worker->loop, timer, loop_now_ms(worker->loop) + LAST_BYTES_MS))
+		worker->hurry = true;
 }
 
 /* At the end of an iteration: is there anything left to wait for? */
@@ -172,7 +182,8 @@ look_if_drained(struct loop_hook *hook)
 {
 	struct rpc_worker *worker = hook->ctx;
 
-	if (worker->stage == WORKER_DRAINED || worker->calls || http_worker_busy(worker->http))
+	if (worker->stage == WORKER_DRAINED || worker->calls ||
+	    (!worker->hurry && http_worker_busy(worker->http)))
 		return;
 	loop_timer_cancel(worker->loop, &worker->grace);
 	tell(worker, WORKER_DRAINED);

@@ -256,6 +256,16 @@ close_listeners(struct server *server)
 	mem_free(server->listeners);
 }
 
+static bool
+has_calls(const struct server *server)
+{
+	for (unsigned i = 0; i < server->worker_count; i++) {
+		if (server->workers[i].calls)
+			return true;
+	}
+	return false;
+}
+
 void
 server_free(struct server *server)
 {
@@ -264,6 +274,8 @@ server_free(struct server *server)
 	server_stop(server);
 	for (int i = 0; server->metrics && i < NET_COUNTS; i++)
 		metrics_remove_probes(server->metrics, &server->probes[i]);
+	if (has_calls(server))
+		return; /* somebody still works on one and will come back to it: it must be there */
 	for (unsigned i = 0; i < server->worker_count; i++)
 		free_worker(&server->workers[i]);
 	close_listeners(server);
