@@ -121,7 +121,7 @@ status_of(int fd)
 	ssize_t len = read(fd, text, sizeof text - 1);
 
 	close(fd);
-	return len > 12 ? atoi(text + 9) : 0;
+	return len > 12 ? (int)strtol(text + 9, NULL, 10) : 0;
 }
 
 TEST(server, serves_and_ends_every_worker)
