@@ -49,13 +49,14 @@ def main():
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
                     "-nodes", "-days", "2", "-subj", "/CN=test", "-addext",
                     "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], check=True,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     os.unlink(key)
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=serve, args=(listener, context, path), daemon=True).start()
-    print(listener.getsockname()[1], flush=True)
+    os.write(1, b"%d\n" % listener.getsockname()[1])
     sys.stdin.read()
 
 
