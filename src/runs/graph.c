@@ -196,7 +196,7 @@ expand_task(struct builder *b, uint32_t scope, const pb_node *node, const char *
             uint32_t *ret_target)
 {
 	const pb_identifier *id = node->task_node->reference_id;
-	struct graph_node *made;
+	struct graph_node *made = NULL;
 	enum un_err err;
 
 	if (node->task_node->reference_case != FLYTEIDL__CORE__TASK_NODE__REFERENCE_REFERENCE_ID)

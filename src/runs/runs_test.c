@@ -370,6 +370,7 @@ TEST(runs, a_secret_out_of_reach_fails_the_execution_before_its_task_starts)
 	end(&f);
 }
 
+#ifdef UN_FAULTS
 TEST(runs, a_release_is_in_the_audit_trail_before_the_claim_is_answered)
 {
 	struct plane_fixture f;
@@ -391,6 +392,7 @@ TEST(runs, a_release_is_in_the_audit_trail_before_the_claim_is_answered)
 	EXPECT_INT(3, head.seq); /* execution, secret, attempt */
 	end(&f);
 }
+#endif
 
 TEST(runs, a_name_is_given_once)
 {

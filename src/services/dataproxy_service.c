@@ -77,7 +77,7 @@ create_upload_location(struct rpc_call *call, void *ctx, const ProtobufCMessage 
 	struct upload_grant grant = {0};
 	char token[UPLOAD_TOKEN_TEXT], native[BUNDLE_URL_MAX];
 	struct un_detail detail = {0};
-	int64_t expires_us;
+	int64_t expires_us = 0;
 	enum un_err err;
 
 	err = read_grant((const void *)message, &grant, &expires_us, &detail);
