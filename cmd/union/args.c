@@ -346,7 +346,7 @@ args_parse(struct cli *cli, int argc, char **argv, bool *ret_help)
 	cli->rest = argv + words.at;
 	cli->rest_count = argc - words.at;
 	*ret_help = cli->option[OPT_HELP] || argc <= 1;
-	if (*ret_help)
+	if (*ret_help || cli->option[OPT_VERSION])
 		return UN_OK;
 	if (!cli->command)
 		return un_fail(&cli->detail, UN_ERR_USAGE, "a command is missing");

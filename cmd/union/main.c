@@ -50,6 +50,8 @@ run(struct cli *cli, int argc, char **argv)
 		            argc > 1 ? stdout : stderr);
 		return argc > 1 ? cli_finish(cli) : 2;
 	}
+	if (cli->option[OPT_VERSION])
+		return command_version(cli);
 	return cli->command->run(cli);
 }
 

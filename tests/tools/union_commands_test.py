@@ -84,6 +84,7 @@ def usage_tests():
         check("and says what is wrong", wanted in done.stderr, done.stderr)
         check("on stderr only", done.stdout == "" and done.stderr.startswith("union: error: "))
     done = union("create", "--project", "fraud", "secret", "-h")
+    check("--version is version", union("--version").stdout == union("version").stdout != "")
     check("options may stand between the words of a command", "usage: union create secret" in done.stdout)
 
 
