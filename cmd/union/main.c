@@ -45,13 +45,13 @@ run(struct cli *cli, int argc, char **argv)
 	settle_colors(cli);
 	if (err)
 		return cli_fail(cli, err);
+	if (cli->option[OPT_VERSION] && !help)
+		return command_version(cli);
 	if (help || !cli->command) {
 		(void)fputs(cli->command ? cli->command->help : command_top.help,
 		            argc > 1 ? stdout : stderr);
 		return argc > 1 ? cli_finish(cli) : 2;
 	}
-	if (cli->option[OPT_VERSION])
-		return command_version(cli);
 	return cli->command->run(cli);
 }
 
