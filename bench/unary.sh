@@ -2,7 +2,7 @@
 # Measures the unary path beside nginx: one SQLite lookup and one AEAD open a request, against a
 # static body over the same h2c. Prints rows for bench/run.
 #
-# usage: bench/unary.sh BUILD_DIR
+# usage: [SECRETS=N] [REQUESTS=N] [ROUNDS=N] bench/unary.sh BUILD_DIR
 #
 # Server on one core, h2load on the other; the two servers take turns, and the median of the rounds
 # counts.
@@ -11,7 +11,7 @@ set -euo pipefail
 build=$(cd "$1" && pwd)
 requests=${REQUESTS:-300000}
 rounds=${ROUNDS:-3}
-secrets=100000
+secrets=${SECRETS:-100000}
 last=$(($(nproc) - 1))
 dir=$(mktemp -d "${TMPDIR:-/tmp}/union-unary.XXXXXX")
 pids=()
