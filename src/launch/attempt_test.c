@@ -15,6 +15,7 @@
 
 #define SUCCEEDED UNION__V1__FINISH_REQUEST__OUTCOME__SUCCEEDED
 #define FAILED UNION__V1__FINISH_REQUEST__OUTCOME__FAILED
+#define RETRYABLE UNION__V1__FINISH_REQUEST__OUTCOME__FAILED_RETRYABLE
 
 static void
 use_shell(struct plane *plane, const char *script)
@@ -152,12 +153,12 @@ TEST(attempt, exit_statuses_and_signals_are_told_plainly)
 
 	use_shell(&plane, "exit 7");
 	plane_run(&plane, UNION_EXEC);
-	expect_outcome(&plane, FAILED, 7);
+	expect_outcome(&plane, RETRYABLE, 7);
 	expect_error(&plane, "task-failed", "exit status 7");
 	plane_fini(&plane);
 	use_shell(&plane, "kill -SEGV $$");
 	plane_run(&plane, UNION_EXEC);
-	expect_outcome(&plane, FAILED, 128 + 11);
+	expect_outcome(&plane, RETRYABLE, 128 + 11);
 	expect_error(&plane, "task-failed", "SIGSEGV");
 	plane_fini(&plane);
 	use_shell(&plane, "");

@@ -319,7 +319,8 @@ of_timeout(struct result *result, int64_t timeout_ms)
 	            un_err_slug(UN_ERR_TASK_TIMED_OUT), message);
 }
 
-/* The process ended badly and left no error of its own. */
+/* The process ended badly and left no error of its own: a crash, or the machine's doing. Whoever gave
+ * the task retries meant that. */
 static enum un_err
 of_status(struct result *result, const struct ending *ending)
 {
@@ -333,7 +334,7 @@ of_status(struct result *result, const struct ending *ending)
 		(void)snprintf(message, sizeof message,
 		               "the task's process ended with exit status %d and left no error",
 		               ending->status);
-	return fail(result, UNION__V1__FINISH_REQUEST__OUTCOME__FAILED,
+	return fail(result, UNION__V1__FINISH_REQUEST__OUTCOME__FAILED_RETRYABLE,
 	            un_err_slug(UN_ERR_TASK_FAILED), message);
 }
 

@@ -276,10 +276,10 @@ TEST(result, bad_ends_say_what_happened)
 
 	fixture_init(&f);
 	f.ending = (struct ending){.by_signal = true, .status = 9};
-	expect(&f, FAILED, "task-failed", "SIGKILL; it may have run out of memory");
+	expect(&f, RETRYABLE, "task-failed", "SIGKILL; it may have run out of memory");
 	EXPECT_INT(137, result_exit_status(&f.result));
 	f.ending = (struct ending){.status = 4};
-	expect(&f, FAILED, "task-failed", "exit status 4");
+	expect(&f, RETRYABLE, "task-failed", "exit status 4");
 	f.ending = (struct ending){.cause = ENDED_TIMEOUT, .by_signal = true, .status = 15};
 	f.source.timeout_ms = 90500;
 	expect(&f, UNION__V1__FINISH_REQUEST__OUTCOME__TIMED_OUT, "task-timed-out",
