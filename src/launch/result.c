@@ -319,8 +319,8 @@ of_timeout(struct result *result, int64_t timeout_ms)
 	            un_err_slug(UN_ERR_TASK_TIMED_OUT), message);
 }
 
-/* The process ended badly and left no error of its own: a crash, or the machine's doing. Whoever gave
- * the task retries meant that. */
+/* The process ended badly and left no error of its own: a crash, or the machine's doing. Whoever
+ * gave the task retries meant that. */
 static enum un_err
 of_status(struct result *result, const struct ending *ending)
 {
