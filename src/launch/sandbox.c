@@ -23,6 +23,8 @@
 #define TMPFS_KIND 0x01021994
 #define PROC_IS_NEW 'p'
 #define PROC_IS_OLD 'o'
+#define SHARED_PATH_MAX 128
+#define SHARED_NAMES 8
 #define PRIVATE_SIZE "256m" /* inputs and results; a result over 8 MiB is refused anyway */
 #define ROUNDS_MAX 8
 
@@ -69,8 +71,13 @@ unshare_all(struct sandbox *sandbox)
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 	int user = uid == 0 ? 0 : CLONE_NEWUSER;
+	int failed = unshare(user | CLONE_NEWNS | CLONE_NEWIPC);
 
-	if (unshare(user | CLONE_NEWNS | CLONE_NEWIPC) != 0) {
+	if (failed && !user) { /* root of a container often lacks the capability */
+		user = CLONE_NEWUSER;
+		failed = unshare(user | CLONE_NEWNS | CLONE_NEWIPC);
+	}
+	if (failed) {
 		note(sandbox, "no namespaces", errno);
 		return;
 	}
@@ -203,23 +210,36 @@ is_in_memory(int fd)
 	       (facts.f_type == TMPFS_KIND || facts.f_type == RAMFS_KIND);
 }
 
-/* The folder of this user below `base`: ours, private, in memory; -1 when it cannot be. */
+/* The folder dir_fd/name: ours and private, or made so; -1 when it cannot be. */
 static int
-open_shared(const char *base)
+open_own(int dir_fd, const char *name)
 {
-	char name[32];
 	struct stat facts;
-	int base_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	int fd = -1;
 
-	if (base_fd < 0)
-		return -1;
-	(void)snprintf(name, sizeof name, "union-exec-%u", geteuid());
-	if (is_in_memory(base_fd) && (mkdirat(base_fd, name, 0700) == 0 || errno == EEXIST))
-		fd = openat(base_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	(void)close(base_fd);
+	if (mkdirat(dir_fd, name, 0700) == 0 || errno == EEXIST)
+		fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 && (fstat(fd, &facts) != 0 || facts.st_uid != geteuid() ||
 	                (facts.st_mode & 077) != 0))
-		io_close(&fd); /* somebody else was there first */
+		io_close(&fd);
+	return fd;
+}
+
+/* The folder of this user below `base`, which must be in memory. Where somebody else was first (out
+ * of malice, or under another mapping of ids), one of a few other names serves. */
+static int
+open_shared(const char *base, char path[SHARED_PATH_MAX])
+{
+	int base_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+
+	for (int i = 0; base_fd >= 0 && is_in_memory(base_fd) && fd < 0 && i < SHARED_NAMES; i++) {
+		int len = snprintf(path, SHARED_PATH_MAX, "%s/union-exec-%u", base, geteuid());
+
+		if (i)
+			(void)snprintf(path + len, SHARED_PATH_MAX - (size_t)len, "-%d", i);
+		fd = open_own(base_fd, strrchr(path, '/') + 1);
+	}
+	io_close(&base_fd);
 	return fd;
 }
 
@@ -252,17 +272,13 @@ set_paths(struct sandbox *sandbox, const char *private_path, struct un_detail *d
 static enum un_err
 make_shared(struct sandbox *sandbox, struct un_detail *detail)
 {
-	char runtime[64], path[128] = "";
+	char runtime[64], shared[SHARED_PATH_MAX] = "", path[SHARED_PATH_MAX + TREE_NAME_LEN];
 	const char *const bases[] = {runtime, "/dev/shm", "/run/shm"};
-	size_t at;
 	enum un_err err;
 
 	(void)snprintf(runtime, sizeof runtime, "/run/user/%u", geteuid());
-	for (at = 0; at < sizeof bases / sizeof *bases; at++) {
-		sandbox->shared_fd = open_shared(bases[at]);
-		if (sandbox->shared_fd >= 0)
-			break;
-	}
+	for (size_t at = 0; at < sizeof bases / sizeof *bases && sandbox->shared_fd < 0; at++)
+		sandbox->shared_fd = open_shared(bases[at], shared);
 	if (sandbox->shared_fd < 0)
 		return un_fail(
 			detail, UN_ERR_DENIED,
@@ -271,8 +287,7 @@ make_shared(struct sandbox *sandbox, struct un_detail *detail)
 	                 detail);
 	if (!err)
 		err = tree_make(sandbox->private_fd, "secrets", &sandbox->secrets_fd, detail);
-	(void)snprintf(path, sizeof path, "%s/union-exec-%u/%s", bases[at], geteuid(),
-	               sandbox->shared_name);
+	(void)snprintf(path, sizeof path, "%s/%s", shared, sandbox->shared_name);
 	return err ? err : set_paths(sandbox, path, detail);
 }
 
