@@ -98,4 +98,37 @@ TEST(crash, a_write_that_fails_is_tried_again_and_nothing_is_done_before)
 	end(&f);
 }
 
+/* Each allocation of a launch fails once: it is refused whole, or accepted and run. */
+TEST(crash, a_launch_that_runs_out_of_memory_is_refused_or_runs)
+{
+	bool fired = true;
+
+	for (long nth = 1; fired && nth < 3000; nth += 1 + nth / 20) {
+		struct plane_fixture f;
+		struct runs_name name;
+		Union__V1__LaunchRequest *request;
+		enum un_err err;
+		int rounds = 0;
+
+		begin(&f, 8);
+		request = diamond();
+		request->execution->inputs = ints(5);
+		fault_arm(FAULT_ALLOC, nth);
+		err = runs_launch(f.runs, request, &asker, &name, &f.detail);
+		fired = fault_fired();
+		fault_disarm();
+		while (!err && state_of(&f) == RUN_RUNNING && rounds++ < 50) {
+			f.now_us += 1000000;
+			runs_tick(f.runs);
+			step_all(&f);
+		}
+		if (!err)
+			EXPECT_INT(RUN_SUCCEEDED, state_of(&f));
+		else
+			EXPECT_INT(0, runs_active_count(f.runs));
+		end(&f);
+	}
+	EXPECT(!fired);
+}
+
 TEST_MAIN()

@@ -367,12 +367,14 @@ runs_launch(struct runs *runs, const Union__V1__LaunchRequest *request,
 	if (err)
 		return err;
 	*ret_name = name;
-	/* It is accepted: from here on it cannot fail any more, only wait for a restart. */
+	/* It is accepted: from here on it cannot fail any more, only wait. */
 	err = run_load(runs, launch.id, &run, detail);
-	if (err)
-		return UN_OK;
-	runs_add(runs, run);
-	hub_wake(runs->options.hub, run->id);
+	if (err) {
+		runs->missing = true;
+	} else {
+		runs_add(runs, run);
+		hub_wake(runs->options.hub, run->id);
+	}
 	runs_tick(runs);
 	return UN_OK;
 }

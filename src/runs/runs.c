@@ -153,6 +153,8 @@ recover_one(struct runs *runs, int64_t id, struct un_detail *detail)
 	struct run *run;
 	enum un_err err;
 
+	if (runs_find(runs, id) != NULL)
+		return UN_OK;
 	err = run_load(runs, id, &run, detail);
 	if (err == UN_ERR_DAMAGED || err == UN_ERR_PROTOCOL || err == UN_ERR_NOT_FOUND) {
 		log_error("runs", "execution %lld cannot be picked up: %s", (long long)id,
@@ -176,8 +178,8 @@ recover_one(struct runs *runs, int64_t id, struct un_detail *detail)
 	return err;
 }
 
-enum un_err
-runs_recover(struct runs *runs, struct un_detail *detail)
+static enum un_err
+pick_up(struct runs *runs, size_t *ret_count, struct un_detail *detail)
 {
 	struct ids ids = {0};
 	struct store_view *view;
@@ -190,10 +192,37 @@ runs_recover(struct runs *runs, struct un_detail *detail)
 	}
 	for (size_t i = 0; i < ids.count && !err; i++)
 		err = recover_one(runs, ids.ids[i], detail);
-	if (!err && ids.count > 0)
-		log_notice("runs", "picked up %zu executions", ids.count);
+	*ret_count = ids.count;
 	mem_free(ids.ids);
-	if (!err)
-		runs_tick(runs);
 	return err;
+}
+
+enum un_err
+runs_recover(struct runs *runs, struct un_detail *detail)
+{
+	size_t count;
+	enum un_err err = pick_up(runs, &count, detail);
+
+	if (err)
+		return err;
+	if (count > 0)
+		log_notice("runs", "picked up %zu executions", count);
+	runs_tick(runs);
+	return UN_OK;
+}
+
+void
+runs_find_missing(struct runs *runs)
+{
+	struct un_detail detail = {0};
+	size_t count;
+
+	if (pick_up(runs, &count, &detail) == UN_OK)
+		runs->missing = false;
+}
+
+void
+runs_stop(struct runs *runs)
+{
+	runs->ticking = true;
 }

@@ -53,6 +53,8 @@ struct runs_options {
 
 MUST_CHECK enum un_err runs_new(const struct runs_options *options, struct runs **ret_runs);
 void runs_free(struct runs *runs); /* launchers go on; NULL is fine */
+/* Nothing begins any more: before the vault's client is closed, which answers what is pending. */
+void runs_stop(struct runs *runs);
 /* Picks up what is not over. Once, before anything else. */
 MUST_CHECK enum un_err runs_recover(struct runs *runs, struct un_detail *detail);
 /* Begins what may begin, ends what time has run out for. */

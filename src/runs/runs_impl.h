@@ -52,7 +52,8 @@ struct runs {
 	int64_t turn;      /* the run that began an attempt last: the next one has the next turn */
 	atomic_uint active;
 	int dir_fd, logs_fd, bundles_fd;
-	bool ticking; /* a tick is on the stack */
+	bool ticking; /* a tick is on the stack, or none is wanted any more */
+	bool missing; /* an accepted execution could not be read yet */
 };
 
 int64_t runs_now(const struct runs *runs);
@@ -69,6 +70,9 @@ MUST_CHECK enum un_err runs_write(struct runs *runs,
  */
 extern long runs_writes_left;
 #endif
+
+/* Reads what is not over and not in memory. */
+void runs_find_missing(struct runs *runs);
 
 /* ---- records.c ---- */
 

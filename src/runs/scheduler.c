@@ -576,6 +576,10 @@ runs_tick(struct runs *runs)
 	if (runs->ticking)
 		return;
 	runs->ticking = true;
+	if (runs->missing)
+		runs_find_missing(runs);
+	if (runs->missing)
+		due_us = runs_now(runs) + RUNS_RETRY_US;
 	for (struct run *run = runs->first; run != NULL; run = next) {
 		next = run->next;
 		if (run->stale)

@@ -88,6 +88,8 @@ static void
 end(struct run_services *services)
 {
 	loop_timer_cancel(services->loop, &services->timer);
+	if (services->runs != NULL)
+		runs_stop(services->runs);
 	if (services->options.keeper->loop != NULL)
 		keeper_link_close(services->options.keeper); /* answers what is pending */
 	runs_free(services->runs);
