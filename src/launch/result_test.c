@@ -166,6 +166,25 @@ TEST(result, outputs_of_the_declared_type_succeed)
 	fixture_end(&f);
 }
 
+TEST(result, a_value_beside_the_outputs_in_a_field_that_nobody_knows_fails)
+{
+	static const uint8_t unknown[] = "\x9a\x06\x12hunter22-swordfish"; /* field 99 */
+	struct fixture f;
+	struct text_literal text;
+	struct buf bytes;
+
+	fixture_init(&f);
+	f.source.interface = text_interface();
+	write_output(&f, "o0", text_literal(&text, "harmless"));
+	buf_init(&bytes, 4096, BUF_PLAIN);
+	EXPECT_OK(io_read_file(f.source.dir_fd, "outputs.pb", &bytes));
+	EXPECT_OK(buf_append(&bytes, unknown, sizeof unknown - 1));
+	write_bytes(&f, "outputs.pb", bytes.data, bytes.len);
+	buf_fini(&bytes);
+	expect(&f, FAILED, "result-has-secret", "'db'");
+	fixture_end(&f);
+}
+
 TEST(result, no_outputs_are_fine_where_none_are_declared)
 {
 	struct fixture f;
