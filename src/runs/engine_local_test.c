@@ -37,6 +37,7 @@ open_engine(void)
 		.launcher = f.script,
 		.endpoint = "unix:///nowhere",
 		.workdir = f.dir,
+		.data_dir = "/data",
 		.sdk_dir = "/sdk",
 		.environment = environment,
 	};
@@ -113,7 +114,7 @@ TEST(engine_local, a_launcher_gets_its_ticket_and_nothing_else_of_ours)
 	EXPECT(strstr(buf_text(&out), "the ticket\n") != NULL);
 	EXPECT(strstr(buf_text(&out),
 	              "attempt --endpoint unix:///nowhere --ticket-fd 3 --workdir") != NULL);
-	EXPECT(strstr(buf_text(&out), "--sdk /sdk\nyes \n") != NULL);
+	EXPECT(strstr(buf_text(&out), " --hide /data --sdk /sdk\nyes \n") != NULL);
 	EXPECT(strstr(buf_text(&out), "own session") != NULL);
 	buf_fini(&out);
 	end();
@@ -123,8 +124,12 @@ TEST(engine_local, a_cancelled_launcher_is_asked_and_then_ended)
 {
 	const uint8_t id[ATTEMPT_ID_LEN] = {7};
 
-	begin("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.05; done\n");
+	const int64_t deadline = clock_mono_ms() + 20000;
+
+	begin("#!/bin/sh\ntrap '' TERM\n>\"${0%/*}/out\"\nwhile :; do sleep 0.05; done\n");
 	(void)start(7);
+	while (access(f.out, F_OK) != 0 && clock_mono_ms() < deadline) /* it does not listen yet */
+		EXPECT_OK(loop_step(f.loop, 10));
 	EXPECT(f.engine->ops->cancel(f.engine, id, false));
 	EXPECT_OK(loop_step(f.loop, 50));
 	EXPECT_INT(0, f.exits);
