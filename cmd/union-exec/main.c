@@ -15,8 +15,8 @@
 #define EXIT_USAGE 2
 
 static const char help[] =
-	"usage: union-exec attempt --endpoint URL --ticket-fd N --workdir DIR [--sdk DIR] "
-	"[--ready-fd N]\n"
+	"usage: union-exec attempt --endpoint URL --ticket-fd N --workdir DIR [--hide DIR] "
+	"[--sdk DIR] [--ready-fd N]\n"
 	"\n"
 	"Runs one attempt of a task: claims it from the control plane with the ticket, receives\n"
 	"its secrets, runs its command in a sandbox, and reports output and result. Engines start "
@@ -26,6 +26,7 @@ static const char help[] =
 	"                   (union-exec-tls also: https://host:port)\n"
 	"  --ticket-fd N    descriptor to read the ticket from, to its end\n"
 	"  --workdir DIR    folder for all attempts; each has one of its own in it while it runs\n"
+	"  --hide DIR       folder that the task does not see, but for its own part of it\n"
 	"  --sdk DIR        folder with the Python package, for PYTHONPATH\n"
 	"  --ready-fd N     descriptor that gets one line feed when the attempt is claimed\n"
 	"  --ca-file FILE   authorities for https, PEM; default: the system's\n"
@@ -39,6 +40,7 @@ enum option_id {
 	OPTION_ENDPOINT = 256,
 	OPTION_TICKET_FD,
 	OPTION_WORKDIR,
+	OPTION_HIDE,
 	OPTION_SDK,
 	OPTION_READY_FD,
 	OPTION_CA_FILE,
@@ -51,6 +53,7 @@ static const struct option options[] = {
         {"endpoint", required_argument, NULL, OPTION_ENDPOINT},
         {"ticket-fd", required_argument, NULL, OPTION_TICKET_FD},
         {"workdir", required_argument, NULL, OPTION_WORKDIR},
+        {"hide", required_argument, NULL, OPTION_HIDE},
         {"sdk", required_argument, NULL, OPTION_SDK},
         {"ready-fd", required_argument, NULL, OPTION_READY_FD},
         {"ca-file", required_argument, NULL, OPTION_CA_FILE},
@@ -107,6 +110,9 @@ parse(int argc, char **argv, struct attempt_options *out)
 			break;
 		case OPTION_WORKDIR:
 			out->workdir = optarg;
+			break;
+		case OPTION_HIDE:
+			out->hidden = optarg;
 			break;
 		case OPTION_SDK:
 			out->sdk = optarg;

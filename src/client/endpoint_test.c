@@ -6,6 +6,8 @@ TEST(endpoint, reads_every_form)
 {
 	struct endpoint e;
 
+	EXPECT_OK(endpoint_parse("unix://./uniond.sock", &e, NULL));
+	EXPECT_STR("./uniond.sock", e.path);
 	EXPECT_OK(endpoint_parse("unix:///run/union.sock", &e, NULL));
 	EXPECT_INT(ENDPOINT_UNIX, e.kind);
 	EXPECT_STR("/run/union.sock", e.path);

@@ -37,6 +37,7 @@ struct attempt {
 	const struct attempt_options *options;
 	struct attempt_outcome outcome;
 	int base_fd;           /* the folder of all attempts */
+	int lock_fd;           /* of ours, where workdir_fd is not it */
 	char name[TREE_NAME_LEN]; /* of ours in it */
 	char workdir[PATH_MAX];   /* and its path */
 	int workdir_fd;
@@ -85,6 +86,41 @@ set_path(char path[PATH_MAX], const char *folder, const char *name)
 	int len = snprintf(path, PATH_MAX, "%s/%s", folder, name);
 
 	return len > 0 && len < PATH_MAX ? UN_OK : UN_ERR_TOO_LARGE;
+}
+
+/* Into the sandbox. What is hidden there could still be reached from a folder that was opened
+ * before: ours is opened again, and the old one kept for its lock. */
+static enum un_err
+enter_sandbox(struct attempt *attempt, struct un_detail *detail)
+{
+	const struct attempt_options *options = attempt->options;
+	enum un_err err;
+
+	if (options->plain)
+		return sandbox_enter_plain(&attempt->sandbox, attempt->workdir, detail);
+	err = sandbox_enter(&attempt->sandbox, attempt->workdir, options->hidden, detail);
+	if (err || !attempt->sandbox.hidden)
+		return err;
+	attempt->lock_fd = attempt->workdir_fd;
+	attempt->workdir_fd = open(attempt->workdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return attempt->workdir_fd >= 0
+	               ? UN_OK
+	               : un_fail_errno(detail, errno, "cannot open the attempt's folder");
+}
+
+/* The endpoint as it is reached from here: a socket in the hidden folder, which is the current one,
+ * has no other path any more. */
+static const char *
+reachable(const struct attempt *attempt, char text[PATH_MAX])
+{
+	const char *endpoint = attempt->options->endpoint, *hidden = attempt->options->hidden;
+	size_t len = hidden ? strlen(hidden) : 0;
+
+	if (!attempt->sandbox.hidden || strncmp(endpoint, "unix://", 7) != 0 ||
+	    strncmp(endpoint + 7, hidden, len) != 0 || endpoint[7 + len] != '/' ||
+	    snprintf(text, PATH_MAX, "unix://.%s", endpoint + 7 + len) >= PATH_MAX)
+		return endpoint;
+	return text;
 }
 
 /* Inputs and results are in memory: they may hold what must not reach a disk. */
@@ -187,6 +223,7 @@ claim(struct attempt *attempt, struct un_detail *detail)
 	                            .reply_max = CLAIM_REPLY_MAX};
 	struct secbuf *ticket = NULL;
 	uint8_t public_key[BOX_PUBLIC_LEN];
+	char endpoint[PATH_MAX];
 	ProtobufCMessage *reply;
 	int64_t start_ms;
 	enum un_err err = read_ticket(attempt, &ticket, detail);
@@ -194,7 +231,7 @@ claim(struct attempt *attempt, struct un_detail *detail)
 	if (!err)
 		err = box_keypair(&attempt->private_key, public_key);
 	if (!err)
-		err = channel_new(attempt->options->endpoint, attempt->options->remote,
+		err = channel_new(reachable(attempt, endpoint), attempt->options->remote,
 		                  &attempt->channel, detail);
 	if (!err)
 		err = connect_patiently(attempt->channel, detail);
@@ -474,9 +511,10 @@ clean_up(struct attempt *attempt)
 	io_close(&attempt->bundle_fd);
 	io_close(&attempt->outputs_fd);
 	io_close(&attempt->signal_fd);
-	if (attempt->workdir_fd >= 0)
+	if (attempt->workdir_fd >= 0 || attempt->lock_fd >= 0)
 		(void)!tree_remove(attempt->base_fd, attempt->name);
 	io_close(&attempt->workdir_fd);
+	io_close(&attempt->lock_fd);
 	io_close(&attempt->base_fd);
 }
 
@@ -486,6 +524,7 @@ attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_o
 {
 	struct attempt attempt = {.options = options,
 	                          .base_fd = -1,
+	                          .lock_fd = -1,
 	                          .workdir_fd = -1,
 	                          .bundle_fd = -1,
 	                          .outputs_fd = -1,
@@ -501,9 +540,7 @@ attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_o
 	(void)umask(077);
 	err = open_workdir(&attempt, detail);
 	if (!err)
-		err = options->plain
-		              ? sandbox_enter_plain(&attempt.sandbox, attempt.workdir, detail)
-		              : sandbox_enter(&attempt.sandbox, attempt.workdir, detail);
+		err = enter_sandbox(&attempt, detail);
 	if (!err)
 		err = set_paths(&attempt);
 	if (!err)

@@ -163,6 +163,27 @@ TEST(attempt, the_task_sees_no_process_but_its_own)
 	plane_fini(&plane);
 }
 
+TEST(attempt, the_task_sees_nothing_of_the_control_planes_folder_but_its_own)
+{
+	struct plane plane;
+
+	use_shell(&plane, "find \"$PLANE\" -maxdepth 2 | grep -vx \"$PLANE\\(/work\\(/a-[0-9a-f]*\\)\\?\\)\\?\"; "
+	                  "[ \"$PWD\" -ef \"$TMPDIR/../bundle\" ] && echo same; ls -A ../..; "
+	                  "ls -A ../../..; touch \"$PLANE/new\" 2>/dev/null && echo writable; "
+	                  "touch new \"$TMPDIR/new\" && echo done");
+	plane.hidden = plane.folder;
+	plane.envs[0][0] = "PLANE";
+	plane.envs[0][1] = plane.folder;
+	plane.env_count = 1;
+	plane.drop_calls = 2; /* it finds its way to the socket again */
+	add_secret(&plane, "s", "value-of-secret");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	EXPECT(strncmp(buf_text(&plane.log), "same\na-", 7) == 0);
+	EXPECT(strcmp(strchr(buf_text(&plane.log) + 7, '\n'), "\nwork\ndone\n") == 0);
+	plane_fini(&plane);
+}
+
 TEST(attempt, exit_statuses_and_signals_are_told_plainly)
 {
 	struct plane plane;

@@ -89,6 +89,48 @@ unshare_all(struct sandbox *sandbox)
 		note(sandbox, "no mounts", errno);
 }
 
+static bool
+is_below(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return strncmp(path, folder, len) == 0 && path[len] == '/';
+}
+
+/* Mounts the folder `workdir`, open as `fd`, at its old path in the empty tmpfs that covers what
+ * was around it. */
+static bool
+show_again(const char *workdir, int fd)
+{
+	char source[64];
+
+	(void)snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
+	return io_make_dirs(workdir, 0700) == UN_OK &&
+	       mount(source, workdir, NULL, MS_BIND, NULL) == 0;
+}
+
+/* Covers the folder. The task runs as the user who owns the control plane: without this it could
+ * open the database and the key ring, and connect to the socket as that user. */
+static void
+hide(struct sandbox *sandbox, const char *folder, const char *workdir)
+{
+	unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	char path[PATH_MAX];
+	int fd = open(workdir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool covered = fd >= 0 && realpath(folder, path) && chdir(path) == 0 &&
+	               mount("union", path, "tmpfs", flags, "mode=0700,size=64k") == 0;
+
+	sandbox->hidden = covered && (!is_below(workdir, path) || show_again(workdir, fd)) &&
+	                  mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags,
+	                        NULL) == 0;
+	if (!sandbox->hidden) {
+		note(sandbox, "the control plane's files stay in sight", errno);
+		if (covered)
+			(void)umount2(path, MNT_DETACH);
+	}
+	io_close(&fd);
+}
+
 /* Makes `path` a mount point of its own and opens it. -1 and a note. */
 static int
 mount_memory(struct sandbox *sandbox, const char *kind, const char *path, const char *options)
@@ -322,7 +364,8 @@ begin(struct sandbox *sandbox, const char *workdir, struct un_detail *detail)
 }
 
 enum un_err
-sandbox_enter(struct sandbox *sandbox, const char *workdir, struct un_detail *detail)
+sandbox_enter(struct sandbox *sandbox, const char *workdir, const char *hidden,
+              struct un_detail *detail)
 {
 	enum un_err err = begin(sandbox, workdir, detail);
 	bool own;
@@ -331,6 +374,8 @@ sandbox_enter(struct sandbox *sandbox, const char *workdir, struct un_detail *de
 		return err;
 	unshare_all(sandbox);
 	own = sandbox->mounts;
+	if (own && hidden)
+		hide(sandbox, hidden, workdir);
 	if (own)
 		mount_private(sandbox);
 	if (own && !sandbox->mounts)

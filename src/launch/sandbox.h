@@ -26,6 +26,7 @@
 struct sandbox {
 	bool mounts; /* own mount namespace; the private folder is a mount of its own */
 	bool proc;   /* a /proc of the task's own */
+	bool hidden; /* the folder to hide is hidden */
 	pid_t init;  /* process 1 of the task's PID namespace; 0: there is none */
 	int init_fd;
 	int ready_fd; /* from the init, until sandbox_settle */
@@ -38,11 +39,13 @@ struct sandbox {
 	char notes[SANDBOX_NOTES_MAX]; /* what was refused; "" when nothing was */
 };
 
-/* `workdir` is absolute and exists; the private folder is workdir/private, which is made. Also
- * sets no_new_privs, RLIMIT_CORE 0 and makes the process undumpable. UN_ERR_IO, UN_ERR_DENIED:
- * there is no place for secret files at all. */
+/* `workdir` is absolute and exists; the private folder is workdir/private, which is made. `hidden`
+ * (or NULL): a folder of which nothing but `workdir` is to be seen in there; where that works,
+ * sandbox->hidden is set, it is the current folder as it was before, and `workdir` must be opened
+ * again by its path. Also sets no_new_privs, RLIMIT_CORE 0 and makes the process undumpable.
+ * UN_ERR_IO, UN_ERR_DENIED: there is no place for secret files at all. */
 MUST_CHECK enum un_err sandbox_enter(struct sandbox *sandbox, const char *workdir,
-                                     struct un_detail *detail);
+                                     const char *hidden, struct un_detail *detail);
 /* For tests and --no-namespaces: as if the kernel refused everything. */
 MUST_CHECK enum un_err sandbox_enter_plain(struct sandbox *sandbox, const char *workdir,
                                            struct un_detail *detail);

@@ -31,7 +31,7 @@ struct child {
 struct local {
 	struct engine engine; /* first: an engine is a local */
 	struct loop *loop;
-	char *launcher, *endpoint, *workdir, *sdk_dir;
+	char *launcher, *endpoint, *workdir, *data_dir, *sdk_dir;
 	char *const *environment;
 	struct child *children;
 	engine_exited *exited;
@@ -191,6 +191,7 @@ spawn(const struct local *local, int ticket_fd, pid_t *ret_pid)
 	char *argv[] = {
 	        local->launcher, (char *)"attempt",  (char *)"--endpoint", local->endpoint,
 	        (char *)"--ticket-fd", number,       (char *)"--workdir",  local->workdir,
+	        (char *)"--hide", local->data_dir,
 	        local->sdk_dir[0] != '\0' ? (char *)"--sdk" : NULL,
 	        local->sdk_dir, NULL,
 	};
@@ -298,6 +299,7 @@ local_free(struct engine *engine)
 	mem_free(local->launcher);
 	mem_free(local->endpoint);
 	mem_free(local->workdir);
+	mem_free(local->data_dir);
 	mem_free(local->sdk_dir);
 	mem_free(local);
 }
@@ -325,9 +327,10 @@ engine_local_new(const struct engine_local_options *options, struct engine **ret
 	local->launcher = mem_strdup(options->launcher);
 	local->endpoint = mem_strdup(options->endpoint);
 	local->workdir = mem_strdup(options->workdir);
+	local->data_dir = mem_strdup(options->data_dir);
 	local->sdk_dir = mem_strdup(options->sdk_dir);
 	if (local->launcher == NULL || local->endpoint == NULL || local->workdir == NULL ||
-	    local->sdk_dir == NULL)
+	    local->data_dir == NULL || local->sdk_dir == NULL)
 		err = UN_ERR_NO_MEMORY;
 	else
 		err = io_make_dirs(local->workdir, 0700);

@@ -1,7 +1,7 @@
 /* engine_local.h - attempts as processes of this machine: one launcher each, in a session of its
  * own, so that it outlives the server and finds the next one.
  *
- *   union-exec attempt --endpoint unix://SOCKET --ticket-fd 3 --workdir DIR [--sdk DIR]
+ *   union-exec attempt --endpoint unix://SOCKET --ticket-fd 3 --workdir DIR --hide DIR [--sdk DIR]
  *
  * The ticket goes through a pipe: never in argv, the environment or a file. Standard error is the
  * server's log; input and output are /dev/null. On the loop's thread. */
@@ -18,6 +18,7 @@ struct engine_local_options {
 	const char *launcher; /* path of union-exec */
 	const char *endpoint; /* "unix:///run/.../uniond.sock" */
 	const char *workdir;  /* made with mode 0700 if it is not there */
+	const char *data_dir; /* of the control plane: hidden from tasks */
 	const char *sdk_dir;  /* the folder that holds the Python package; "" without */
 	char *const *environment; /* of launchers: NAME=VALUE, ended by NULL; lent while it lives */
 };

@@ -42,6 +42,7 @@ begin(struct run_services *services, struct un_detail *detail)
 	        .launcher = services->launcher,
 	        .endpoint = services->endpoint,
 	        .workdir = services->workdir,
+	        .data_dir = services->data_dir,
 	        .sdk_dir = services->sdk_dir,
 	        .environment = services->options.environment,
 	};

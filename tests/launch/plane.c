@@ -106,7 +106,7 @@ plane_start(struct plane *plane, const char *program)
 	                "3",
 	                "--workdir",
 	                plane->workdir,
-	                NULL, NULL, NULL, NULL, NULL, NULL};
+	                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
 	size_t count = 8;
 	posix_spawn_file_actions_t actions;
 	int ticket = ticket_fd(plane);
@@ -118,6 +118,10 @@ plane_start(struct plane *plane, const char *program)
 	if (plane->ca_file) {
 		args[count++] = "--ca-file";
 		args[count++] = (char *)(uintptr_t)plane->ca_file;
+	}
+	if (plane->hidden) {
+		args[count++] = "--hide";
+		args[count++] = (char *)(uintptr_t)plane->hidden;
 	}
 	if (plane->sdk) {
 		args[count++] = "--sdk";

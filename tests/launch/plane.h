@@ -46,6 +46,7 @@ struct plane {
 	bool silent_after_claim; /* every later call is left unanswered */
 	int drop_calls;         /* so many calls after the claim are cut off in the middle */
 	int signal_at_log;      /* sent to the launcher at the first log bytes; 0: none */
+	const char *hidden; /* --hide */
 	const char *sdk;
 	const char *endpoint; /* NULL: the socket itself */
 	const char *ca_file;
