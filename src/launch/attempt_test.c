@@ -92,6 +92,23 @@ TEST(attempt, a_task_that_asked_for_a_secret_has_it_and_the_log_does_not)
 	plane_fini(&plane);
 }
 
+TEST(attempt, a_value_in_two_halves_on_two_streams_is_not_in_the_log)
+{
+	struct plane plane;
+
+	use_shell(&plane, "printf 'hunter22-h'; printf 'swordfish' >&2");
+	add_secret(&plane, "db", "hunter22-swordfish");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	EXPECT_NULL(strstr(buf_text(&plane.log), "hunter22-swordfish"));
+	plane_fini(&plane);
+	use_shell(&plane, "printf 'twice'; printf 'twice' >&2");
+	add_secret(&plane, "db", "twicetwice");
+	plane_run(&plane, UNION_EXEC);
+	expect_log(&plane, "[secret db]");
+	plane_fini(&plane);
+}
+
 TEST(attempt, every_way_to_mount_a_secret)
 {
 	struct plane plane;
@@ -167,7 +184,8 @@ TEST(attempt, the_task_sees_nothing_of_the_control_planes_folder_but_its_own)
 {
 	struct plane plane;
 
-	use_shell(&plane, "find \"$PLANE\" -maxdepth 2 | grep -vx \"$PLANE\\(/work\\(/a-[0-9a-f]*\\)\\?\\)\\?\"; "
+	use_shell(&plane, "find \"$PLANE\" -maxdepth 2 | "
+	                  "grep -vx \"$PLANE\\(/work\\(/a-[0-9a-f]*\\)\\?\\)\\?\"; "
 	                  "[ \"$PWD\" -ef \"$TMPDIR/../bundle\" ] && echo same; ls -A ../..; "
 	                  "ls -A ../../..; touch \"$PLANE/new\" 2>/dev/null && echo writable; "
 	                  "touch new \"$TMPDIR/new\" && echo done");

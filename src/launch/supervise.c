@@ -20,6 +20,7 @@ enum { AT_OUT, AT_ERR, AT_CHILD, AT_SIGNAL, AT_REPORT, AT_COUNT };
 struct watch {
 	const struct supervision *plan;
 	struct redact_stream *streams[2];
+	struct redact_stream *log; /* of both: half of a value may be in each */
 	int64_t timeout_at_ms; /* INT64_MAX: never */
 	int64_t kill_at_ms;
 	struct ending ending;
@@ -47,6 +48,24 @@ emit_clean(void *ctx, const uint8_t *bytes, size_t len)
 		err = report_log(plan->reporter, bytes, len);
 	if (!err && plan->emit)
 		err = plan->emit(plan->ctx, bytes, len);
+	return err;
+}
+
+static enum un_err
+push_log(void *ctx, const uint8_t *bytes, size_t len)
+{
+	return redact_push(ctx, bytes, len);
+}
+
+static enum un_err
+open_streams(struct watch *watch)
+{
+	const struct supervision *plan = watch->plan;
+	enum un_err err = redact_stream_new(plan->values, emit_clean, (void *)(uintptr_t)plan,
+	                                    &watch->log);
+
+	for (int i = 0; i < 2 && !err; i++)
+		err = redact_stream_new(plan->values, push_log, watch->log, &watch->streams[i]);
 	return err;
 }
 
@@ -237,11 +256,8 @@ supervise(const struct supervision *plan, struct ending *ret_ending)
 	        .timeout_at_ms = plan->timeout_ms ? clock_mono_ms() + plan->timeout_ms : INT64_MAX,
 	        .kill_at_ms = INT64_MAX,
 	};
-	enum un_err err = UN_OK;
+	enum un_err err = open_streams(&watch);
 
-	for (int i = 0; i < 2 && !err; i++)
-		err = redact_stream_new(plan->values, emit_clean, (void *)(uintptr_t)plan,
-		                        &watch.streams[i]);
 	if (!err)
 		err = follow(&watch);
 	if (!watch.reaped) { /* an error: nothing may go on unseen */
@@ -253,6 +269,9 @@ supervise(const struct supervision *plan, struct ending *ret_ending)
 		err = drain(&watch, plan->child->out_fd, watch.streams[0]);
 	if (!err)
 		err = drain(&watch, plan->child->err_fd, watch.streams[1]);
+	if (!err)
+		err = redact_flush(watch.log);
+	redact_stream_free(watch.log);
 	redact_stream_free(watch.streams[0]);
 	redact_stream_free(watch.streams[1]);
 	*ret_ending = watch.ending;

@@ -1,7 +1,8 @@
 /* supervise.h - watches the running task: output, end, timeout, signals, cancel, lease.
  *
- * Both outputs go through the redaction before anybody else sees them. Whatever ends the task, all
- * that it left behind in the sandbox is killed, and what was written until then is read to its end.
+ * Both outputs, and the log they make together, go through the redaction before anybody else sees
+ * them. Whatever ends the task, all that it left behind in the sandbox is killed, and what was
+ * written until then is read to its end.
  */
 #ifndef LAUNCH_SUPERVISE_H
 #define LAUNCH_SUPERVISE_H
