@@ -219,7 +219,7 @@ local_start(struct engine *engine, const struct engine_start *start,
             struct engine_place *ret_place, struct un_detail *detail)
 {
 	struct local *local = local_of(engine);
-	int ticket_fd, pidfd, failed;
+	int ticket_fd = -1, pidfd, failed;
 	pid_t pid;
 	enum un_err err;
 

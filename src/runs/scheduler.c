@@ -172,8 +172,8 @@ end_with_outputs(struct runs *runs, struct run *run)
 	}
 	if (err)
 		run_reload(runs, run);
-	else
-		err = run_save(runs, run, &extra, &detail);
+	else if (run_save(runs, run, &extra, &detail)) /* it has reloaded, and said why */
+		log_debug("runs", "the end of execution %s is tried again", run->execution->name);
 	run_error_fini(&error);
 	buf_fini(&outputs);
 }

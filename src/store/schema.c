@@ -99,7 +99,7 @@ schema_migrate(struct conn *conn, int *ret_from, struct un_detail *detail)
 		return un_fail(detail, UN_ERR_SCHEMA_NEWER,
 		               "the database has schema %lld, this version knows schemas up to %d",
 		               (long long)found, STEP_COUNT);
-	for (int i = (int)found; i < last_step(); i++) {
+	for (int i = (int)found; i < last_step() && i < STEP_COUNT; i++) {
 		err = run_step(conn, steps[i], detail);
 		if (err)
 			return err;
