@@ -105,7 +105,8 @@ endpoint_parse(const char *text, struct endpoint *ret_endpoint, struct un_detail
 	if (strncmp(text, "unix://", 7) == 0) {
 		size_t len = strlen(text + 7);
 
-		if ((text[7] != '/' && strncmp(text + 7, "./", 2) != 0) || len >= sizeof endpoint.path)
+		if ((text[7] != '/' && strncmp(text + 7, "./", 2) != 0) ||
+		    len >= sizeof endpoint.path)
 			return bad(text, detail);
 		endpoint.kind = ENDPOINT_UNIX;
 		memcpy(endpoint.path, text + 7, len + 1);
