@@ -1,13 +1,19 @@
-/* The small parts: template, environment, nesting, child_find. */
+/* The small parts: template, environment, nesting, child_find, tree_wipe. */
 #include "launch/child.h"
 #include "launch/environment.h"
 #include "launch/nesting.h"
 #include "launch/template.h"
+#include "launch/tree.h"
 #include "test.h"
 
 #include "flyteidl/core/literals.pb-c.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void
 expect_expanded(const char *word, const char *expected)
@@ -160,6 +166,44 @@ TEST(child, finds_programs_by_path_and_by_name)
 	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("/etc/passwd", "/etc", found, sizeof found, NULL));
 	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("/bin", "/", found, sizeof found, NULL));
 	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("sh", "bin:.", found, sizeof found, NULL));
+}
+
+/* In a process of its own, as somebody who is not root: 0 when nothing of the value is left. */
+static int
+wipe_as_plain_user(void)
+{
+	char folder[] = "/tmp/wipe-test-XXXXXX", left[18] = "";
+	int dir_fd, below_fd, fd, status = 2;
+
+	if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0)
+		return 3;
+	if (!mkdtemp(folder))
+		return 4;
+	dir_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tree_make(dir_fd, "secrets", &below_fd, NULL) != UN_OK)
+		return 5;
+	fd = openat(below_fd, "db", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+	if (write(fd, "hunter22-swordfish", 18) == 18 && fchmod(below_fd, 0500) == 0) {
+		tree_wipe(dir_fd);
+		status = pread(fd, left, sizeof left, 0) == 18 && !memchr(left, 'h', 18) ? 0 : 1;
+	}
+	(void)close(fd);
+	(void)close(below_fd);
+	(void)close(dir_fd);
+	if (tree_remove(AT_FDCWD, folder) != UN_OK)
+		return 6;
+	return status;
+}
+
+TEST(tree, wipes_files_that_their_owner_may_only_read)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(wipe_as_plain_user());
+	EXPECT_INT(pid, waitpid(pid, &status, 0));
+	EXPECT_INT(0, WIFEXITED(status) ? WEXITSTATUS(status) : 128);
 }
 
 TEST_MAIN()
