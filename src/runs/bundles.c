@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "crypto/hash.h"
 
+#include <md5.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_NAME_MAX (2 * SCOPE_PART_MAX + 2 * MD5_LEN + 16)
+#define FILE_NAME_MAX (2 * SCOPE_PART_MAX + 2 * BUNDLE_MD5_LEN + 16)
 
 struct waiting {
 	uint8_t token[UPLOAD_TOKEN_LEN];
@@ -32,7 +33,7 @@ struct bundles {
 struct upload {
 	struct bundles *bundles;
 	struct upload_grant grant;
-	struct md5 md5;
+	MD5_CTX md5;
 	uint64_t len;
 	int fd;
 	char temporary[64];
@@ -92,9 +93,9 @@ hex(const uint8_t *bytes, size_t len, char *text)
 void
 bundles_url(const struct upload_grant *grant, char ret_url[BUNDLE_URL_MAX])
 {
-	char md5[2 * MD5_LEN + 1];
+	char md5[2 * BUNDLE_MD5_LEN + 1];
 
-	hex(grant->md5, MD5_LEN, md5);
+	hex(grant->md5, BUNDLE_MD5_LEN, md5);
 	snprintf(ret_url, BUNDLE_URL_MAX, BUNDLE_URL_PREFIX "%s/%s/%s.tar.gz", grant->at.project,
 	         grant->at.domain, md5);
 }
@@ -181,7 +182,7 @@ upload_begin(struct bundles *bundles, const char *token, struct upload **ret_upl
 		upload_free(upload);
 		return err;
 	}
-	md5_init(&upload->md5);
+	MD5Init(&upload->md5);
 	*ret_upload = upload;
 	return UN_OK;
 }
@@ -205,7 +206,7 @@ upload_push(struct upload *upload, const uint8_t *bytes, size_t len)
 
 	if (len > most - upload->len)
 		return UN_ERR_TOO_LARGE;
-	md5_push(&upload->md5, bytes, len);
+	MD5Update(&upload->md5, bytes, len);
 	upload->len += len;
 	return io_write_all(upload->fd, bytes, len);
 }
@@ -219,16 +220,16 @@ file_name(const struct scope *at, const char *md5, char name[FILE_NAME_MAX])
 enum un_err
 upload_end(struct upload *upload, struct un_detail *detail)
 {
-	uint8_t md5[MD5_LEN];
-	char text[2 * MD5_LEN + 1], name[FILE_NAME_MAX];
+	uint8_t md5[BUNDLE_MD5_LEN];
+	char text[2 * BUNDLE_MD5_LEN + 1], name[FILE_NAME_MAX];
 	enum un_err err;
 
-	md5_end(&upload->md5, md5);
-	if (!bytes_equal(md5, upload->grant.md5, MD5_LEN) ||
+	MD5Final(md5, &upload->md5);
+	if (!bytes_equal(md5, upload->grant.md5, BUNDLE_MD5_LEN) ||
 	    (upload->grant.len != UINT64_MAX && upload->len != upload->grant.len))
 		return un_fail(detail, UN_ERR_BUNDLE_REFUSED,
 		               "the upload is not what was announced: its MD5 or length differs");
-	hex(md5, MD5_LEN, text);
+	hex(md5, BUNDLE_MD5_LEN, text);
 	file_name(&upload->grant.at, text, name);
 	err = io_fsync(upload->fd);
 	if (!err)
@@ -258,7 +259,7 @@ static enum un_err
 parse_url(const char *url, char name[FILE_NAME_MAX])
 {
 	const size_t prefix = sizeof BUNDLE_URL_PREFIX - 1;
-	char project[SCOPE_PART_MAX + 1], domain[SCOPE_PART_MAX + 1], md5[2 * MD5_LEN + 1];
+	char project[SCOPE_PART_MAX + 1], domain[SCOPE_PART_MAX + 1], md5[2 * BUNDLE_MD5_LEN + 1];
 	struct scope at;
 	int end = -1;
 
@@ -266,7 +267,7 @@ parse_url(const char *url, char name[FILE_NAME_MAX])
 		return UN_ERR_INVALID;
 	if (sscanf(url + prefix, "%63[-a-z0-9_]/%63[-a-z0-9_]/%32[0-9a-f].tar.gz%n", project,
 	           domain, md5, &end) != 3 ||
-	    end < 0 || url[prefix + (size_t)end] != '\0' || strlen(md5) != 2 * MD5_LEN)
+	    end < 0 || url[prefix + (size_t)end] != '\0' || strlen(md5) != 2 * BUNDLE_MD5_LEN)
 		return UN_ERR_INVALID;
 	if (scope_init(&at, project, domain, NULL) != UN_OK)
 		return UN_ERR_INVALID;

@@ -11,12 +11,12 @@
 #define RUNS_BUNDLES_H
 
 #include "base/err.h"
-#include "base/md5.h"
 #include "model/scope.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
+#define BUNDLE_MD5_LEN 16
 #define BUNDLE_MAX (64ull << 20) /* bytes of one */
 #define BUNDLE_URL_PREFIX "union-bundle://"
 #define BUNDLE_URL_MAX 256
@@ -35,7 +35,7 @@ void bundles_close(struct bundles *bundles); /* NULL is fine */
 /* What one address is good for. */
 struct upload_grant {
 	struct scope at;
-	uint8_t md5[MD5_LEN];
+	uint8_t md5[BUNDLE_MD5_LEN];
 	uint64_t len;        /* UINT64_MAX: not said */
 	int64_t deadline_ms; /* of clock_mono_ms */
 };
@@ -48,7 +48,7 @@ void bundles_url(const struct upload_grant *grant, char ret_url[BUNDLE_URL_MAX])
 struct upload;
 MUST_CHECK enum un_err upload_begin(struct bundles *bundles, const char *token,
                                     struct upload **ret_upload);
-const uint8_t *upload_md5(const struct upload *upload); /* that it must have; MD5_LEN */
+const uint8_t *upload_md5(const struct upload *upload); /* that it must have; BUNDLE_MD5_LEN */
 uint64_t upload_len(const struct upload *upload);
 /* UN_ERR_TOO_LARGE: more than was said or BUNDLE_MAX. */
 MUST_CHECK enum un_err upload_push(struct upload *upload, const uint8_t *bytes, size_t len);

@@ -6,19 +6,20 @@
 #include "store/testing.h"
 #include "test.h"
 
+#include <md5.h>
+
 static const char content[] = "the code";
 
 static struct upload_grant
 grant_for(const char *text)
 {
-	struct upload_grant grant = {.at = {"p", "d"},
-	                             .len = strlen(text),
-	                             .deadline_ms = clock_mono_ms() + 60000};
-	struct md5 md5;
+	struct upload_grant grant = {
+		.at = {"p", "d"}, .len = strlen(text), .deadline_ms = clock_mono_ms() + 60000};
+	MD5_CTX md5;
 
-	md5_init(&md5);
-	md5_push(&md5, text, strlen(text));
-	md5_end(&md5, grant.md5);
+	MD5Init(&md5);
+	MD5Update(&md5, (const uint8_t *)text, strlen(text));
+	MD5Final(grant.md5, &md5);
 	return grant;
 }
 
@@ -118,7 +119,10 @@ TEST(bundles, an_address_is_good_once_for_a_while_and_for_one_content)
 TEST(bundles, a_url_that_is_not_ours_opens_nothing)
 {
 	static const char *const urls[] = {
-		"", "/etc/passwd", "union-bundle://", "union-bundle://p/d/x.tar.gz",
+		"",
+		"/etc/passwd",
+		"union-bundle://",
+		"union-bundle://p/d/x.tar.gz",
 		"union-bundle://p/d/00000000000000000000000000000000",
 		"union-bundle://p/d/00000000000000000000000000000000.tar.gz/..",
 		"union-bundle://../d/00000000000000000000000000000000.tar.gz",

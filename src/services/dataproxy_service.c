@@ -29,8 +29,8 @@ read_grant(const Flyteidl__Service__CreateUploadLocationRequest *request,
 		err = scope_init(&ret_grant->at, request->project, request->domain, detail);
 	if (err)
 		return err;
-	if (request->content_md5.len != MD5_LEN)
-		return un_fail(detail, UN_ERR_INVALID, "content_md5 has %d bytes", MD5_LEN);
+	if (request->content_md5.len != BUNDLE_MD5_LEN)
+		return un_fail(detail, UN_ERR_INVALID, "content_md5 has %d bytes", BUNDLE_MD5_LEN);
 	if (request->content_length < 0 || (uint64_t)request->content_length > BUNDLE_MAX)
 		return un_fail(detail, UN_ERR_TOO_LARGE, "a code bundle has at most %llu MiB",
 		               BUNDLE_MAX >> 20);
@@ -39,7 +39,7 @@ read_grant(const Flyteidl__Service__CreateUploadLocationRequest *request,
 	if (seconds < 1 || seconds > UPLOAD_SECONDS_MAX)
 		return un_fail(detail, UN_ERR_RANGE, "expires_in is 1 to %d seconds",
 		               UPLOAD_SECONDS_MAX);
-	memcpy(ret_grant->md5, request->content_md5.data, MD5_LEN);
+	memcpy(ret_grant->md5, request->content_md5.data, BUNDLE_MD5_LEN);
 	ret_grant->len =
 		request->content_length > 0 ? (uint64_t)request->content_length : UINT64_MAX;
 	ret_grant->deadline_ms = clock_mono_ms() + seconds * 1000;
@@ -72,7 +72,7 @@ create_upload_location(struct rpc_call *call, void *ctx, const ProtobufCMessage 
 {
 	struct run_services *services = ctx;
 	Flyteidl__Service__CreateUploadLocationResponse response =
-	        FLYTEIDL__SERVICE__CREATE_UPLOAD_LOCATION_RESPONSE__INIT;
+		FLYTEIDL__SERVICE__CREATE_UPLOAD_LOCATION_RESPONSE__INIT;
 	Google__Protobuf__Timestamp expires = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	struct upload_grant grant = {0};
 	char token[UPLOAD_TOKEN_TEXT], native[BUNDLE_URL_MAX];
@@ -105,10 +105,10 @@ create_upload_location(struct rpc_call *call, void *ctx, const ProtobufCMessage 
 
 const struct rpc_method dataproxy_methods[] = {
 	{.name = "CreateUploadLocation",
-	 .input = &flyteidl__service__create_upload_location_request__descriptor,
-	 .output = &flyteidl__service__create_upload_location_response__descriptor,
-	 .handler = create_upload_location,
-	 .flags = RPC_SENSITIVE}, /* the address is a capability */
+         .input = &flyteidl__service__create_upload_location_request__descriptor,
+         .output = &flyteidl__service__create_upload_location_response__descriptor,
+         .handler = create_upload_location,
+         .flags = RPC_SENSITIVE}, /* the address is a capability */
 };
 const size_t dataproxy_method_count = sizeof dataproxy_methods / sizeof dataproxy_methods[0];
 
@@ -116,8 +116,7 @@ const size_t dataproxy_method_count = sizeof dataproxy_methods / sizeof dataprox
 
 /* "Content-MD5" must be there and be what the address was made for. */
 static enum un_err
-check_md5_header(const struct web_call *call, const struct upload *upload,
-                 struct un_detail *detail)
+check_md5_header(const struct web_call *call, const struct upload *upload, struct un_detail *detail)
 {
 	const char *header = web_header(call, "content-md5");
 	struct buf md5;
@@ -127,7 +126,8 @@ check_md5_header(const struct web_call *call, const struct upload *upload,
 		return un_fail(detail, UN_ERR_INVALID, "the upload has no Content-MD5 header");
 	buf_init(&md5, 64, BUF_PLAIN);
 	err = text_decode_base64(header, strnlen(header, 64), &md5);
-	if (err || md5.len != MD5_LEN || !bytes_equal(md5.data, upload_md5(upload), MD5_LEN))
+	if (err || md5.len != BUNDLE_MD5_LEN ||
+	    !bytes_equal(md5.data, upload_md5(upload), BUNDLE_MD5_LEN))
 		err = un_fail(detail, UN_ERR_INVALID,
 		              "Content-MD5 is not the MD5 that this address was made for");
 	buf_fini(&md5);
