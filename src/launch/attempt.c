@@ -116,7 +116,7 @@ reachable(const struct attempt *attempt, char text[PATH_MAX])
 	const char *endpoint = attempt->options->endpoint, *hidden = attempt->options->hidden;
 	size_t len = hidden ? strlen(hidden) : 0;
 
-	if (!attempt->sandbox.hidden || strncmp(endpoint, "unix://", 7) != 0 ||
+	if (!hidden || !attempt->sandbox.hidden || strncmp(endpoint, "unix://", 7) != 0 ||
 	    strncmp(endpoint + 7, hidden, len) != 0 || endpoint[7 + len] != '/' ||
 	    snprintf(text, PATH_MAX, "unix://.%s", endpoint + 7 + len) >= PATH_MAX)
 		return endpoint;
