@@ -95,7 +95,7 @@ logged "$name" holding && pass "its log can be followed" || fail "its log can be
 kill -9 "$(uniond_pid)"
 equals "the server died and the execution goes on" running "$(phase "$name")"
 kill -9 "$(uniond_pid)"
-printf 12345 >gate
+timeout 60 sh -c 'printf 12345 >gate'
 timeout 60 union logs "$name" --follow >"$T/out" 2>&1
 equals "after two deaths of the server it succeeds" succeeded "$(phase "$name")"
 equals "and the task ran once" 1 "$(grep -c holding "$T/out")"
