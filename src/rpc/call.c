@@ -544,6 +544,12 @@ rpc_header(const struct rpc_call *call, const char *name)
 	return call->stream ? http_header(call->stream, name) : NULL;
 }
 
+const char *
+rpc_authority(const struct rpc_call *call)
+{
+	return call->stream ? http_authority(call->stream) : "";
+}
+
 void
 rpc_set_principal(struct rpc_call *call, void *principal, void (*release)(void *principal))
 {

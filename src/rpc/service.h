@@ -102,6 +102,9 @@ const char *rpc_request_id(const struct rpc_call *call);
 /* A request header by its lower-case name; NULL, also once the client has gone: copy what is needed
  * later. */
 const char *rpc_header(const struct rpc_call *call, const char *name);
+/* The host (and port) that the client asked for: "Host" or ":authority"; "" without, or once it has
+ * gone. */
+const char *rpc_authority(const struct rpc_call *call);
 /* Set by the authenticate hook, read by handlers; `release` (NULL is fine) is called at the end. */
 void rpc_set_principal(struct rpc_call *call, void *principal, void (*release)(void *principal));
 void *rpc_principal(const struct rpc_call *call);

@@ -51,13 +51,11 @@ read_grant(const Flyteidl__Service__CreateUploadLocationRequest *request,
 static char *
 url_of(struct rpc_call *call, const char *token)
 {
-	const char *host = rpc_header(call, "host");
+	const char *host = rpc_authority(call);
 	size_t size;
 	char *url;
 
-	if (host == NULL)
-		host = rpc_header(call, ":authority");
-	if (host == NULL || host[0] == '\0' || strlen(host) > 255)
+	if (host[0] == '\0' || strlen(host) > 255)
 		host = "localhost";
 	size = strlen(host) + sizeof "https://" UPLOAD_PATH + UPLOAD_TOKEN_TEXT;
 	url = rpc_alloc(call, size);

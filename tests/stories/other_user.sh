@@ -43,6 +43,20 @@ uniond --config "$T/tcp.yaml" --ready-fd 9 9>"$T/ready" 2>"$T/tcp.log" &
 read -r line <"$T/ready"
 equals "a control plane on a loopback port" ready "$line"
 check "serves its own user" env UNION_ENDPOINT=http://127.0.0.1:18473 union get secret
+ask() { # METHOD BODY CURL-OPTION...
+	local method=$1 body=$2
+	shift 2
+	curl -sS --fail-with-body -H 'content-type: application/json' -d "$body" "$@" \
+		"http://127.0.0.1:18473/$method"
+}
+check "and speaks to whoever asks for this machine" ask union.v1.PlaneService/GetInfo {}
+fails "not to a web page that has its own name point here" \
+	ask union.v1.PlaneService/GetInfo {} -H 'host: pages.example:18473'
+says "and says so" "another machine's name"
+fails "nor over HTTP/2" ask union.v1.PlaneService/GetInfo {} -H 'host: pages.example' --http2-prior-knowledge
+check "an upload over HTTP/2" ask flyteidl.service.DataProxyService/CreateUploadLocation \
+	'{"project":"p","domain":"d","contentMd5":"AAAAAAAAAAAAAAAAAAAAAA==","contentLength":"3"}' --http2-prior-knowledge
+says "goes to the port that was asked" http://127.0.0.1:18473/union/upload/
 mkdir -p "$T/other2" && chown 65534 "$T/other2"
 fails "and not another user of the machine" as_other env HOME="$T/other2" \
 	UNION_ENDPOINT=http://127.0.0.1:18473 "$BUILD/union" get secret
