@@ -72,7 +72,7 @@ phase() { union get execution "$1" -o json | sed -n 's/.*"phase": *"\([a-z]*\)".
 
 # Waits for a line in an execution's log: the story goes on when the task is where it shall be.
 logged() { # NAME TEXT
-	timeout 60 union logs "$1" --follow 2>/dev/null | grep -qm1 -- "$2"
+	grep -qm1 -- "$2" < <(timeout 60 union logs "$1" --follow 2>/dev/null)
 }
 
 check "values pass in and out of sub-workflows" union run --remote script.py nested
