@@ -1,3 +1,5 @@
+#include "base/alloc.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "cli.h"
 #include "execution_name.h"
@@ -215,21 +217,108 @@ list_executions(struct cli *cli, const struct execution_name *in)
 	return err;
 }
 
-typedef enum un_err each_node_fn(void *arg, const Flyteidl__Admin__NodeExecution *node);
+/* What a node executes is not in its record; the first events of a watch tell. */
+struct node_tasks {
+	Union__V1__WatchEvent **events;
+	size_t count, room, last;
+};
 
 static enum un_err
-for_each_node(struct cli *cli, struct execution_name *execution, each_node_fn *each, void *arg)
+keep_event(struct node_tasks *tasks, Union__V1__WatchEvent *event)
+{
+	if (tasks->count == tasks->room) {
+		size_t room = tasks->room ? tasks->room * 2 : 16;
+		Union__V1__WatchEvent **larger;
+
+		if (tasks->count >= NODES_MAX)
+			return UN_ERR_TOO_LARGE;
+		larger = mem_realloc(tasks->events, room * sizeof *larger);
+		if (!larger)
+			return UN_ERR_NO_MEMORY;
+		tasks->events = larger;
+		tasks->room = room;
+	}
+	tasks->events[tasks->count++] = event;
+	return UN_OK;
+}
+
+static enum un_err
+node_tasks_load(struct node_tasks *tasks, struct cli *cli, struct execution_name *execution)
+{
+	Union__V1__WatchRequest request = UNION__V1__WATCH_REQUEST__INIT;
+	struct channel_call call = {
+	        .method = "/union.v1.RunService/Watch",
+	        .request = &request.base,
+	        .reply = &union__v1__watch_event__descriptor,
+	};
+	int64_t deadline_ms = clock_mono_ms() + CALL_TIMEOUT_MS;
+	struct channel_stream *stream = NULL;
+	bool more = true;
+	enum un_err err;
+
+	request.id = &execution->id;
+	err = channel_stream_open(cli->channel, &call, &stream, &cli->detail);
+	while (!err && more) {
+		Union__V1__WatchEvent *event = NULL;
+
+		err = channel_stream_next(stream, deadline_ms, (ProtobufCMessage **)&event,
+		                          &cli->detail);
+		more = !err && event && event->event_case == UNION__V1__WATCH_EVENT__EVENT_NODE;
+		if (more)
+			err = keep_event(tasks, event);
+		if (err || !more)
+			channel_message_free(event);
+	}
+	channel_stream_free(stream);
+	return err;
+}
+
+static void
+node_tasks_fini(struct node_tasks *tasks)
+{
+	for (size_t i = 0; i < tasks->count; i++)
+		channel_message_free(tasks->events[i]);
+	mem_free(tasks->events);
+}
+
+/* Nodes are listed in the order of their events, or nearly: the search goes on from the last hit. */
+static const char *
+task_of(struct node_tasks *tasks, const char *node_id)
+{
+	for (size_t i = 0; i < tasks->count; i++) {
+		size_t at = (tasks->last + i) % tasks->count;
+
+		if (strcmp(tasks->events[at]->node->node_id, node_id) == 0) {
+			tasks->last = at;
+			return tasks->events[at]->node->task_name;
+		}
+	}
+	return "";
+}
+
+/* Where nodes are shown, and their tasks. */
+struct node_list {
+	struct node_tasks tasks;
+	struct table *table;
+	struct json_out *json;
+};
+
+typedef enum un_err each_node_fn(struct node_list *list, const Flyteidl__Admin__NodeExecution *node);
+
+static enum un_err
+for_each_node(struct cli *cli, struct execution_name *execution, each_node_fn *each,
+              struct node_list *list)
 {
 	Flyteidl__Admin__NodeExecutionListRequest request =
 	        FLYTEIDL__ADMIN__NODE_EXECUTION_LIST_REQUEST__INIT;
 	char token[512] = "";
 	size_t count = 0;
-	enum un_err err = UN_OK;
+	enum un_err err = node_tasks_load(&list->tasks, cli, execution);
 
 	request.workflow_execution_id = &execution->id;
 	request.limit = PAGE_MAX;
 	request.token = token;
-	do {
+	while (!err) {
 		Flyteidl__Admin__NodeExecutionList *page = NULL;
 
 		err = cli_call(cli, "/flyteidl.service.AdminService/ListNodeExecutions", &request,
@@ -237,13 +326,16 @@ for_each_node(struct cli *cli, struct execution_name *execution, each_node_fn *e
 		for (size_t i = 0; !err && i < page->n_node_executions; i++, count++) {
 			const Flyteidl__Admin__NodeExecution *node = page->node_executions[i];
 
-			err = node->id && node->closure ? each(arg, node) : UN_ERR_PROTOCOL;
+			err = node->id && node->closure ? each(list, node) : UN_ERR_PROTOCOL;
 		}
 		if (!err &&
 		    (size_t)snprintf(token, sizeof token, "%s", page->token) >= sizeof token)
 			err = UN_ERR_PROTOCOL;
 		channel_message_free(page);
-	} while (!err && token[0] && count < NODES_MAX);
+		if (!token[0] || count >= NODES_MAX)
+			break;
+	}
+	node_tasks_fini(&list->tasks);
 	return err;
 }
 
@@ -257,7 +349,7 @@ node_error(const Flyteidl__Admin__NodeExecution *node)
 }
 
 static enum un_err
-node_row(void *arg, const Flyteidl__Admin__NodeExecution *node)
+node_row(struct node_list *list, const Flyteidl__Admin__NodeExecution *node)
 {
 	const Flyteidl__Core__ExecutionError *error = node_error(node);
 	char started[CLOCK_TEXT_MAX], duration[32], first_line[256] = "";
@@ -267,18 +359,21 @@ node_row(void *arg, const Flyteidl__Admin__NodeExecution *node)
 	if (error)
 		(void)snprintf(first_line, sizeof first_line, "%.*s",
 		               (int)strcspn(error->message, "\n"), error->message);
-	return table_add(arg, (const char *const[]){node->id->node_id,
-	                                            show_node_phase((int)node->closure->phase),
-	                                            started, duration, first_line});
+	return table_add(list->table,
+	                 (const char *const[]){node->id->node_id,
+	                                       task_of(&list->tasks, node->id->node_id),
+	                                       show_node_phase((int)node->closure->phase),
+	                                       started, duration, first_line});
 }
 
 static enum un_err
-node_json(void *arg, const Flyteidl__Admin__NodeExecution *node)
+node_json(struct node_list *list, const Flyteidl__Admin__NodeExecution *node)
 {
-	struct json_out *json = arg;
+	struct json_out *json = list->json;
 
 	jout_open(json, NULL, '{');
 	jout_text(json, "node_id", node->id->node_id);
+	jout_text(json, "task", task_of(&list->tasks, node->id->node_id));
 	jout_text(json, "phase", show_node_phase((int)node->closure->phase));
 	json_time(json, "started_at", node->closure->started_at);
 	json_duration(json, node->closure->duration);
@@ -290,15 +385,16 @@ node_json(void *arg, const Flyteidl__Admin__NodeExecution *node)
 static enum un_err
 print_nodes(struct cli *cli, struct execution_name *in)
 {
-	static const char *const titles[] = {"NODE", "PHASE", "?STARTED", "?DURATION", "<ERROR"};
-	struct table *table = NULL;
-	enum un_err err = table_new(titles, sizeof titles / sizeof titles[0], &table);
+	static const char *const titles[] = {"NODE",     "<TASK",     "PHASE",
+	                                     "?STARTED", "?DURATION", "<ERROR"};
+	struct node_list list = {0};
+	enum un_err err = table_new(titles, sizeof titles / sizeof titles[0], &list.table);
 
 	if (!err)
-		err = for_each_node(cli, in, node_row, table);
+		err = for_each_node(cli, in, node_row, &list);
 	if (!err)
-		err = table_print(table);
-	table_free(table);
+		err = table_print(list.table);
+	table_free(list.table);
 	return err;
 }
 
@@ -323,6 +419,12 @@ print_one(struct cli *cli, struct execution_name *in, const execution_message *e
 		print_clean(stdout, error->message, strlen(error->message));
 		(void)putchar('\n');
 	}
+	if (data->full_inputs && data->full_inputs->n_literals) {
+		(void)printf("Inputs:    ");
+		err = literal_map_print(data->full_inputs);
+		if (err)
+			return err;
+	}
 	(void)putchar('\n');
 	err = print_nodes(cli, in);
 	if (err || closure->phase != FLYTEIDL__CORE__WORKFLOW_EXECUTION__PHASE__SUCCEEDED)
@@ -336,6 +438,7 @@ print_one_json(struct cli *cli, struct execution_name *in, const execution_messa
                const Flyteidl__Admin__WorkflowExecutionGetDataResponse *data)
 {
 	struct json_out json;
+	struct node_list list = {.json = &json};
 	enum un_err err;
 
 	jout_init(&json);
@@ -347,7 +450,7 @@ print_one_json(struct cli *cli, struct execution_name *in, const execution_messa
 	else
 		jout_null(&json, "outputs");
 	jout_open(&json, "nodes", '[');
-	err = for_each_node(cli, in, node_json, &json);
+	err = for_each_node(cli, in, node_json, &list);
 	jout_close(&json, ']');
 	jout_close(&json, '}');
 	if (!err)

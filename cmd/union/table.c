@@ -46,13 +46,13 @@ table_new(const char *const *titles, size_t count, struct table **ret_table)
 	table->columns = scols_new_table();
 	table->count = count;
 	for (size_t i = 0; table->columns && i < count; i++) {
-		bool may_cut = titles[i][0] == '<';
-		const char *title = titles[i] + (may_cut || titles[i][0] == '?');
+		bool may_wrap = titles[i][0] == '<';
+		const char *title = titles[i] + (may_wrap || titles[i][0] == '?');
 
 		table->optional[i] = titles[i][0] == '?';
 		measure(table, i, title);
-		if (!scols_table_new_column(table->columns, title, may_cut ? 0.2 : 0,
-		                            may_cut ? SCOLS_FL_TRUNC : 0)) {
+		if (!scols_table_new_column(table->columns, title, may_wrap ? 0.2 : 0,
+		                            may_wrap ? SCOLS_FL_WRAP : 0)) {
 			table_free(table);
 			return UN_ERR_NO_MEMORY;
 		}
