@@ -281,7 +281,7 @@ node_tasks_fini(struct node_tasks *tasks)
 	mem_free(tasks->events);
 }
 
-/* Nodes are listed in the order of their events, or nearly: the search goes on from the last hit. */
+/* Nodes are listed nearly in the order of their events: the search goes on from the last hit. */
 static const char *
 task_of(struct node_tasks *tasks, const char *node_id)
 {
@@ -303,7 +303,8 @@ struct node_list {
 	struct json_out *json;
 };
 
-typedef enum un_err each_node_fn(struct node_list *list, const Flyteidl__Admin__NodeExecution *node);
+typedef enum un_err each_node_fn(struct node_list *list,
+                                 const Flyteidl__Admin__NodeExecution *node);
 
 static enum un_err
 for_each_node(struct cli *cli, struct execution_name *execution, each_node_fn *each,

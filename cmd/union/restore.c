@@ -130,7 +130,7 @@ passphrase_pipe(struct cli *cli, int *ret_fd)
 static enum un_err
 start_uniond(struct cli *cli, int passphrase_fd, pid_t *ret_pid)
 {
-	char *argv[10] = {"uniond", "restore", "--data", cli->paths.data_dir};
+	char *argv[10] = {"union", "restore", "--data", cli->paths.data_dir};
 	struct process process = {
 	        .file = cli->paths.uniond,
 	        .argv = argv,

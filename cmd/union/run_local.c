@@ -119,6 +119,8 @@ run_local(struct cli *cli, const Flyteidl__Core__LiteralMap *inputs)
 		err = print_outputs(outputs_fd);
 	io_close(&inputs_fd);
 	io_close(&outputs_fd);
+	if (!err && status == SCRIPT_TOO_OLD)
+		err = script_check_status(cli, status);
 	if (err)
 		return cli_fail(cli, err);
 	return status ? status : cli_finish(cli);

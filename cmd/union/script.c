@@ -128,6 +128,21 @@ make_folder(struct cli *cli, struct script *script)
 	return UN_OK;
 }
 
+enum un_err
+script_check_status(struct cli *cli, int status)
+{
+	const char *python = script_python(cli);
+
+	if (!status)
+		return UN_OK;
+	un_hint(&cli->detail, "name a Python 3.9 or newer: --python FILE, or UNION_PYTHON");
+	if (status == SCRIPT_TOO_OLD)
+		return un_fail(&cli->detail, UN_ERR_UNSUPPORTED,
+		               "'%.300s' is a Python older than 3.9", python);
+	return un_fail(&cli->detail, UN_ERR_SCRIPT_ERROR,
+	               "'%.300s' ended with status %d while reading the script", python, status);
+}
+
 /* All the process writes, until its end, the deadline, or a signal. */
 static enum un_err
 read_output(struct cli *cli, int fd, struct buf *out)
@@ -181,10 +196,7 @@ run_compiler(struct cli *cli, struct process *process, struct buf *out)
 	if (err == UN_ERR_TIMEOUT)
 		return un_fail(&cli->detail, err,
 		               "Python did not finish reading the script in time");
-	if (!err && status != 0)
-		return un_fail(&cli->detail, UN_ERR_SCRIPT_ERROR,
-		               "Python ended with status %d while reading the script", status);
-	return err;
+	return err ? err : script_check_status(cli, status);
 }
 
 static enum un_err
@@ -203,6 +215,12 @@ take_error(struct cli *cli, const Union__V1__CompileError *error)
 static enum un_err
 take_message(struct cli *cli, const struct buf *out, struct script *script)
 {
+	if (!out->len) {
+		un_hint(&cli->detail,
+		        "name a Python 3.9 or newer: --python FILE, or UNION_PYTHON");
+		return un_fail(&cli->detail, UN_ERR_PROTOCOL,
+		               "'%.300s' does not answer like Python", script_python(cli));
+	}
 	script->compiled = union__v1__compiled_script__unpack(NULL, out->len,
 	                                                      (const uint8_t *)buf_text(out));
 	if (!script->compiled)

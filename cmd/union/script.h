@@ -9,10 +9,13 @@
 #include "proto-all.h"
 
 /* The text after `python3 -c` that starts a program of the SDK. `-m` would take longer, and look
- * for modules in the current folder first: a types.py there would stand in for Python's. */
+ * for modules in the current folder first: a types.py there would stand in for Python's. Its
+ * beginning is understood by every Python there ever was. */
 #define SCRIPT_START(module) \
-	"import sys; sys.path[:] = filter(None, sys.path); from union." module \
+	"import sys; sys.version_info < (3, 9) and sys.exit(197); " \
+	"sys.path[:] = filter(None, sys.path); from union." module \
 	" import main; sys.exit(main())"
+#define SCRIPT_TOO_OLD 197 /* the exit status of an older Python */
 
 struct script {
 	Union__V1__CompiledScript *compiled;
@@ -26,7 +29,9 @@ MUST_CHECK enum un_err script_compile(struct cli *cli, const char *path, const c
                                       struct script *ret_script);
 void script_free(struct script *script);
 
-const char *script_python(const struct cli *cli); /* the Python to use */
+const char *script_python(const struct cli *cli);
+/* What the exit status of that Python means: 0 is UN_OK. */
+MUST_CHECK enum un_err script_check_status(struct cli *cli, int status); /* the Python to use */
 
 /* This process's environment with the SDK in front of its PYTHONPATH. */
 struct script_environment {

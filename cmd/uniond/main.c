@@ -185,8 +185,10 @@ main(int argc, char **argv)
 		return program_fail("uniond", err, NULL);
 	if (argc > 1 && strcmp(argv[1], "keeper") == 0)
 		return keeper_program(argc - 2, argv + 2);
+	/* under the name that the person typed: `union restore` starts this one */
 	if (argc > 1 && strcmp(argv[1], "restore") == 0)
-		return restore_program(argc - 1, argv + 1);
+		return restore_program(strcmp(argv[0], "union") == 0 ? "union" : "uniond", argc - 1,
+		                       argv + 1);
 
 	err = parse_arguments(argc, argv, &args, &detail);
 	if (!err)

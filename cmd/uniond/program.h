@@ -9,8 +9,8 @@
 int serve_program(const struct config *config, int ready_fd);
 /* The keeper; argv as keeper_supervisor wrote it. */
 int keeper_program(int argc, char **argv);
-/* Replaces the database by a backup. */
-int restore_program(int argc, char **argv);
+/* Replaces the database by a backup. `name` is what its errors begin with. */
+int restore_program(const char *name, int argc, char **argv);
 
 /* "PROGRAM: error: ..." and the hint on stderr; returns the exit status. */
 int program_fail(const char *program, enum un_err err, const struct un_detail *detail);

@@ -199,7 +199,7 @@ out:
 }
 
 int
-restore_program(int argc, char **argv)
+restore_program(const char *name, int argc, char **argv)
 {
 	static struct restore restore = {.passphrase_fd = -1};
 	enum un_err err = parse(argc, argv, &restore);
@@ -208,5 +208,5 @@ restore_program(int argc, char **argv)
 		err = find_data_dir(&restore);
 	if (!err)
 		err = run(&restore);
-	return err ? program_fail("uniond", err, &restore.detail) : 0;
+	return err ? program_fail(name, err, &restore.detail) : 0;
 }

@@ -102,12 +102,20 @@ def pack(root: str, files: List[str]) -> bytes:
     parts.append(packer.flush())
     bundle = b"".join(parts)
     if len(bundle) > COMPRESSED_MAX:
-        raise BundleError(f"the bundle has {len(bundle)} bytes; the limit is {COMPRESSED_MAX}")
+        text = f"the bundle has {len(bundle) >> 20} MiB; the limit is {COMPRESSED_MAX >> 20} MiB"
+        raise BundleError(text, _largest(root, files))
     unpacked = total + 2 * _BLOCK * (len(files) + 1)
     if unpacked > max(_RATIO_FREE, RATIO_MAX * len(bundle)):
         text = f"the files are more than {RATIO_MAX} times larger than their bundle"
         raise BundleError(text, "keep files that are nearly empty inside out of it")
     return bundle
+
+
+def _largest(root: str, files: List[str]) -> str:
+    """Returns a hint that names the file to leave out first."""
+    size, name = max((os.path.getsize(os.path.join(root, name)), name) for name in files)
+    keep = "keep large data outside the folder of the script, or use --copy auto"
+    return f"the largest file is '{name}', {size >> 20} MiB: {keep}"
 
 
 def write(path: str, bundle: bytes) -> None:
@@ -212,7 +220,7 @@ def _read(path: str, limit: int) -> Tuple[bytes, bool]:
         raise BundleError(f"cannot read '{path}': {err.strerror}", "", "file-unreadable") from None
     if len(data) > limit:
         hint = "use --copy auto, or keep large data outside the folder of the script"
-        raise BundleError(f"the files of the bundle have more than {BYTES_MAX} bytes", hint)
+        raise BundleError(f"the files of the bundle have more than {BYTES_MAX >> 20} MiB", hint)
     return data, bool(status.st_mode & 0o100)
 
 

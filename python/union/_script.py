@@ -122,6 +122,12 @@ def load(path: str) -> Script:
         raise ScriptError(
             f"'{path}' hides the package union from its own import", "rename the file or folder"
         )
+    if not os.access(root, os.R_OK):
+        raise ScriptError(
+            f"cannot list the folder '{root}', which Python imports from",
+            "make it readable, or copy the script to a folder that is",
+            "file-unreadable",
+        )
     sys.path.insert(0, root)
     sys.argv = [path]
     _state.is_loading = True

@@ -296,7 +296,9 @@ def _missing(
     if not key:
         fields = [("key", group), ("group_version", version)]
     request = ", ".join(f'{field}="{value}"' for field, value in fields if value)
-    hint = f"add secret_requests=[union.Secret({request})] to the task"
+    add = f"secret_requests=[union.Secret({request})]"
     if is_local():
-        hint = f"in a local run set the environment variable {name}; for --remote {hint}"
+        hint = f"in a local run, set the environment variable {name}; --remote needs {add}"
+    else:
+        hint = f"add {add} to the task"
     return SecretError(f"the task has no secret {key or group!r}", hint)

@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_STEP 16384
@@ -163,11 +164,32 @@ deadline_or_default(int64_t deadline_ms)
 	return deadline_ms ? deadline_ms : clock_mono_ms() + CHANNEL_TIMEOUT_MS;
 }
 
+/* The user at the other end of a Unix socket, when that is not this one; else -1. */
+static long
+other_owner(const struct channel *channel)
+{
+	struct ucred peer = {0};
+	socklen_t len = sizeof peer;
+
+	if (channel->endpoint.kind != ENDPOINT_UNIX || channel->wire.fd < 0 ||
+	    getsockopt(channel->wire.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+		return -1;
+	return peer.uid == geteuid() ? -1 : (long)peer.uid;
+}
+
 /* Adds what an error of the wire itself leaves unsaid. */
 static enum un_err
 wire_failed(struct channel *channel, enum un_err err, struct un_detail *detail)
 {
+	long owner = err == UN_ERR_UNREACHABLE ? other_owner(channel) : -1;
+
 	hang_up(channel);
+	if (owner >= 0) {
+		un_hint(detail, "it answers to its own user only: leave --endpoint and UNION_ENDPOINT "
+		                "out to use yours");
+		return un_fail(detail, err, "the control plane belongs to another user (uid %ld)",
+		               owner);
+	}
 	if (err == UN_ERR_UNREACHABLE)
 		return un_fail(detail, err,
 		               "the connection to the control plane broke before its answer");

@@ -26,6 +26,27 @@
 #define LOCK_RETRY_MS 5
 #define READY_FD 3
 #define WORD_SIZE 64
+#define FOLDER_HINT \
+	"your own files go below HOME, or where XDG_DATA_HOME and XDG_STATE_HOME say: " \
+	"is that writable for you?"
+
+static bool
+nobody_is_there(enum un_err err, int saved_errno)
+{
+	return err == UN_ERR_UNREACHABLE && (saved_errno == ENOENT || saved_errno == ECONNREFUSED);
+}
+
+static enum un_err
+make_folder(const char *path, struct un_detail *detail)
+{
+	int saved;
+
+	if (io_make_dirs(path, 0700) == UN_OK)
+		return UN_OK;
+	saved = errno;
+	un_hint(detail, FOLDER_HINT);
+	return un_fail_errno(detail, saved, "cannot make the folder %.400s", path);
+}
 
 static enum un_err
 check_peer(int fd, struct un_detail *detail)
@@ -36,12 +57,12 @@ check_peer(int fd, struct un_detail *detail)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
 		return un_fail_errno(detail, errno,
 		                     "cannot see who is at the other end of the socket");
-	if (peer.uid != geteuid())
-		return un_fail(
-			detail, UN_ERR_DENIED,
-			"the control plane of your own socket belongs to another user (uid %u)",
-			(unsigned)peer.uid);
-	return UN_OK;
+	if (peer.uid == geteuid())
+		return UN_OK;
+	un_hint(detail, FOLDER_HINT);
+	return un_fail(detail, UN_ERR_DENIED,
+	               "the control plane of your own socket belongs to another user (uid %u)",
+	               (unsigned)peer.uid);
 }
 
 enum un_err
@@ -61,7 +82,15 @@ embedded_find(const struct embedded *embedded, int wake_fd, int64_t deadline_ms,
 	if (err == UN_ERR_UNREACHABLE) {
 		int saved = errno;
 
-		(void)un_fail(detail, err, "no control plane is running at %.400s", url + 7);
+		if (nobody_is_there(err, saved)) {
+			(void)un_fail(detail, err, "no control plane is running at %.400s",
+			              url + 7);
+			un_hint(detail, "the next command that needs one starts it");
+		} else {
+			(void)un_fail(detail, err, "cannot reach the control plane at %.400s: %s",
+			              url + 7, strerrordesc_np(saved));
+			un_hint(detail, FOLDER_HINT);
+		}
 		errno = saved;
 	}
 	if (err)
@@ -89,8 +118,12 @@ take_start_lock(const struct embedded *embedded, int wake_fd, int64_t deadline_m
 
 	(void)snprintf(path, sizeof path, "%s/start.lock", embedded->data_dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return un_fail_errno(detail, errno, "cannot open %s", path);
+	if (fd < 0) {
+		int saved = errno;
+
+		un_hint(detail, FOLDER_HINT);
+		return un_fail_errno(detail, saved, "cannot open %s", path);
+	}
 	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		err = UN_ERR_TIMEOUT;
 		if (clock_left_ms(deadline_ms))
@@ -119,11 +152,17 @@ open_log(const char *path, int *ret_fd, struct un_detail *detail)
 		return un_fail(detail, UN_ERR_BAD_CONFIG, "the path of the log is not usable");
 	memcpy(folder, path, (size_t)(slash - path));
 	folder[slash - path] = '\0';
-	err = io_make_dirs(folder, 0700);
+	err = make_folder(folder, detail);
 	if (err)
-		return un_fail(detail, err, "cannot make the folder %s", folder);
+		return err;
 	*ret_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return *ret_fd < 0 ? un_fail_errno(detail, errno, "cannot open the log %s", path) : UN_OK;
+	if (*ret_fd < 0) {
+		int saved = errno;
+
+		un_hint(detail, FOLDER_HINT);
+		return un_fail_errno(detail, saved, "cannot open the log %s", path);
+	}
+	return UN_OK;
 }
 
 /* A session of its own, signals as new, no descriptor but the log and the one for readiness. */
@@ -292,12 +331,6 @@ out:
 	return err;
 }
 
-static bool
-nobody_is_there(enum un_err err, int saved_errno)
-{
-	return err == UN_ERR_UNREACHABLE && (saved_errno == ENOENT || saved_errno == ECONNREFUSED);
-}
-
 enum un_err
 embedded_connect(const struct embedded *embedded, int wake_fd, int64_t deadline_ms,
                  struct channel **ret_channel, struct un_detail *detail)
@@ -311,9 +344,9 @@ embedded_connect(const struct embedded *embedded, int wake_fd, int64_t deadline_
 			*detail = first;
 		return err;
 	}
-	err = io_make_dirs(embedded->data_dir, 0700);
+	err = make_folder(embedded->data_dir, detail);
 	if (err)
-		return un_fail(detail, err, "cannot make the folder %s", embedded->data_dir);
+		return err;
 	err = take_start_lock(embedded, wake_fd, deadline_ms, &lock_fd, detail);
 	if (err)
 		return err;

@@ -73,7 +73,8 @@ file_load(const struct key_provider_env *env, const uint8_t *params, size_t len,
 		return un_fail(env->detail, UN_ERR_PROTOCOL, "the key ring's header is damaged");
 	err = key_file_open(env->dir_fd, ROOT_FILE, env->detail, &fd);
 	if (err == UN_ERR_NOT_FOUND) {
-		un_hint(env->detail, "put it back, or restore the last backup: union restore FILE");
+		un_hint(env->detail, "put it back, or take it from a backup that has it: "
+		                     "union restore --with-keys --replace-keys FILE");
 		return un_fail(env->detail, UN_ERR_NOT_AUTHENTIC,
 		               "key file '%s', which opens the key ring, is missing", ROOT_FILE);
 	}

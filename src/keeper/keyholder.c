@@ -124,7 +124,8 @@ start(struct keyholder *holder, const struct keyholder_options *options, struct 
 
 	if (err == UN_ERR_NOT_FOUND && !options->may_create) {
 		un_hint(detail,
-		        "put the file '%s' back, or restore the last backup: union restore FILE",
+		        "put the file '%s' back, or take it from a backup that has it: "
+		        "union restore --with-keys FILE",
 		        KEYRING_FILE);
 		return un_fail(detail, UN_ERR_NOT_FOUND,
 		               "the key ring is missing, and there are secrets "

@@ -366,9 +366,8 @@ open_secrets(struct attempt *attempt, struct un_detail *detail)
 		char text[128];
 
 		(void)snprintf(text, sizeof text,
-		               "%zu of the secrets are shorter than %d bytes and not looked for in "
-		               "the output",
-		               unseen, REDACT_VALUE_MIN);
+		               "%zu %s shorter than %d bytes and not looked for in the output",
+		               unseen, unseen == 1 ? "secret is" : "secrets are", REDACT_VALUE_MIN);
 		log_own(attempt, text);
 	}
 	return UN_OK;

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "crypto/hash.h"
 #include "keeper/fingerprint.h"
+#include "keeper/keyring_file.h"
 #include "store/meta.h"
 
 #include <errno.h>
@@ -44,6 +45,33 @@ prepare_data_dir(const char *path, struct un_detail *detail)
 		               path);
 	}
 	return UN_OK;
+}
+
+static bool
+is_missing_or_empty(const char *dir, const char *name)
+{
+	char path[PLANE_PATH_MAX + 32];
+	struct stat st;
+
+	(void)snprintf(path, sizeof path, "%s/%s", dir, name);
+	return stat(path, &st) != 0 ? errno == ENOENT : st.st_size == 0;
+}
+
+/* Keys are made after the database: where they are and it is not, it was lost. To begin with an
+ * empty one would say "no secrets", and hide that until nobody has the backup any more. */
+static enum un_err
+check_not_lost(const char *dir, struct un_detail *detail)
+{
+	if (is_missing_or_empty(dir, "keys/" KEYRING_FILE) ||
+	    !is_missing_or_empty(dir, STORE_DATABASE) ||
+	    !is_missing_or_empty(dir, STORE_DATABASE "-wal"))
+		return UN_OK;
+	un_hint(detail,
+	        "restore the last backup: union restore FILE; or, to begin with nothing, move %s "
+	        "away",
+	        dir);
+	return un_fail(detail, UN_ERR_DAMAGED, "the database %s/%s is gone, its keys are there",
+	               dir, STORE_DATABASE);
 }
 
 static unsigned
@@ -84,6 +112,20 @@ on_supervisor(struct loop_watch *watch, uint32_t events)
 	keeper_supervisor_pump(plane->supervisor);
 }
 
+/* The keeper knows its folder as a descriptor only. */
+static void
+say_which_keys(const char *keys_dir, enum un_err err, struct un_detail *detail)
+{
+	size_t used = strlen(detail->message);
+
+	if (used)
+		(void)snprintf(detail->message + used, sizeof detail->message - used, " (in %s)",
+		               keys_dir);
+	if (!detail->hint[0] || strcmp(detail->hint, un_err_hint(err)) == 0)
+		un_hint(detail, "put the folder back as it was, or take it from a backup that has "
+		                "it: union restore --with-keys --replace-keys FILE");
+}
+
 static enum un_err
 start_keeper(struct plane *plane, struct un_detail *detail)
 {
@@ -103,8 +145,10 @@ start_keeper(struct plane *plane, struct un_detail *detail)
 
 	(void)snprintf(keys_dir, sizeof keys_dir, "%s/keys", plane->options.data_dir);
 	err = keeper_supervisor_start(&options, detail, &plane->supervisor);
-	if (err)
+	if (err) {
+		say_which_keys(keys_dir, err, detail);
 		return err;
+	}
 	plane->supervisor_watch = (struct loop_watch){
 		.fd = keeper_supervisor_fd(plane->supervisor),
 		.events = EPOLLIN,
@@ -387,6 +431,9 @@ open_parts(struct plane *plane, struct un_detail *detail)
 	enum un_err err;
 
 	err = prepare_data_dir(plane->options.data_dir, detail);
+	if (err)
+		return err;
+	err = check_not_lost(plane->options.data_dir, detail);
 	if (err)
 		return err;
 	err = loop_new(&plane->loop);
