@@ -185,8 +185,9 @@ wire_failed(struct channel *channel, enum un_err err, struct un_detail *detail)
 
 	hang_up(channel);
 	if (owner >= 0) {
-		un_hint(detail, "it answers to its own user only: leave --endpoint and UNION_ENDPOINT "
-		                "out to use yours");
+		un_hint(detail,
+		        "it answers to its own user only: leave --endpoint and UNION_ENDPOINT out "
+		        "to use yours");
 		return un_fail(detail, err, "the control plane belongs to another user (uid %ld)",
 		               owner);
 	}
