@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 struct net_limits {
-	unsigned connections; /* of one worker; 1024. Beyond it new ones are closed at once */
+	unsigned connections; /* of one worker; 1024, half of them for users other than this
+	                       * process's. Beyond it new ones are closed at once */
 	unsigned streams;            /* at once on one HTTP/2 connection; 128 */
 	unsigned header_count;       /* of one request; 64 */
 	size_t head_max;             /* bytes of a request's head; 32 KiB */

@@ -77,6 +77,15 @@ unix_is_allowed(const struct net_listener_config *config, const struct net_peer 
 	return peer->uid == geteuid() || peer->uid == 0;
 }
 
+/* Half of the connections are for this user's own: others cannot keep its launchers out. */
+static unsigned
+room_for(const struct http_worker *worker, const struct net_peer *peer)
+{
+	bool own = peer->uid == geteuid() || peer->uid == 0;
+
+	return own ? worker->limits->connections : worker->limits->connections / 2;
+}
+
 static void
 took_connection(struct listening *from, int fd, const struct sockaddr_storage *address)
 {
@@ -84,11 +93,6 @@ took_connection(struct listening *from, int fd, const struct sockaddr_storage *a
 	struct net_peer peer = {.family = NET_TCP, .uid = (uid_t)-1, .gid = (gid_t)-1, .pid = -1};
 
 	worker_count(worker, NET_ACCEPTED, 1);
-	if (worker->conn_count >= worker->limits->connections) {
-		worker_count(worker, NET_LIMIT_CONNECTIONS, 1);
-		close(fd);
-		return;
-	}
 	if (address->ss_family == AF_UNIX) {
 		if (net_unix_peer(fd, &peer) || !unix_is_allowed(from->config, &peer)) {
 			worker_count(worker, NET_LIMIT_PEER, 1);
@@ -100,6 +104,11 @@ took_connection(struct listening *from, int fd, const struct sockaddr_storage *a
 		format_address(address, &peer);
 		if (is_loopback(address) && net_tcp_owner(fd, &peer.uid))
 			peer.uid = (uid_t)-1;
+	}
+	if (worker->conn_count >= room_for(worker, &peer)) {
+		worker_count(worker, NET_LIMIT_CONNECTIONS, 1);
+		close(fd);
+		return;
 	}
 	conn_new(worker, fd, &peer, from->config->tls_mode);
 }

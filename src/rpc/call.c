@@ -69,7 +69,7 @@ call_reset(struct rpc_call *call)
 	call->stream = NULL;
 	call->json = call->gzip_in = call->gzip_out = false;
 	call->handling = call->busy = call->ended = call->cancelled = false;
-	call->stream_begun = call->wants_room = false;
+	call->stranger = call->stream_begun = call->wants_room = false;
 	call->on_cancel = NULL;
 	call->on_writable = NULL;
 	call->principal = NULL;
@@ -313,10 +313,13 @@ call_on_end(struct rpc_call *call)
 	metric_add(call->target->active, 1);
 	note_activity(call->worker, 1);
 	detail.message[0] = detail.hint[0] = '\0';
-	err = decode_body(call, &message, &detail);
-	drop_body(call);
-	if (!err)
+	if (call->stranger) {
 		err = authenticate(call, &detail);
+		err = err ? err : UN_ERR_UNAUTHENTICATED;
+	} else {
+		err = decode_body(call, &message, &detail);
+	}
+	drop_body(call);
 	if (err) {
 		rpc_fail(call, err, &detail);
 		return;
@@ -330,6 +333,8 @@ call_on_body(struct rpc_call *call, const uint8_t *bytes, size_t len)
 	struct rpc_worker *worker = call->worker;
 	const struct net_limits *limits = http_worker_limits(worker->http);
 
+	if (call->stranger)
+		return;
 	if (outq_len(&call->body) + len > call->body_max + RPC_ENVELOPE_LEN) {
 		rpc_failf(call, UN_ERR_TOO_LARGE, "the request is larger than %zu bytes",
 		          call->body_max);
@@ -390,6 +395,7 @@ void
 call_on_head(struct http_stream *stream, struct rpc_worker *worker, const struct rpc_target *target)
 {
 	struct rpc_call *call;
+	struct un_detail unsaid;
 	uint64_t len = http_body_len(stream);
 	int status;
 
@@ -409,6 +415,7 @@ call_on_head(struct http_stream *stream, struct rpc_worker *worker, const struct
 		return;
 	}
 	name_service(call);
+	call->stranger = authenticate(call, &unsaid) != UN_OK;
 	if (worker->draining)
 		rpc_fail(call, UN_ERR_SHUTTING_DOWN, NULL);
 	else if (len != UINT64_MAX && len > call->body_max + RPC_ENVELOPE_LEN)

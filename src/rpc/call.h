@@ -104,6 +104,7 @@ struct rpc_call {
 	bool json;
 	bool gzip_in;
 	bool gzip_out;      /* the client would take it */
+	bool stranger;      /* refused by the hook: its body is not even kept */
 	bool handling;      /* the handler has been called */
 	bool busy;          /* inside one of the author's functions: not to be released yet */
 	bool ended;

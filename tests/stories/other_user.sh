@@ -61,4 +61,27 @@ mkdir -p "$T/other2" && chown 65534 "$T/other2"
 fails "and not another user of the machine" as_other env HOME="$T/other2" \
 	UNION_ENDPOINT=http://127.0.0.1:18473 "$BUILD/union" get secret
 warns "who is told why" "serves the user that runs it"
+cat >"$T/crowd.py" <<'PY'
+import resource, socket, sys
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+kept = []
+for _ in range(min(most - 50, 9000)):
+    one = socket.create_connection(("127.0.0.1", 18473))
+    try:
+        one.sendall(b"POST")
+    except OSError:
+        pass
+    kept.append(one)
+print("there", flush=True)
+sys.stdin.read()
+PY
+coproc crowd { as_other /usr/bin/python3 "$T/crowd.py"; }
+read -r line <&"${crowd[0]}"
+equals "a crowd of connections of another user's" there "$line"
+for i in 1 2 3 4 5 6; do
+	check "keeps the user out of nothing, $i" env UNION_ENDPOINT="unix://$T/tcp/uniond.sock" union get secret
+done
+kill "$crowd_PID"
+wait "$crowd_PID" 2>/dev/null
 finish

@@ -54,6 +54,9 @@ def main():
         same("answers nothing behind a broken request", 1,
              len(statuses(talk(port, b"GET / HTTP/1.1\nHost: x\n\n" + LAST))))
         same("closes on what is no HTTP at all", [400], statuses(talk(port, b"\x16\x03\x01\0\0" * 9)))
+        same("asks who it is before it looks at what is said", [401],
+             statuses(talk(port, post(b"{{{{", "Content-Length: 4", "Authorization: Bearer bad",
+                                      "Connection: close"))))
         same("refuses a length that promises too much, at once", [429],
              statuses(talk(port, post(b"", "Content-Length: 99999999"))))
 
