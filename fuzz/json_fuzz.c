@@ -2,7 +2,7 @@
  * written again: both texts must be the same. Odd choices read the rest as protobuf instead. */
 #include "base/alloc.h"
 #include "rpc/json.h"
-#include "rpc/wire.h"
+#include "model/wire.h"
 
 #include "proto-all.h"
 

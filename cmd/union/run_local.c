@@ -2,6 +2,7 @@
 
 #include "base/io.h"
 #include "literal_show.h"
+#include "model/wire.h"
 #include "process.h"
 #include "script.h"
 
@@ -49,6 +50,8 @@ print_outputs(int fd)
 		return UN_ERR_IO;
 	buf_init(&bytes, OUTPUTS_MAX, BUF_PLAIN);
 	err = io_read_all(fd, &bytes);
+	if (!err)
+		err = wire_check(&flyteidl__core__literal_map__descriptor, bytes.data, bytes.len, NULL);
 	outputs = err ? NULL
 	              : flyteidl__core__literal_map__unpack(NULL, bytes.len,
 	                                                    (const uint8_t *)buf_text(&bytes));

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "model/wire.h"
 #include "process.h"
 
 #include <errno.h>
@@ -221,6 +222,8 @@ take_message(struct cli *cli, const struct buf *out, struct script *script)
 		return un_fail(&cli->detail, UN_ERR_PROTOCOL,
 		               "'%.300s' does not answer like Python", script_python(cli));
 	}
+	if (wire_check(&union__v1__compiled_script__descriptor, out->data, out->len, NULL))
+		return un_fail(&cli->detail, UN_ERR_PROTOCOL, "Python's answer is malformed");
 	script->compiled = union__v1__compiled_script__unpack(NULL, out->len,
 	                                                      (const uint8_t *)buf_text(out));
 	if (!script->compiled)

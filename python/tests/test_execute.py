@@ -87,6 +87,11 @@ def calls() -> int:
     return add(1, b=1) + add(a=2)
 
 @union.task
+def nul() -> str:
+    return "a" + chr(0)
+
+
+@union.task
 def surrogate() -> int:
     raise ValueError("odd \\ud800")
 
@@ -289,6 +294,7 @@ class Errors(Results):
         self.assertEqual("USER:KeyboardInterrupt", self.fail("interrupted")["code"])
 
     def test_odd_text_and_endless_recursion_still_become_an_error(self):
+        self.assertIn("str without NUL", self.fail("nul")["message"])
         self.assertIn("odd \\ud800", self.fail("surrogate")["message"])
         os.unlink("out/error.pb")
         error = self.fail("deep")

@@ -155,6 +155,8 @@ class Str(Simple):
             text.encode()
         except UnicodeEncodeError:  # its message would quote the value
             raise TypeMismatchError(f"{where} must be str without lone surrogates") from None
+        if "\0" in text:  # the control plane's messages cannot carry one inside of text
+            raise TypeMismatchError(f"{where} must be str without NUL; bytes can hold it")
         return str.__str__(text)
 
 

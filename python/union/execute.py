@@ -138,11 +138,12 @@ def _error(error: BaseException, root: str) -> Message:
         message += "\n" + user_traceback(error, root)
     else:
         message = user_traceback(error, root)
+    shown = message.rstrip("\n").replace("\0", "\\0")  # the messages cannot carry a NUL
     seconds, nanos = divmod(time_ns(), 1_000_000_000)
     is_recoverable = isinstance(error, RecoverableError)
     return {
         "code": f"USER:{kind}",
-        "message": message.rstrip("\n").encode("utf-8", "backslashreplace").decode(),
+        "message": shown.encode("utf-8", "backslashreplace").decode(),
         "kind": s.RECOVERABLE if is_recoverable else s.NON_RECOVERABLE,
         "origin": s.ORIGIN_USER,
         "timestamp": {"seconds": seconds, "nanos": nanos},

@@ -1,7 +1,6 @@
-/* The small parts: template, environment, nesting, child_find, tree_wipe. */
+/* The small parts: template, environment, child_find, tree_wipe. */
 #include "launch/child.h"
 #include "launch/environment.h"
-#include "launch/nesting.h"
 #include "launch/template.h"
 #include "launch/tree.h"
 #include "test.h"
@@ -107,48 +106,6 @@ TORTURE(environment, works_or_fails_whole)
 	EXPECT(err == UN_OK || err == UN_ERR_NO_MEMORY);
 	EXPECT(err || count_of(vector, "N39=x") == 1);
 	environment_free(environment);
-}
-
-/* `levels` literals, each a collection of the next. */
-static size_t
-nested(uint8_t *out, size_t room, unsigned levels)
-{
-	size_t len = 0;
-
-	for (unsigned i = 0; i < levels; i++) {
-		uint8_t head[8];
-		size_t head_len = 0;
-		size_t left = len;
-
-		head[head_len++] =
-			i % 2 ? 0x12 : 0x0a; /* Literal.collection; LiteralCollection.literals */
-		do {
-			head[head_len++] = (uint8_t)((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
-			left >>= 7;
-		} while (left);
-		EXPECT(len + head_len <= room);
-		memmove(out + head_len, out, len);
-		memcpy(out, head, head_len);
-		len += head_len;
-	}
-	return len;
-}
-
-TEST(nesting, deep_and_malformed_bytes_are_found_before_anybody_unpacks_them)
-{
-	static uint8_t bytes[65536];
-	const ProtobufCMessageDescriptor *type = &flyteidl__core__literal__descriptor;
-	size_t len = nested(bytes, sizeof bytes, 20);
-
-	EXPECT(nesting_is_fine(type, bytes, len, 64));
-	EXPECT(!nesting_is_fine(type, bytes, len, 20));
-	len = nested(bytes, sizeof bytes, 8000);
-	EXPECT(!nesting_is_fine(type, bytes, len, 64));
-	EXPECT(nesting_is_fine(type, NULL, 0, 1));
-	EXPECT(!nesting_is_fine(type, (const uint8_t *)"\x0a\x7f", 2, 64));
-	EXPECT(!nesting_is_fine(
-		type, (const uint8_t *)"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11, 64));
-	EXPECT(!nesting_is_fine(type, (const uint8_t *)"\x0b", 1, 64)); /* groups are no more */
 }
 
 TEST(child, finds_programs_by_path_and_by_name)

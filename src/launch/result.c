@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/io.h"
-#include "launch/nesting.h"
+#include "model/wire.h"
 #include "runs/type.h"
 
 #include <fcntl.h>
@@ -118,7 +118,7 @@ static void
 make_utf8(uint8_t *bytes, size_t len)
 {
 	for (size_t at = 0; at < len;) {
-		size_t more = bytes[at] < 0x80           ? 0
+		size_t more = bytes[at] < 0x80             ? 0
 		              : (bytes[at] & 0xe0) == 0xc0 ? 1
 		              : (bytes[at] & 0xf0) == 0xe0 ? 2
 		              : (bytes[at] & 0xf8) == 0xf0 ? 3
@@ -194,7 +194,7 @@ take_error(struct result *result, const struct result_source *source, bool *ret_
 	buf_init(&bytes, RESULT_ERROR_MAX, BUF_WIPE); /* a traceback may quote a value */
 	err = read_result(source->dir_fd, "error.pb", &bytes);
 	*ret_found = err != UN_ERR_NOT_FOUND;
-	if (!err && nesting_is_fine(&flyteidl__core__error_document__descriptor, bytes.data,
+	if (!err && wire_can_unpack(&flyteidl__core__error_document__descriptor, bytes.data,
 	                            bytes.len, RESULT_DEPTH_MAX))
 		document = flyteidl__core__error_document__unpack(NULL, bytes.len, bytes.data);
 	if (err == UN_ERR_NOT_FOUND) {
@@ -261,7 +261,7 @@ check_outputs(const struct result_source *source, const Flyteidl__Core__LiteralM
               struct un_detail *detail)
 {
 	const Flyteidl__Core__VariableMap *declared =
-	        source->interface ? source->interface->outputs : NULL;
+		source->interface ? source->interface->outputs : NULL;
 	enum un_err err = guard(source->values, outputs, detail);
 
 	return err ? err : type_check_map("output", declared, outputs, detail);
@@ -301,10 +301,17 @@ take_outputs(struct result *result, const struct result_source *source)
 		err = refuse_outputs(result, err);
 		goto out;
 	}
-	if (nesting_is_fine(&flyteidl__core__literal_map__descriptor, bytes.data, bytes.len,
-	                    RESULT_DEPTH_MAX))
-		result->outputs = flyteidl__core__literal_map__unpack(
-		        NULL, bytes.len, (const uint8_t *)buf_text(&bytes));
+	err = wire_check_within(&flyteidl__core__literal_map__descriptor, bytes.data, bytes.len,
+	                        RESULT_DEPTH_MAX, &detail);
+	if (err) {
+		struct un_detail why = detail;
+
+		(void)un_fail(&detail, err, "the outputs cannot be read: %s", why.message);
+		err = result_of_failure(result, err, &detail, true);
+		goto out;
+	}
+	result->outputs = flyteidl__core__literal_map__unpack(NULL, bytes.len,
+	                                                      (const uint8_t *)buf_text(&bytes));
 	if (!result->outputs) {
 		err = refuse_outputs(result, UN_ERR_PROTOCOL);
 		goto out;

@@ -278,6 +278,10 @@ TEST(result, what_cannot_be_read_fails_the_task_and_nothing_else)
 	}
 	write_bytes(&f, "outputs.pb", deep, sizeof deep);
 	expect(&f, FAILED, "protocol", "cannot be read");
+	/* the first output's text is "a NUL b": it would be cut at the NUL without a word */
+	write_bytes(&f, "outputs.pb", "\x0a\x11\x0a\x02o0\x12\x0b\x0a\x09\x0a\x07\x1a\x05"
+	                              "a\0b\0c", 19);
+	expect(&f, FAILED, "protocol", "NUL");
 	EXPECT_INT(0, unlinkat(f.source.dir_fd, "outputs.pb", 0));
 	EXPECT_INT(0, symlinkat("/etc/hostname", f.source.dir_fd, "outputs.pb"));
 	expect(&f, SUCCEEDED, NULL, NULL); /* a link is no result; nothing was declared */

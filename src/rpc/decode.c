@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "rpc/gzip.h"
 #include "rpc/json.h"
-#include "rpc/wire.h"
+#include "model/wire.h"
 
 #include <string.h>
 #include <strings.h>

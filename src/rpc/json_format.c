@@ -1,7 +1,7 @@
 #include "rpc/json_priv.h"
 
 #include "base/text.h"
-#include "rpc/wire.h"
+#include "model/wire.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 
-#include "rpc/wire.h"
+#include "model/wire.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 
-#include "rpc/wire.h"
+#include "model/wire.h"
 
 #include <float.h>
 #include <locale.h>

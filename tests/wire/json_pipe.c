@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "rpc/json.h"
-#include "rpc/wire.h"
+#include "model/wire.h"
 
 #include "kinds.pb-c.h"
 

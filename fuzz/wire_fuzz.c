@@ -1,6 +1,6 @@
 /* What a task leaves as its result: whatever passes the check can be unpacked, with little stack.
  * The first byte says which message. */
-#include "launch/nesting.h"
+#include "model/wire.h"
 
 #include "flyteidl/core/execution.pb-c.h"
 #include "flyteidl/core/literals.pb-c.h"
@@ -13,7 +13,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 				    : &flyteidl__core__literal_map__descriptor;
 	ProtobufCMessage *message;
 
-	if (!len || !nesting_is_fine(type, bytes + 1, len - 1, 64))
+	if (!len || !wire_check(type, bytes + 1, len - 1, NULL) == UN_OK)
 		return 0;
 	message = protobuf_c_message_unpack(type, NULL, len - 1, bytes + 1);
 	if (message)

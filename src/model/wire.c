@@ -1,4 +1,4 @@
-#include "rpc/wire.h"
+#include "model/wire.h"
 
 #include "base/text.h"
 
@@ -67,22 +67,29 @@ refuse(const ProtobufCFieldDescriptor *field, const char *why, struct un_detail 
 	               why);
 }
 
-static enum un_err check(const ProtobufCMessageDescriptor *type, struct reader *in, unsigned depth,
-                         struct un_detail *detail);
+/* What is asked of a message. */
+struct rules {
+	unsigned depth; /* levels of messages that may still follow */
+	bool any_text;  /* strings may hold anything */
+};
+
+static enum un_err check(const ProtobufCMessageDescriptor *type, struct reader *in,
+                         struct rules rules, struct un_detail *detail);
 
 /* The bytes of one length-delimited field. */
 static enum un_err
-check_bytes(const ProtobufCFieldDescriptor *field, struct reader *in, unsigned depth,
+check_bytes(const ProtobufCFieldDescriptor *field, struct reader *in, struct rules rules,
             struct un_detail *detail)
 {
 	size_t len = (size_t)(in->end - in->at);
 
 	if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
-		if (depth >= WIRE_DEPTH_MAX)
+		if (!rules.depth)
 			return refuse(field, "nests too deep", detail);
-		return check(field->descriptor, in, depth + 1, detail);
+		rules.depth--;
+		return check(field->descriptor, in, rules, detail);
 	}
-	if (field->type != PROTOBUF_C_TYPE_STRING || !len)
+	if (field->type != PROTOBUF_C_TYPE_STRING || !len || rules.any_text)
 		return UN_OK;
 	if (memchr(in->at, '\0', len))
 		return refuse(field, "is text with a NUL in it", detail);
@@ -103,7 +110,7 @@ find_field(const ProtobufCMessageDescriptor *type, uint64_t number)
 }
 
 static enum un_err
-check(const ProtobufCMessageDescriptor *type, struct reader *in, unsigned depth,
+check(const ProtobufCMessageDescriptor *type, struct reader *in, struct rules rules,
       struct un_detail *detail)
 {
 	while (in->at < in->end) {
@@ -119,7 +126,7 @@ check(const ProtobufCMessageDescriptor *type, struct reader *in, unsigned depth,
 			field = fine ? find_field(type, tag >> 3) : NULL;
 			inner = (struct reader){in->at, in->at + (fine ? len : 0)};
 			if (field)
-				err = check_bytes(field, &inner, depth, detail);
+				err = check_bytes(field, &inner, rules, detail);
 			if (err)
 				return err;
 			fine = fine && skip(in, len);
@@ -138,12 +145,29 @@ check(const ProtobufCMessageDescriptor *type, struct reader *in, unsigned depth,
 }
 
 enum un_err
-wire_check(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t len,
-           struct un_detail *detail)
+wire_check_within(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t len,
+                  unsigned depth_max, struct un_detail *detail)
 {
 	struct reader in = {bytes, bytes + len};
 
 	if (!len)
 		return UN_OK;
-	return check(type, &in, 0, detail);
+	return check(type, &in, (struct rules){.depth = depth_max}, detail);
+}
+
+bool
+wire_can_unpack(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t len,
+                unsigned depth_max)
+{
+	struct reader in = {bytes, bytes + len};
+	struct rules rules = {.depth = depth_max, .any_text = true};
+
+	return !len || check(type, &in, rules, NULL) == UN_OK;
+}
+
+enum un_err
+wire_check(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t len,
+           struct un_detail *detail)
+{
+	return wire_check_within(type, bytes, len, WIRE_DEPTH_MAX, detail);
 }

@@ -1,4 +1,4 @@
-#include "rpc/wire.h"
+#include "model/wire.h"
 
 #include "proto-all.h"
 #include "test.h"
