@@ -51,7 +51,8 @@ print_outputs(int fd)
 	buf_init(&bytes, OUTPUTS_MAX, BUF_PLAIN);
 	err = io_read_all(fd, &bytes);
 	if (!err)
-		err = wire_check(&flyteidl__core__literal_map__descriptor, bytes.data, bytes.len, NULL);
+		err = wire_check(&flyteidl__core__literal_map__descriptor, bytes.data, bytes.len,
+		                 NULL);
 	outputs = err ? NULL
 	              : flyteidl__core__literal_map__unpack(NULL, bytes.len,
 	                                                    (const uint8_t *)buf_text(&bytes));

@@ -21,8 +21,7 @@
 MUST_CHECK enum un_err wire_check(const ProtobufCMessageDescriptor *type, const uint8_t *bytes,
                                   size_t len, struct un_detail *detail);
 
-/* The same with another limit than WIRE_DEPTH_MAX: for what will travel inside of other messages.
- */
+/* The same with another limit than WIRE_DEPTH_MAX: for what will travel inside of others. */
 MUST_CHECK enum un_err wire_check_within(const ProtobufCMessageDescriptor *type,
                                          const uint8_t *bytes, size_t len, unsigned depth_max,
                                          struct un_detail *detail);
