@@ -116,9 +116,9 @@ char *rpc_strdup(struct rpc_call *call, const char *text) MUST_CHECK;
 ProtobufCAllocator *rpc_allocator(struct rpc_call *call); /* its free does nothing */
 
 /* Called when the head of a request to a method that is not RPC_ANONYMOUS is there: decides who
- * asks (and may refuse with UN_ERR_UNAUTHENTICATED or UN_ERR_DENIED and a detail). Of who is refused,
- * nothing more is kept or parsed; it is asked once more when the request has ended, to tell why.
- * Must not end the call. */
+ * asks (and may refuse with UN_ERR_UNAUTHENTICATED or UN_ERR_DENIED and a detail). Of who is
+ * refused, nothing more is kept or parsed; it is asked once more when the request has ended, to
+ * tell why. Must not end the call. */
 typedef enum un_err (*rpc_authenticate)(struct rpc_call *call, void *ctx, struct un_detail *detail);
 
 #endif
