@@ -170,12 +170,13 @@ TEST(attempt, the_task_sees_no_process_but_its_own)
 	use_shell(&plane, "ls /proc | grep -c '^[0-9]*$'; cat /proc/1/comm; "
 	                  "tr '\\0' '\\n' </proc/1/environ 2>/dev/null | grep -c . ; "
 	                  "kill -0 $PPID 2>/dev/null && echo parent is visible; "
-	                  "grep -E '^(NoNewPrivs|Seccomp)' /proc/self/status | head -1; ulimit -c");
+	                  "grep -E '^(NoNewPrivs|Seccomp)' /proc/self/status | head -1; ulimit -c; "
+	                  "grep -o 'core file size  *1  *1 ' /proc/self/limits | tr -d ' '");
 	add_secret(&plane, "s", "value-of-secret");
 	plane_run(&plane, UNION_EXEC);
 	expect_outcome(&plane, SUCCEEDED, 0);
 	EXPECT(!is_sandboxed(&plane) || strstr(buf_text(&plane.log), "union-init\n") != NULL);
-	EXPECT(strstr(buf_text(&plane.log), "NoNewPrivs:\t1\n0\n") != NULL);
+	EXPECT(strstr(buf_text(&plane.log), "NoNewPrivs:\t1\n0\ncorefilesize11\n") != NULL);
 	EXPECT_NULL(strstr(task_log(&plane), "union-exec"));
 	plane_fini(&plane);
 }

@@ -336,7 +336,8 @@ make_shared(struct sandbox *sandbox, struct un_detail *detail)
 static enum un_err
 restrict_self(struct un_detail *detail)
 {
-	struct rlimit none = {0, 0};
+	/* Not 0: a core that is piped to a program (core(5)) ignores that, and 1 stops it. */
+	struct rlimit none = {1, 1};
 
 	if (setrlimit(RLIMIT_CORE, &none) != 0)
 		return un_fail_errno(detail, errno, "cannot switch core dumps off");

@@ -42,8 +42,9 @@ struct sandbox {
 /* `workdir` is absolute and exists; the private folder is workdir/private, which is made. `hidden`
  * (or NULL): a folder of which nothing but `workdir` is to be seen in there; where that works,
  * sandbox->hidden is set, it is the current folder as it was before, and `workdir` must be opened
- * again by its path. Also sets no_new_privs, RLIMIT_CORE 0 and makes the process undumpable.
- * UN_ERR_IO, UN_ERR_DENIED: there is no place for secret files at all. */
+ * again by its path. Also sets no_new_privs, RLIMIT_CORE 1 (no core, not
+ * even to a program) and makes the process undumpable. UN_ERR_IO, UN_ERR_DENIED: there is no place
+ * for secret files at all. */
 MUST_CHECK enum un_err sandbox_enter(struct sandbox *sandbox, const char *workdir,
                                      const char *hidden, struct un_detail *detail);
 /* For tests and --no-namespaces: as if the kernel refused everything. */
