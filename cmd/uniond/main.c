@@ -164,10 +164,11 @@ print_config(const struct config *config)
 static void
 harden(void)
 {
-	static const struct rlimit none = {0, 0};
+	static const struct rlimit none = {0, 0}, least = {1, 1};
 
 	(void)umask(077);
-	(void)setrlimit(RLIMIT_CORE, &none);
+	if (setrlimit(RLIMIT_CORE, &least) != 0) /* tasks inherit it: see launch/sandbox.c */
+		(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 

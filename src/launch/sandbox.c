@@ -336,10 +336,11 @@ make_shared(struct sandbox *sandbox, struct un_detail *detail)
 static enum un_err
 restrict_self(struct un_detail *detail)
 {
-	/* Not 0: a core that is piped to a program (core(5)) ignores that, and 1 stops it. */
-	struct rlimit none = {1, 1};
+	/* A core that is piped to a program (core(5)) is made at 0 as well; 1 stops it. Where 0 is
+	 * all that we are given, it has to do. */
+	struct rlimit least = {1, 1}, none = {0, 0};
 
-	if (setrlimit(RLIMIT_CORE, &none) != 0)
+	if (setrlimit(RLIMIT_CORE, &least) != 0 && setrlimit(RLIMIT_CORE, &none) != 0)
 		return un_fail_errno(detail, errno, "cannot switch core dumps off");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return un_fail_errno(detail, errno, "cannot give up new privileges");

@@ -19,6 +19,16 @@ v=$(canary)
 check "a plain user runs the main job: a secret" run_with_input "$v" union create secret my_secret
 check "and a task" union run --remote "$SOURCE_ROOT/examples/using_secrets.py" main
 says "with its result" "${#v}"
+cat >"$T/home/limits.py" <<'PY'
+import resource
+import union
+
+@union.task
+def core_limit() -> int:
+    return resource.getrlimit(resource.RLIMIT_CORE)[1]
+PY
+check "a task of a plain user has a limit of cores" union run --remote "$T/home/limits.py" core_limit
+[ "$(ulimit -Hc)" = 0 ] || says "that also stops those for programs" '{"o0": 1}'
 for p in $(plane_pids) $(pgrep -u "$(id -u)" -x uniond); do
 	fails "process $p: its memory" cat "/proc/$p/mem"
 	fails "process $p: its environment" cat "/proc/$p/environ"
