@@ -13,7 +13,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 				    : &flyteidl__core__literal_map__descriptor;
 	ProtobufCMessage *message;
 
-	if (!len || !wire_check(type, bytes + 1, len - 1, NULL) == UN_OK)
+	if (!len || wire_check(type, bytes + 1, len - 1, NULL))
 		return 0;
 	message = protobuf_c_message_unpack(type, NULL, len - 1, bytes + 1);
 	if (message)
