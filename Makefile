@@ -10,8 +10,8 @@ ROUNDS ?= 100
 MESON ?= meson
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
-# ninja without its word on having nothing to do
-NINJA = ninja --quiet $(1) | { grep -v '^ninja: no work to do' || true; }
+# On a terminal ninja shows how far it is; elsewhere it speaks only when something is wrong.
+NINJA = if [ -t 1 ]; then ninja $(1); else ninja --quiet $(1) | { grep -v '^ninja: no work' || true; }; fi
 
 .PHONY: all quickstart check check-source check-layers check-static check-tsan check-kill bench fuzz install clean deps
 
