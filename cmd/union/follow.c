@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define HINT_LINE "\nhint: "
 #define POSITIONS_MAX 10000
 #define SILENCE_MS 60000   /* then the stream is opened again: a dead peer shows itself */
 #define GIVE_UP_MS 120000  /* without any connection */
@@ -112,6 +113,22 @@ take_node(struct follow *follow, const Union__V1__NodeEvent *event)
 	return err;
 }
 
+/* A refusal before the task began has its hint as a last line "hint: ...". */
+static void
+take_message(struct cli *cli, enum un_err err, const char *message)
+{
+	const char *hint = NULL;
+
+	for (const char *at = message; (at = strstr(at, HINT_LINE)); at++)
+		hint = at;
+	if (!hint || strchr(hint + 1, '\n')) {
+		(void)un_fail(&cli->detail, err, "%s", message);
+		return;
+	}
+	(void)un_fail(&cli->detail, err, "%.*s", (int)(hint - message), message);
+	un_hint(&cli->detail, "%s", hint + strlen(HINT_LINE));
+}
+
 /* The failure of an execution as one of ours: its code may be a slug. */
 static enum un_err
 failure_of(struct cli *cli, const Union__V1__ExecutionEvent *event)
@@ -124,7 +141,7 @@ failure_of(struct cli *cli, const Union__V1__ExecutionEvent *event)
 	if (!error)
 		return fallback;
 	if (error->message[0])
-		(void)un_fail(&cli->detail, fallback, "%s", error->message);
+		take_message(cli, fallback, error->message);
 	err = un_err_from_slug(error->code);
 	return strcmp(un_err_slug(err), error->code) == 0 ? err : fallback;
 }

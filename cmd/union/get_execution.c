@@ -349,22 +349,37 @@ node_error(const Flyteidl__Admin__NodeExecution *node)
 	               : NULL;
 }
 
+/* The line that says most: of a traceback, what was raised. */
+static void
+main_line(const char *message, char ret_line[256])
+{
+	const char *at = message, *line = message;
+	bool in_frames = false;
+
+	while (strncmp(message, "Traceback ", 10) == 0 && (at = strchr(at, '\n'))) {
+		at++;
+		if (in_frames && *at != ' ')
+			line = at; /* of exceptions that follow each other: the last */
+		in_frames = *at == ' ';
+	}
+	(void)snprintf(ret_line, 256, "%.*s", (int)strcspn(line, "\n"), line);
+}
+
 static enum un_err
 node_row(struct node_list *list, const Flyteidl__Admin__NodeExecution *node)
 {
 	const Flyteidl__Core__ExecutionError *error = node_error(node);
-	char started[CLOCK_TEXT_MAX], duration[32], first_line[256] = "";
+	char started[CLOCK_TEXT_MAX], duration[32], line[256] = "";
 
 	show_time(node->closure->started_at, false, started);
 	show_duration(node->closure->duration, duration);
 	if (error)
-		(void)snprintf(first_line, sizeof first_line, "%.*s",
-		               (int)strcspn(error->message, "\n"), error->message);
+		main_line(error->message, line);
 	return table_add(list->table,
 	                 (const char *const[]){node->id->node_id,
 	                                       task_of(&list->tasks, node->id->node_id),
 	                                       show_node_phase((int)node->closure->phase),
-	                                       started, duration, first_line});
+	                                       started, duration, line});
 }
 
 static enum un_err
@@ -399,6 +414,20 @@ print_nodes(struct cli *cli, struct execution_name *in)
 	return err;
 }
 
+/* A traceback keeps its lines. */
+static void
+print_lines(const char *text, const char *indent)
+{
+	const char *eol;
+
+	for (; (eol = strchr(text, '\n')) && eol[1]; text = eol + 1) {
+		print_clean(stdout, text, (size_t)(eol - text));
+		(void)printf("\n%s", indent);
+	}
+	print_clean(stdout, text, strcspn(text, "\n"));
+	(void)putchar('\n');
+}
+
 static enum un_err
 print_one(struct cli *cli, struct execution_name *in, const execution_message *execution,
           const Flyteidl__Admin__WorkflowExecutionGetDataResponse *data)
@@ -417,8 +446,7 @@ print_one(struct cli *cli, struct execution_name *in, const execution_message *e
 	             duration);
 	if (error) {
 		(void)printf("Error:     ");
-		print_clean(stdout, error->message, strlen(error->message));
-		(void)putchar('\n');
+		print_lines(error->message, "           ");
 	}
 	if (data->full_inputs && data->full_inputs->n_literals) {
 		(void)printf("Inputs:    ");

@@ -228,7 +228,7 @@ refuse(struct runs *runs, struct run *run, uint32_t place, enum un_err why,
 	enum un_err err;
 
 	snprintf(message, sizeof message, "%s%s%s", un_message(why, detail),
-	         hint[0] != '\0' ? "; " : "", hint);
+	         hint[0] != '\0' ? "\nhint: " : "", hint);
 	err = run_error_set(&error, un_err_slug(why), message, ERROR_USER);
 	if (!err)
 		err = execution_refuse(run->execution, place, &error, runs_now(runs));
