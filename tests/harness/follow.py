@@ -1,12 +1,15 @@
 """Drives `union run --remote` for tests/stories/cli_follow.sh: prints "ok - ..." and "not ok - ..."."""
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 PATIENCE = 90
@@ -32,6 +35,15 @@ def twice(n: int) -> int:
 @union.task
 def fails(n: int) -> int:
     raise ValueError("went wrong on purpose")
+
+@union.task
+def one_of_many_tasks_with_a_long_name(n: int) -> int:
+    return n
+
+@union.workflow
+def crowd():
+    for n in range(12):
+        one_of_many_tasks_with_a_long_name(n=n)
 
 @union.workflow
 def chain(gate: str, factor: float = 0.5, flag: bool = False) -> int:
@@ -180,14 +192,13 @@ def input_tests(script):
           done.returncode == 1 and "ValueError: went wrong on purpose" in done.stderr, done.stderr)
 
 
-def terminal_test(folder, script):
-    """On a terminal a node has one line, which is rewritten."""
-    gate = os.path.join(folder, "gate5")
-    open_gate(gate)
+def on_terminal(rows, columns, *args):
+    """Runs `union` on a terminal of that size; returns its exit status and all that was written."""
     pid, fd = pty.fork()
     if not pid:
         os.environ["TERM"] = "xterm"
-        os.execvp("union", ["union", "run", "--remote", script, "chain", "--gate", gate])
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        os.execvp("union", ["union", *args])
     seen = b""
     while True:
         try:
@@ -198,11 +209,37 @@ def terminal_test(folder, script):
             break
         seen += piece
     _, status = os.waitpid(pid, 0)
+    os.close(fd)
+    return status, seen
+
+
+def last_picture(seen):
+    return re.sub(rb"\033\[[0-9;]*m", b"", seen.rsplit(b"\033[J", 1)[-1]).decode().replace("\r", "")
+
+
+def terminal_test(folder, script):
+    """On a terminal a node has one line, which is rewritten."""
+    gate = os.path.join(folder, "gate5")
+    open_gate(gate)
+    status, seen = on_terminal(24, 80, "run", "--remote", script, "chain", "--gate", gate)
     check("on a terminal the run succeeds too", status == 0, seen)
     check("and its lines are updated in place", b"\033[1A\033[J" in seen or b"\033[2A\033[J" in seen, seen)
-    last = seen.rsplit(b"\033[J", 1)[-1]
-    check("at the end each node stands there once, succeeded", last.count(b"succeeded") == 2, last)
-    os.close(fd)
+    last = last_picture(seen)
+    check("at the end each node stands there once, succeeded", last.count("succeeded") == 2, last)
+
+
+def small_terminal_test(script):
+    """Names give way to states; more nodes than lines are counted."""
+    status, seen = on_terminal(8, 30, "run", "--remote", script, "crowd")
+    check("on a small terminal too", status == 0, seen)
+    lines = last_picture(seen).splitlines()
+    nodes = [line for line in lines if line.startswith("n")]
+    check("every line of a node ends in its state", len(nodes) == 5 and
+          all(line.endswith(" succeeded") for line in nodes), lines)
+    check("and begins with the end of its task's name", all("..h_a_long_name " in line for line in nodes), lines)
+    check("within the terminal", max(map(len, lines)) < 30, lines)
+    check("what has no line is counted", "and 7 more: 7 done" in lines, lines)
+    check("the whole screen is never cleared", b"\033[8A" not in seen and b"\033[7A" not in seen, seen)
 
 
 def main():
@@ -215,6 +252,7 @@ def main():
     end_tests(folder, script)
     input_tests(script)
     terminal_test(folder, script)
+    small_terminal_test(script)
     kill_test(folder, script)
 
 
