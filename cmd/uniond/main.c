@@ -83,7 +83,8 @@ parse_arguments(int argc, char **argv, struct arguments *args, struct un_detail 
 	enum un_err err = UN_OK;
 	int option;
 
-	while (!err && (option = getopt_long(argc, argv, "htT", options, NULL)) != -1) {
+	opterr = 0;
+	while (!err && (option = getopt_long(argc, argv, ":htT", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			args->config_path = optarg;
@@ -111,8 +112,14 @@ parse_arguments(int argc, char **argv, struct arguments *args, struct un_detail 
 			exit(0);
 		default:
 			un_hint(detail, "uniond --help lists the options");
-			err = un_fail(detail, UN_ERR_USAGE, "wrong usage");
+			err = un_fail(detail, UN_ERR_USAGE, option == ':' ? "'%s' needs a value"
+			                                                  : "no such option: '%s'",
+			              argv[optind - 1]);
 		}
+	}
+	if (!err && optind < argc) {
+		un_hint(detail, "uniond --help shows what there is");
+		err = un_fail(detail, UN_ERR_USAGE, "no such command: '%s'", argv[optind]);
 	}
 	return err;
 }

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# `make install`: everything is where a system looks for it, and works from there.
+. "$(dirname "$0")/../lib.sh"
+story "what is installed works from where it is installed"
+dest=$T/dest
+prefix=$(sed -n 's/.*"prefix": *"\([^"]*\)".*/\1/p' "$BUILD/meson-info/intro-buildoptions.json" | head -1)
+[ -n "$prefix" ] || prefix=$(meson introspect --buildoptions "$BUILD" |
+	/usr/bin/python3 -c 'import json, sys; print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "prefix"))')
+check "installs below DESTDIR" env DESTDIR="$dest" meson install -C "$BUILD" --no-rebuild --quiet
+at=$dest$prefix
+for file in bin/union bin/uniond bin/union-exec lib/union/python/union/__init__.py lib/union/python/union/py.typed \
+	share/man/man1/union.1 share/bash-completion/completions/union.bash share/zsh/site-functions/_union \
+	share/fish/vendor_completions.d/union.fish; do
+	check "$file is there" test -e "$at/$file"
+done
+equals "nothing outside the prefix" "" "$(find "$dest" -type f ! -path "$at/*")"
+check "an installed library needs no folder of the build" sh -c '! ldd "$0" | grep -q "not found"' "$at/bin/union"
+
+PATH=$at/bin:/usr/bin:/bin
+hash -r
+v=$(canary)
+check "a secret through the installed union" run_with_input "$v" union create secret my_secret
+check "and a task through all of it" union run --remote "$SOURCE_ROOT/examples/using_secrets.py" main
+equals "with its result" "{\"o0\": ${#v}}" "$(cat "$T/out")"
+says_program() { "$@" --help | grep -q "^usage: "; }
+for program in union uniond union-exec; do
+	check "$program --help" says_program "$program"
+done
+
+completions() { # WORDS...: what bash offers for the last one
+	bash --norc -c '
+		source "$0"
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE} COMPREPLY=()
+		handler=$(complete -p union | sed "s/.*-F \([^ ]*\).*/\1/")
+		"$handler" union "${@: -1}" "${@: -2:1}"
+		printf "%s " "${COMPREPLY[@]}"' "$at/share/bash-completion/completions/union.bash" "$@"
+}
+equals "bash completes a command" "create " "$(completions union cr)"
+equals "what it is about" "secret " "$(completions union create "")"
+equals "an option" "--project " "$(completions union create secret --p)"
+equals "and the words it takes" "table json " "$(completions union get secret -o "")"
+if command -v fish >/dev/null; then
+	equals "fish completes" "create" "$(fish -c "source $at/share/fish/vendor_completions.d/union.fish; complete -C 'union cr'" | cut -f1)"
+fi
+if command -v zsh >/dev/null; then
+	check "zsh can read its completion" zsh -n "$at/share/zsh/site-functions/_union"
+fi
+if command -v man >/dev/null; then
+	check "the man page is read without a warning" sh -c 'test -z "$(man --warnings -E UTF-8 -l -Tutf8 "$0" 2>&1 >/dev/null)"' \
+		"$at/share/man/man1/union.1"
+fi
+finish
