@@ -87,6 +87,17 @@ cli_note(struct cli *cli, const char *format, ...)
 	cli_say(cli, "note", YELLOW, text);
 }
 
+void
+cli_note_new(struct cli *cli, const char *what, const char *name, const char *nearest)
+{
+	if (!name[0])
+		return;
+	if (nearest && nearest[0])
+		cli_note(cli, "%s '%s' is new; did you mean '%s'?", what, name, nearest);
+	else
+		cli_note(cli, "%s '%s' is new", what, name);
+}
+
 bool
 cli_wants_json(const struct cli *cli)
 {

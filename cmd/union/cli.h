@@ -58,6 +58,8 @@ int cli_fail(struct cli *cli, enum un_err err);
 /* The same for an error with its own words. */
 int cli_failf(struct cli *cli, enum un_err err, const char *format, ...) PRINTF_LIKE(3, 4);
 void cli_note(struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Of a project or domain never used before: a typing error shows. `nearest` may be "". */
+void cli_note_new(struct cli *cli, const char *what, const char *name, const char *nearest);
 /* "union: WORD: text" on stderr with the word coloured; control characters become blanks. */
 void cli_say(struct cli *cli, const char *word, const char *color, const char *text);
 bool cli_wants_json(const struct cli *cli);

@@ -166,6 +166,17 @@ free_envs(struct envs *envs)
 		mem_free(envs->names[i]);
 }
 
+/* The defaults are nobody's typing error. */
+static void
+note_new_scope(struct cli *cli, const struct execution_name *execution,
+               const Union__V1__LaunchResponse *reply)
+{
+	if (reply->project_is_new && (cli->option[OPT_PROJECT] || cli_env("FLYTE_DEFAULT_PROJECT")))
+		cli_note_new(cli, "project", execution->id.project, reply->nearest_project);
+	if (reply->domain_is_new && (cli->option[OPT_DOMAIN] || cli_env("FLYTE_DEFAULT_DOMAIN")))
+		cli_note_new(cli, "domain", execution->id.domain, reply->nearest_domain);
+}
+
 static enum un_err
 send_launch(struct cli *cli, const struct script *script, struct envs *envs,
             Flyteidl__Core__LiteralMap *inputs, const struct execution_name *execution)
@@ -205,6 +216,8 @@ send_launch(struct cli *cli, const struct script *script, struct envs *envs,
 		if (err == UN_ERR_EXISTS && !cli->option[OPT_NAME])
 			err = UN_OK;
 	}
+	if (!err && reply)
+		note_new_scope(cli, execution, reply);
 	channel_message_free(reply);
 	return err;
 }

@@ -31,24 +31,15 @@ plane_key_pinned(struct cli *cli, uint8_t ret_key[BOX_PUBLIC_LEN])
 	return err;
 }
 
-static void
-note_new(struct cli *cli, const char *what, const char *name, bool is_new, const char *nearest)
-{
-	if (!is_new || !name[0])
-		return;
-	if (nearest && nearest[0])
-		cli_note(cli, "%s '%s' is new; did you mean '%s'?", what, name, nearest);
-	else
-		cli_note(cli, "%s '%s' is new", what, name);
-}
-
 static int
 tell(struct cli *cli, bool create, const struct secret_id *id, const Union__V1__SecretWritten *done)
 {
 	char scope[SCOPE_TEXT_MAX];
 
-	note_new(cli, "project", id->scope.project, done->project_is_new, done->nearest_project);
-	note_new(cli, "domain", id->scope.domain, done->domain_is_new, done->nearest_domain);
+	if (done->project_is_new)
+		cli_note_new(cli, "project", id->scope.project, done->nearest_project);
+	if (done->domain_is_new)
+		cli_note_new(cli, "domain", id->scope.domain, done->nearest_domain);
 	scope_format(&id->scope, scope);
 	(void)fprintf(stderr, "%s secret '%s' for %s, version %u\n", create ? "Created" : "Updated",
 	              id->name, scope, done->version);

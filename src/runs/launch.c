@@ -254,9 +254,15 @@ insert_row(struct store_txn *txn, struct launch *launch, int64_t entity, struct 
 	        .principal = launch->asker->principal,
 	        .created_us = launch->now_us,
 	};
+	struct scope_novelty novelty;
 	struct buf packed;
 	enum un_err err;
 
+	err = scope_note(txn, "", &launch->name->at, &novelty, detail);
+	if (err)
+		return err;
+	if (launch->asker->novelty)
+		*launch->asker->novelty = novelty;
 	memcpy(row.project, launch->name->at.project, sizeof row.project);
 	memcpy(row.domain, launch->name->at.domain, sizeof row.domain);
 	memcpy(row.name, launch->name->name, sizeof row.name);

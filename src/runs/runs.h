@@ -16,6 +16,7 @@
 #include "runs/execution.h"
 #include "runs/hub.h"
 #include "runs/vault.h"
+#include "store/scopes.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -81,6 +82,7 @@ runs_set_launch_plan(struct runs *runs, const Flyteidl__Admin__LaunchPlanUpdateR
 struct runs_asker {
 	const char *principal; /* "uid:1000" */
 	const char *request_id;
+	struct scope_novelty *novelty; /* runs_launch writes it; NULL: nobody wants to know */
 };
 struct runs_name {
 	struct scope at;

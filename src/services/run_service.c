@@ -5,7 +5,7 @@
 static enum un_err
 launch_work(struct run_job *job, bool *later)
 {
-	const struct runs_asker asker = {job->principal, job->request_id};
+	const struct runs_asker asker = {job->principal, job->request_id, &job->novelty};
 
 	(void)later;
 	return runs_launch(job->services->runs, (const void *)job->request, &asker, &job->name,
@@ -23,6 +23,10 @@ launch_reply(struct run_job *job)
 	id.domain = job->name.at.domain;
 	id.name = job->name.name;
 	response.id = &id;
+	response.project_is_new = job->novelty.project_is_new;
+	response.domain_is_new = job->novelty.domain_is_new;
+	response.nearest_project = job->novelty.nearest_project;
+	response.nearest_domain = job->novelty.nearest_domain;
 	rpc_reply(job->call, &response.base);
 }
 

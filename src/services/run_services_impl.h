@@ -55,6 +55,7 @@ struct run_job {
 	char principal[PRINCIPAL_TEXT_MAX];
 	char request_id[72];
 	struct runs_name name;
+	struct scope_novelty novelty; /* of the name's scope, after a launch */
 	struct secbuf *ticket;
 	struct runs_claimed *claimed;
 	bool cancel;

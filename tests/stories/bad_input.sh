@@ -31,6 +31,9 @@ check "elsewhere" run_with_input "$v" union create secret elsewhere --project fr
 refuses "at this scope" "no secret 'elsewhere'" union get secret elsewhere
 warns "with the scopes where it is" "fraud"
 
+check "a scope that nobody has lists nothing" union get secret --project fruad
+warns "an unknown scope suggests the nearest" "did you mean 'fraud'?"
+
 refuses "a mistyped command suggests the nearest" "create" union craete secret x
 refuses "a mistyped subcommand too" "secret" union create secrte x
 refuses "an unknown option" "--projet" union get secret --projet x
@@ -39,6 +42,9 @@ refuses "a missing name" "NAME" run_with_input "$v" union create secret
 refuses "both --value and -f" "--value" union create secret x --value y -f "$T/home/empty"
 
 refuses "a script that is not there" "no such" union run --remote "$T/home/none.py" main
+refuses "a script that is a directory" "directory" union run --remote "$T/home" main
+printf 'import union\n' >"$T/home/two.dots.py"
+refuses "a script that cannot be imported by its name" "NAME.py" union run --remote "$T/home/two.dots.py" main
 printf 'def broken(:\n' >"$T/home/broken.py"
 refuses "a syntax error, as Python shows it" "SyntaxError" union run --remote "$T/home/broken.py" main
 warns "with the line" "def broken(:"
@@ -81,6 +87,25 @@ refuses "a type that is not supported, naming the parameter" "complex" \
 printf 'a\0b' >"$T/home/binary"
 check "a binary value" union create secret binary -f "$T/home/binary"
 refuses "a binary value as a variable" "file" union run --remote "$T/home/w.py" wants_binary
+refuses "a bad name of an execution" "bad name of an execution" \
+	union run --remote --name Bad_Name "$T/home/w.py" add --a 1
+check "a name that is taken" union run --remote --name taken "$T/home/w.py" add --a 1
+refuses "is refused the second time" "'taken'" union run --remote --name taken "$T/home/w.py" add --a 1
+refuses "--env without a value" "NAME=VALUE" union run --remote --env JUSTNAME "$T/home/w.py" add --a 1
+refuses "a word that an option does not take" "all" union run --remote --copy some "$T/home/w.py" add --a 1
+refuses "a configuration that is not there" "no such configuration" union --config "$T/home/none.yaml" get secret
+printf 'endpiont: x\n' >"$T/home/wrong.yaml"
+refuses "a configuration with an unknown key" "endpiont" union --config "$T/home/wrong.yaml" get secret
+refuses "an endpoint that is no address" "ftp://" env UNION_ENDPOINT=ftp://example.org union get secret
+cat >"$T/home/late.py" <<'PY'
+import time, union
+
+@union.task(timeout=1)
+def late() -> int:
+    time.sleep(60)
+    return 1
+PY
+refuses "a task that runs into its timeout" "timeout" union run --remote "$T/home/late.py" late
 check "Case" run_with_input "$v" union create secret Case
 check "case" run_with_input "$v" union create secret case
 refuses "two requests for one variable" "SAME" union run --remote "$T/home/w.py" collide_env

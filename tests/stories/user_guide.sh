@@ -203,6 +203,8 @@ name=$(cat "$T/out")
 check "union abort execution" union abort execution "$name"
 check "a run that was aborted" union get execution "$name" -o json
 json "is" 'd["phase"] in ("aborting", "aborted")'
+check "a run in a project never seen before" union run --remote --project my_projcet gate.py wait_for --gate "$T/home/gate"
+warns "is accepted with a note, and the nearest one" "project 'my_projcet' is new; did you mean 'my_project'?"
 refuses "a run that fails has exit status 1" "failed" union run --remote ways.py give
 equals "that is" 1 "$status"
 cd "$T" && finish
