@@ -1,6 +1,7 @@
 #include "cli.h"
 
 #include "base/clock.h"
+#include "log_lines.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -29,10 +30,13 @@ cli_environ(void)
 void
 print_clean(FILE *out, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
+	const uint8_t *at = (const uint8_t *)text, *end = at + len;
 
-		(void)putc(c < 0x20 || c == 0x7f ? ' ' : c, out);
+	while (at < end) {
+		size_t control = control_len(at, (size_t)(end - at));
+
+		(void)putc(control ? ' ' : *at, out);
+		at += control ? control : 1;
 	}
 }
 

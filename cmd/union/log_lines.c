@@ -72,6 +72,15 @@ find_source(struct log_lines *lines, const char *node_id, uint32_t attempt,
 	return UN_OK;
 }
 
+/* C0, DEL, and C1 as it is in UTF-8: some terminals obey that, too. */
+size_t
+control_len(const uint8_t *at, size_t len)
+{
+	if (*at < 0x20 || *at == 0x7f)
+		return 1;
+	return len > 1 && at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0 ? 2 : 0;
+}
+
 /* The length of "ESC [ digits m" at `at`, which only colours; 0: it is something else. */
 static size_t
 color_len(const uint8_t *at, size_t len)
@@ -95,15 +104,16 @@ write_line(struct log_lines *lines, const struct source *source)
 	else
 		(void)fprintf(lines->out, "%s | ", source->node_id);
 	while (at < end) {
-		size_t color = color_len(at, (size_t)(end - at));
+		size_t color = color_len(at, (size_t)(end - at)), control;
 
 		if (color) {
 			(void)fwrite(at, 1, color, lines->out);
 			at += color;
 			continue;
 		}
-		(void)putc(lines->terminal && *at < 0x20 && *at != '\t' ? ' ' : *at, lines->out);
-		at++;
+		control = *at == '\t' ? 0 : control_len(at, (size_t)(end - at));
+		(void)putc(lines->terminal && control ? ' ' : *at, lines->out);
+		at += lines->terminal && control ? control : 1;
 	}
 	(void)putc('\n', lines->out);
 }

@@ -14,6 +14,9 @@
 
 #define LOG_LINE_MAX_BYTES 65536
 
+/* The bytes of the control character at `at`, of one or, as UTF-8, of two; 0: it is none. */
+size_t control_len(const uint8_t *at, size_t len);
+
 struct log_lines;
 
 MUST_CHECK enum un_err log_lines_new(FILE *out, bool terminal, struct log_lines **ret_lines);

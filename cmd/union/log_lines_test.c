@@ -57,6 +57,19 @@ TEST(log_lines, writes_what_has_no_end_when_the_attempt_is_over)
 	end(&f, "n0#2 | part\n");
 }
 
+TEST(log_lines, a_terminal_gets_no_control_characters_in_either_form)
+{
+	static const char text[] = "a\x1b]0;b\x07\xc2\x9b" "31m\x7f\xc3\x9b\tc\xc2\n";
+	struct fixture f;
+
+	begin(&f, true);
+	push(&f, "n0", 0, text);
+	end(&f, "n0 | a ]0;b  31m \xc3\x9b\tc\xc2\n");
+	begin(&f, false);
+	push(&f, "n0", 0, "a\x1b]0;b\xc2\x9b\n");
+	end(&f, "n0 | a\x1b]0;b\xc2\x9b\n");
+}
+
 TEST(log_lines, cuts_a_line_that_never_ends)
 {
 	static char large[LOG_LINE_MAX_BYTES + 11];
