@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -268,6 +270,56 @@ TEST(attempt, everything_the_task_leaves_behind_is_killed)
 		EXPECT(plane.run_ms < 10000);
 		plane_fini(&plane);
 	}
+}
+
+/* A process outside the sandbox that takes a descriptor over a socket and writes to it now and then,
+ * until nobody reads: what a task can arrange with a friend. */
+static pid_t
+start_friend(const char *path)
+{
+	static const char script[] = "import os, socket, time\n"
+	                             "peer = socket.socket(fileno=0).accept()[0]\n"
+	                             "fd = socket.recv_fds(peer, 1, 1)[1][0]\n"
+	                             "while os.write(fd, b'x'): time.sleep(0.2)\n";
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pid_t pid;
+
+	(void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+	EXPECT_INT(0, bind(fd, (struct sockaddr *)&address, sizeof address));
+	EXPECT_INT(0, listen(fd, 1));
+	pid = fork();
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+		(void)dup2(fd, 0);
+		(void)dup2(null, 2);
+		(void)execl("/usr/bin/python3", "python3", "-c", script, (char *)NULL);
+		_exit(127);
+	}
+	(void)close(fd);
+	return pid;
+}
+
+TEST(attempt, a_friend_outside_who_has_its_output_does_not_keep_it_open)
+{
+	struct plane plane;
+	char path[128];
+	pid_t friend;
+
+	use_shell(&plane, "exec python3 -c 'import os, socket; s = socket.socket(socket.AF_UNIX); "
+	                  "s.connect(os.environ[\"FRIEND\"]); socket.send_fds(s, [b\"x\"], [1])'");
+	(void)snprintf(path, sizeof path, "%s/friend", plane.folder);
+	plane.envs[0][0] = "FRIEND";
+	plane.envs[0][1] = path;
+	plane.env_count = 1;
+	friend = start_friend(path);
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	EXPECT(plane.run_ms < 30000);
+	EXPECT_INT(friend, waitpid(friend, NULL, 0));
+	(void)unlink(path);
+	plane_fini(&plane);
 }
 
 TEST(attempt, runs_into_its_timeout_and_is_killed_when_it_does_not_listen)

@@ -14,6 +14,7 @@
 #define PIECE 65536
 #define FOREVER_MS 3600000
 #define DRAIN_ROUNDS 1024 /* of PIECE each: what can be in a pipe is far less */
+#define DRAIN_MS 5000     /* somebody outside the sandbox may hold the other end */
 
 enum { AT_OUT, AT_ERR, AT_CHILD, AT_SIGNAL, AT_REPORT, AT_COUNT };
 
@@ -233,6 +234,7 @@ static enum un_err
 drain(struct watch *watch, int fd, struct redact_stream *stream)
 {
 	bool wait_for_end = watch->plan->sandbox->init > 0;
+	int64_t deadline_ms = clock_mono_ms() + DRAIN_MS;
 
 	for (int round = 0; round < DRAIN_ROUNDS; round++) {
 		bool open, any;
@@ -242,7 +244,7 @@ drain(struct watch *watch, int fd, struct redact_stream *stream)
 			return err;
 		if (!open)
 			break;
-		if (!any && (!wait_for_end || io_wait(fd, POLLIN, clock_mono_ms() + 1000)))
+		if (!any && (!wait_for_end || io_wait(fd, POLLIN, deadline_ms)))
 			break;
 	}
 	return redact_flush(stream);
