@@ -47,8 +47,9 @@ struct runs_options {
 	unsigned slots;       /* attempts at once; at least 1 */
 	/* Microseconds since 1970 that never go back while this runs. NULL: the clock. */
 	int64_t (*now_us)(void *ctx);
-	/* runs_tick is wanted at `due_us` of that clock. NULL: the caller calls it often enough. */
-	void (*wake_at)(void *ctx, int64_t due_us);
+	/* runs_tick is wanted when so much time has passed. A time of the day would not do: the wall
+	 * clock may be set, this one goes on. NULL: the caller calls it often enough. */
+	void (*wake_in)(void *ctx, int64_t wait_us);
 	void *ctx; /* of both */
 };
 

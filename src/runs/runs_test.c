@@ -125,6 +125,23 @@ TEST(runs, a_task_that_asks_for_it_is_tried_again_after_a_while)
 	end(&f);
 }
 
+TEST(runs, waits_for_what_is_left_even_when_the_wall_clock_was_set)
+{
+	struct plane_fixture f;
+	Union__V1__LaunchRequest *request;
+
+	begin(&f, 8);
+	f.now_us -= 3600ll * 1000000; /* what an hour's jump of the wall clock makes of it */
+	request = diamond();
+	set_retries(request->tasks[0], 1);
+	launch(&f, request);
+	EXPECT_OK(claim_as(&f, named(&f, "n0.0"), NULL));
+	EXPECT_OK(finish_as(&f, named(&f, "n0.0"), OUTCOME_FAILED_RETRYABLE, NULL));
+	runs_tick(f.runs);
+	EXPECT_INT(BACKOFF_FIRST_US, f.wait_us);
+	end(&f);
+}
+
 static bool
 told_to_end(struct plane_fixture *f, struct launcher *launcher)
 {

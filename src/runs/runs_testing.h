@@ -183,6 +183,7 @@ struct plane_fixture {
 	struct runs *runs;
 	struct un_detail detail;
 	int64_t now_us;
+	int64_t wait_us; /* until the tick that was asked for last */
 	unsigned slots;
 };
 
@@ -190,6 +191,12 @@ static int64_t
 test_now(void *ctx)
 {
 	return ((struct plane_fixture *)ctx)->now_us;
+}
+
+static void
+test_wake_in(void *ctx, int64_t wait_us)
+{
+	((struct plane_fixture *)ctx)->wait_us = wait_us;
 }
 
 static inline void
@@ -204,6 +211,7 @@ fixture_open(struct plane_fixture *f)
 	        .data_dir = f->scratch.dir,
 	        .slots = f->slots,
 	        .now_us = test_now,
+	        .wake_in = test_wake_in,
 	        .ctx = f,
 	};
 

@@ -592,6 +592,6 @@ runs_tick(struct runs *runs)
 	kill_slow(runs, &due_us);
 	begin_all(runs, &due_us);
 	runs->ticking = false;
-	if (runs->options.wake_at != NULL && due_us != INT64_MAX)
-		runs->options.wake_at(runs->options.ctx, due_us);
+	if (runs->options.wake_in != NULL && due_us != INT64_MAX)
+		runs->options.wake_in(runs->options.ctx, due_us - runs_now(runs));
 }

@@ -21,13 +21,12 @@ tick(struct loop_timer *timer)
 }
 
 static void
-wake_at(void *ctx, int64_t due_us)
+wake_in(void *ctx, int64_t wait_us)
 {
 	struct run_services *services = ctx;
-	int64_t wait_us = due_us - clock_wall_us();
 	int64_t wait_ms = wait_us <= 0 ? 0 : wait_us / 1000 + 1;
 
-	/* the wall clock may have been set: look again at least every ten seconds */
+	/* the timers of a loop stand still while the machine sleeps: look again now and then */
 	if (wait_ms > 10000)
 		wait_ms = 10000;
 	if (loop_timer_set(services->loop, &services->timer, clock_mono_ms() + wait_ms) != UN_OK)
@@ -51,7 +50,7 @@ begin(struct run_services *services, struct un_detail *detail)
 	        .hub = services->hub,
 	        .data_dir = services->data_dir,
 	        .slots = services->options.slots,
-	        .wake_at = wake_at,
+	        .wake_in = wake_in,
 	        .ctx = services,
 	};
 	enum un_err err;
