@@ -272,8 +272,8 @@ TEST(attempt, everything_the_task_leaves_behind_is_killed)
 	}
 }
 
-/* A process outside the sandbox that takes a descriptor over a socket and writes to it now and then,
- * until nobody reads: what a task can arrange with a friend. */
+/* A process outside the sandbox that takes a descriptor over a socket and writes to it now and
+ * then, until nobody reads: what a task can arrange with a friend. */
 static pid_t
 start_friend(const char *path)
 {
