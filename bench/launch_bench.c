@@ -54,6 +54,7 @@ run_task(const char *program)
 	double ms;
 
 	plane_init(&plane);
+	plane.hidden = plane.folder;
 	plane.words[0] = "/bin/true";
 	for (size_t i = 0; i < 5; i++)
 		plane.secrets[plane.secret_count++] =
