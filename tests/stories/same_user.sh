@@ -27,6 +27,16 @@ import union
 def core_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_CORE)[1]
 PY
+cat >"$T/home/look.py" <<'PY'
+import os
+import union
+
+@union.task
+def look() -> str:
+    return " ".join(sorted(os.listdir(os.path.expanduser("~/.local/share/union"))))
+PY
+check "a task that looks at the control plane's folder" union run --remote "$T/home/look.py" look
+says "sees nothing but where it works" '{"o0": "work"}'
 check "a task of a plain user has a limit of cores" union run --remote "$T/home/limits.py" core_limit
 [ "$(ulimit -Hc)" = 0 ] || says "that also stops those for programs" '{"o0": 1}'
 for p in $(plane_pids) $(pgrep -u "$(id -u)" -x uniond); do
