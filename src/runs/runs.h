@@ -47,8 +47,8 @@ struct runs_options {
 	unsigned slots;       /* attempts at once; at least 1 */
 	/* Microseconds since 1970 that never go back while this runs. NULL: the clock. */
 	int64_t (*now_us)(void *ctx);
-	/* runs_tick is wanted when so much time has passed. A time of the day would not do: the wall
-	 * clock may be set, this one goes on. NULL: the caller calls it often enough. */
+	/* runs_tick is wanted when so much time has passed. A time of the day would not do: the
+	 * wall clock may be set, this one goes on. NULL: the caller calls it often enough. */
 	void (*wake_in)(void *ctx, int64_t wait_us);
 	void *ctx; /* of both */
 };
@@ -83,7 +83,7 @@ runs_set_launch_plan(struct runs *runs, const Flyteidl__Admin__LaunchPlanUpdateR
 struct runs_asker {
 	const char *principal; /* "uid:1000" */
 	const char *request_id;
-	struct scope_novelty *novelty; /* runs_launch writes it; NULL: nobody wants to know */
+	struct scope_novelty *novelty; /* runs_launch writes it; NULL: nobody asks */
 };
 struct runs_name {
 	struct scope at;
