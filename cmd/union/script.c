@@ -122,8 +122,11 @@ make_folder(struct cli *cli, struct script *script)
 		base = "/tmp";
 	(void)snprintf(script->folder, sizeof script->folder, "%.220s/union-XXXXXX", base);
 	if (!mkdtemp(script->folder)) {
+		int saved = errno;
+
 		script->folder[0] = '\0';
-		return un_fail_errno(&cli->detail, errno, "cannot make a folder in %.200s", base);
+		un_hint(&cli->detail, "set TMPDIR to a folder that you can write to");
+		return un_fail_errno(&cli->detail, saved, "cannot make a folder in %.200s", base);
 	}
 	(void)snprintf(script->bundle, sizeof script->bundle, "%s/bundle.tar.gz", script->folder);
 	return UN_OK;

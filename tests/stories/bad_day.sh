@@ -128,6 +128,8 @@ refuses "for a local run too" "is a Python older than 3.9" \
 	union run --python "$T/home/old_python" "$examples/using_secrets.py" main
 refuses "a Python that is not there" "cannot start '/nonexistent/python'" \
 	union run --remote --python /nonexistent/python "$examples/using_secrets.py" main
+refuses "no room for temporary files" "set TMPDIR" \
+	env TMPDIR=/nonexistent union run --remote "$examples/using_secrets.py" main
 refuses "what is no Python" "does not answer like Python" \
 	union run --remote --python /bin/true "$examples/using_secrets.py" main
 mkdir -p "$T/home/large"
