@@ -260,7 +260,7 @@ dies(struct plane_fixture *f, struct launcher *launcher)
 
 /* ---- records ---- */
 
-static const struct runs_asker asker = {"uid:0", "req"};
+static const struct runs_asker asker = {.principal = "uid:0", .request_id = "req"};
 
 static inline int
 state_of(struct plane_fixture *f)
