@@ -112,9 +112,10 @@ class Search:
                 start, end = (int(x, 16) for x in span.split("-"))
                 if flags[0] != "r" or end - start > HUGE or "[vvar" in line or "[vsyscall" in line:
                     continue
-                self.mapping(pid, memory, start, end)
+                words = line.split(None, 5)
+                self.mapping(pid, memory, start, end, words[5].strip() if len(words) > 5 else "")
 
-    def mapping(self, pid, memory, start, end):
+    def mapping(self, pid, memory, start, end, name):
         at = start
 
         def read():
@@ -130,7 +131,8 @@ class Search:
             self.looked_at["memory"] += len(data)
             return data
 
-        self.look_stream("the memory of process %d" % pid, read)
+        self.look_stream("the memory of process %d (%s at %x, %d KiB)"
+                         % (pid, name or "anonymous", start, (end - start) >> 10), read)
 
 
 def main():
