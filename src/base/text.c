@@ -50,8 +50,8 @@ text_append_base64(struct buf *out, const uint8_t *bytes, size_t len)
 	return UN_OK;
 }
 
-static int
-base64_digit(char c)
+int
+text_base64_digit(char c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -79,7 +79,7 @@ text_decode_base64(const char *text, size_t len, struct buf *out)
 	if (len % 4 == 1)
 		return UN_ERR_PROTOCOL;
 	for (size_t i = 0; i < len; i++) {
-		int digit = base64_digit(text[i]);
+		int digit = text_base64_digit(text[i]);
 		enum un_err err;
 
 		if (digit < 0)
@@ -96,8 +96,8 @@ text_decode_base64(const char *text, size_t len, struct buf *out)
 	return UN_OK;
 }
 
-static int
-hex_digit(char c)
+int
+text_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -114,7 +114,7 @@ text_decode_hex(const char *text, size_t len, struct buf *out)
 	if (len % 2)
 		return UN_ERR_PROTOCOL;
 	for (size_t i = 0; i < len; i += 2) {
-		int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
+		int high = text_hex_digit(text[i]), low = text_hex_digit(text[i + 1]);
 		enum un_err err;
 
 		if (high < 0 || low < 0)

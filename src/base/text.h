@@ -15,6 +15,9 @@ MUST_CHECK enum un_err text_append_base64(struct buf *out, const uint8_t *bytes,
 /* Accepts the standard and the URL alphabet, with or without padding. UN_ERR_PROTOCOL. */
 MUST_CHECK enum un_err text_decode_base64(const char *text, size_t len, struct buf *out);
 MUST_CHECK enum un_err text_decode_hex(const char *text, size_t len, struct buf *out);
+/* The number that one digit stands for; -1: it is none. Both cases, both alphabets. */
+int text_hex_digit(char c);
+int text_base64_digit(char c);
 
 /* Edits (insert, delete, change, swap of neighbours) between two words of up to 64 bytes each;
  * longer words are at distance 64. */

@@ -106,4 +106,22 @@ TEST(text, counts_the_edits_between_words)
 	EXPECT_INT(64, text_distance(long_word, "x"));
 }
 
+TEST(text, digits_are_those_of_the_alphabet_and_no_others)
+{
+	static const char hex[] = "0123456789abcdefABCDEF";
+	static const char base64[] =
+	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_";
+
+	for (int c = 1; c < 256; c++) {
+		const char *in_hex = strchr(hex, c), *in_base64 = strchr(base64, c);
+		int hex_at = in_hex ? (int)(in_hex - hex) : -1;
+		int base64_at = in_base64 ? (int)(in_base64 - base64) : -1;
+
+		EXPECT_INT(hex_at > 15 ? hex_at - 6 : hex_at, text_hex_digit((char)c));
+		EXPECT_INT(base64_at > 63 ? base64_at - 2 : base64_at, text_base64_digit((char)c));
+	}
+	EXPECT_INT(-1, text_hex_digit('\0'));
+	EXPECT_INT(-1, text_base64_digit('\0'));
+}
+
 TEST_MAIN()

@@ -1,18 +1,8 @@
 #include "client/percent.h"
 
-#include <stdint.h>
+#include "base/text.h"
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+#include <stdint.h>
 
 enum un_err
 percent_decode(const char *text, size_t len, char *out, size_t size)
@@ -26,8 +16,8 @@ percent_decode(const char *text, size_t len, char *out, size_t size)
 		uint8_t c = (uint8_t)text[i];
 
 		if (c == '%') {
-			int high = len - i < 3 ? -1 : hex_digit(text[i + 1]);
-			int low = len - i < 3 ? -1 : hex_digit(text[i + 2]);
+			int high = len - i < 3 ? -1 : text_hex_digit(text[i + 1]);
+			int low = len - i < 3 ? -1 : text_hex_digit(text[i + 2]);
 
 			if (high < 0 || low < 0)
 				return UN_ERR_PROTOCOL;

@@ -1,5 +1,6 @@
 #include "client/reply.h"
 
+#include "base/text.h"
 #include "client/connect_error.h"
 #include "client/percent.h"
 
@@ -90,18 +91,6 @@ parse_length(struct reply_head *head, struct line value)
 	}
 	head->content_length = number;
 	return UN_OK;
-}
-
-static int
-hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 static bool
@@ -215,7 +204,7 @@ reply_body_is_done(const struct reply_body *body)
 static enum un_err
 push_size(struct reply_body *body, uint8_t c)
 {
-	int digit = hex_digit(c);
+	int digit = text_hex_digit((char)c);
 
 	if (c == '\r' && body->digits) {
 		body->state = BODY_CHUNK_SIZE_LF;

@@ -286,20 +286,11 @@ http1_body_is_done(const struct http1_body *body)
 	return body->state == HTTP1_BODY_DONE;
 }
 
-static int
-hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* One byte of a chunk's length line. */
 static enum un_err
 chunk_len(struct http1_body *body, uint8_t c)
 {
-	int digit = hex_digit(c);
+	int digit = text_hex_digit((char)c);
 
 	if (digit >= 0) {
 		if (++body->digits > 15)

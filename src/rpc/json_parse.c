@@ -186,18 +186,6 @@ take_enum(struct json_scan *in, const ProtobufCEnumDescriptor *type, int *at)
 	return UN_OK;
 }
 
-static int
-base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
-
 /* Decodes in place; both alphabets, padding or none. False: it is not base64. */
 static bool
 decode_base64(uint8_t *bytes, size_t len, size_t *ret_len)
@@ -213,7 +201,7 @@ decode_base64(uint8_t *bytes, size_t len, size_t *ret_len)
 	if (len % 4 == 1 || (padding && (len + padding) % 4))
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		int digit = base64_digit((char)bytes[i]);
+		int digit = text_base64_digit((char)bytes[i]);
 
 		if (digit < 0)
 			return false;
