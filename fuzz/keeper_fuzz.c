@@ -99,6 +99,7 @@ ask_all(struct keeper_client *client, unsigned *answered)
 	asked += keeper_rotate(client, call) == UN_OK;
 	asked += keeper_unlock(client, bytes, sizeof bytes, call) == UN_OK;
 	asked += keeper_export(client, bytes, sizeof bytes, call) == UN_OK;
+	asked += keeper_hash_credential(client, ticket, call) == UN_OK;
 	return asked;
 }
 

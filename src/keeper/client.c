@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "crypto/hash.h"
 #include "keeper/keeper.h"
 #include "keeper/secret_buf.h"
 
@@ -237,6 +238,8 @@ read_body(const struct wire_answer *wire, struct keeper_answer *answer, struct k
 		return wire->len ? UN_ERR_PROTOCOL : UN_OK;
 	case WIRE_EXPORT:
 		return wire->len ? UN_OK : UN_ERR_PROTOCOL;
+	case WIRE_HASH:
+		return wire->len == HASH_LEN ? UN_OK : UN_ERR_PROTOCOL;
 	}
 	return UN_ERR_PROTOCOL;
 }
@@ -563,4 +566,23 @@ keeper_export(struct keeper_client *client, const uint8_t *sealed, size_t len,
 	if (len > SEALED_PASSPHRASE_MAX)
 		return UN_ERR_PROTOCOL;
 	return queue(client, &(struct request){WIRE_EXPORT, &body, pack_sealed_body}, call);
+}
+
+static enum un_err
+pack_credential_body(struct buf *out, const void *what)
+{
+	const struct secbuf *credential = what;
+
+	return pack_bytes(out, secbuf_peek(credential), secbuf_len(credential));
+}
+
+enum un_err
+keeper_hash_credential(struct keeper_client *client, const struct secbuf *credential,
+                       struct keeper_call call)
+{
+	size_t len = secbuf_len(credential);
+
+	if (len == 0 || len > WIRE_CREDENTIAL_MAX)
+		return UN_ERR_RANGE;
+	return queue(client, &(struct request){WIRE_HASH, credential, pack_credential_body}, call);
 }

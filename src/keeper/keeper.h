@@ -37,7 +37,7 @@ struct keeper_answer {
 	enum un_err err;
 	const struct un_detail *detail; /* of a refusal; lent; NULL with UN_OK */
 	/* ingest, rewrap: one stored DEK; release: `count` delivered DEKs in the order of the rows;
-	 * export: the sealed ring. Lent for the time of the callback. */
+	 * export: the sealed ring; hash: HASH_LEN bytes. Lent for the time of the callback. */
 	const uint8_t *bytes;
 	size_t len;
 	size_t count;
@@ -120,6 +120,11 @@ MUST_CHECK enum un_err keeper_unlock(struct keeper_client *client, const uint8_t
 /* The ring under a backup's passphrase, for keyring_import. */
 MUST_CHECK enum un_err keeper_export(struct keeper_client *client, const uint8_t *sealed,
                                      size_t len, struct keeper_call call);
+/* The keyed hash (HASH_LEN bytes) of an API key's secret, 1 to WIRE_CREDENTIAL_MAX bytes, under a
+ * key that only the keeper has and that no rotation changes. UN_ERR_SEALED, UN_ERR_RANGE. */
+MUST_CHECK enum un_err keeper_hash_credential(struct keeper_client *client,
+                                              const struct secbuf *credential,
+                                              struct keeper_call call);
 
 /* --- supervisor --- */
 

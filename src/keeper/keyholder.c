@@ -287,7 +287,7 @@ do_grant(struct keyholder *holder, const struct wire_request *request, struct un
 	const struct ticket_grant *grant = &request->grant.grant;
 	enum un_err err = ticket_check_grant(grant, clock_wall_us(), detail);
 
-	return err ? err : ticket_pack(keyring_ticket_key(holder->ring), grant, out);
+	return err ? err : ticket_pack(keyring_derived(holder->ring, KEYRING_TICKETS), grant, out);
 }
 
 static enum un_err
@@ -334,8 +334,9 @@ do_release(struct keyholder *holder, const struct wire_request *request, struct 
            struct buf *out)
 {
 	struct ticket_view ticket;
-	enum un_err err = ticket_verify(keyring_ticket_key(holder->ring), request->release.ticket,
-	                                request->release.ticket_len, clock_wall_us(), &ticket);
+	const struct secbuf *key = keyring_derived(holder->ring, KEYRING_TICKETS);
+	enum un_err err = ticket_verify(key, request->release.ticket, request->release.ticket_len,
+	                                clock_wall_us(), &ticket);
 
 	if (err)
 		return un_fail(detail, err, "the ticket is not valid, or has expired");
@@ -426,6 +427,19 @@ do_export(struct keyholder *holder, const struct wire_request *request, struct u
 	return err;
 }
 
+/* Checked and made with the same key for as long as the ring exists, whatever is rotated. */
+static enum un_err
+do_hash(struct keyholder *holder, const struct wire_request *request, struct un_detail *detail,
+        struct buf *out)
+{
+	const struct hash_part part = {request->credential.bytes, request->credential.len};
+	uint8_t hash[HASH_LEN];
+
+	(void)detail;
+	hash_mac(keyring_derived(holder->ring, KEYRING_CREDENTIALS), &part, 1, hash);
+	return buf_append(out, hash, sizeof hash);
+}
+
 static const struct {
 	operation *run;
 	bool needs_ring;
@@ -434,6 +448,7 @@ static const struct {
         [WIRE_GRANT] = {do_grant, true},    [WIRE_RELEASE] = {do_release, true},
         [WIRE_REWRAP] = {do_rewrap, true},  [WIRE_ROTATE] = {do_rotate, true},
         [WIRE_UNLOCK] = {do_unlock, false}, [WIRE_EXPORT] = {do_export, true},
+        [WIRE_HASH] = {do_hash, true},
 };
 
 enum un_err

@@ -349,4 +349,54 @@ TEST(keyholder, refuses_a_travelling_key_of_another_secret)
 	world_fini(&w);
 }
 
+static void
+hash_credential(struct world *w, const char *credential, uint8_t ret_hash[HASH_LEN])
+{
+	struct wire_answer answer;
+
+	request = (struct wire_request){.op = WIRE_HASH, .id = 5};
+	request.credential.bytes = (const uint8_t *)credential;
+	request.credential.len = strlen(credential);
+	answer = ask(w);
+	EXPECT_OK(answer.err);
+	EXPECT_INT(HASH_LEN, answer.len);
+	memcpy(ret_hash, answer.body, HASH_LEN);
+}
+
+TEST(keyholder, hashes_a_credential_alike_across_rotation_and_restart)
+{
+	uint8_t first[HASH_LEN], again[HASH_LEN], other[HASH_LEN];
+	struct keyholder_options options;
+	struct world w;
+
+	world_init(&w);
+	hash_credential(&w, "the secret of a key", first);
+	hash_credential(&w, "the secret of a kez", other);
+	EXPECT(!bytes_equal(first, other, HASH_LEN));
+	request = (struct wire_request){.op = WIRE_ROTATE, .id = 3};
+	EXPECT_OK(ask(&w).err);
+	hash_credential(&w, "the secret of a key", again);
+	EXPECT_BYTES(first, again, HASH_LEN);
+	keyholder_free(w.holder);
+	options = (struct keyholder_options){w.dir_fd, "file", false, NULL};
+	EXPECT_OK(keyholder_new(&options, NULL, &w.holder));
+	hash_credential(&w, "the secret of a key", again);
+	EXPECT_BYTES(first, again, HASH_LEN);
+	world_fini(&w);
+}
+
+TEST(keyholder, hashes_under_the_key_of_its_own_plane)
+{
+	uint8_t ours[HASH_LEN], theirs[HASH_LEN];
+	struct world w;
+
+	world_init(&w);
+	hash_credential(&w, "the secret of a key", ours);
+	world_fini(&w);
+	world_init(&w);
+	hash_credential(&w, "the secret of a key", theirs);
+	EXPECT(!bytes_equal(ours, theirs, HASH_LEN));
+	world_fini(&w);
+}
+
 TEST_MAIN()

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define PLAIN_VERSION 1
-#define TICKET_PURPOSE "union ticket key 1"
 
 struct generation {
 	uint32_t number;
@@ -19,7 +18,7 @@ struct generation {
 struct keyring {
 	struct secbuf *plane_private;
 	struct secbuf *ticket_root;
-	struct secbuf *ticket_key; /* derived */
+	struct secbuf *derived[KEYRING_PURPOSES]; /* from the ticket root */
 	uint8_t plane_public[BOX_PUBLIC_LEN];
 	size_t count;
 	struct generation generations[KEYRING_GENERATIONS_MAX]; /* rising numbers */
@@ -32,7 +31,8 @@ keyring_free(struct keyring *ring)
 		return;
 	for (size_t i = 0; i < ring->count; i++)
 		secbuf_free(ring->generations[i].kek);
-	secbuf_free(ring->ticket_key);
+	for (size_t i = 0; i < KEYRING_PURPOSES; i++)
+		secbuf_free(ring->derived[i]);
 	secbuf_free(ring->ticket_root);
 	secbuf_free(ring->plane_private);
 	mem_free(ring);
@@ -52,10 +52,14 @@ random_key(struct secbuf **ret_key)
 static enum un_err
 derive_rest(struct keyring *ring)
 {
+	static const char *const purposes[KEYRING_PURPOSES] = {
+	        [KEYRING_TICKETS] = "union ticket key 1",
+	        [KEYRING_CREDENTIALS] = "union credential key 1",
+	};
 	enum un_err err = box_public_of(ring->plane_private, ring->plane_public);
 
-	if (err == UN_OK)
-		err = kdf_derive(ring->ticket_root, TICKET_PURPOSE, &ring->ticket_key);
+	for (size_t i = 0; err == UN_OK && i < KEYRING_PURPOSES; i++)
+		err = kdf_derive(ring->ticket_root, purposes[i], &ring->derived[i]);
 	return err;
 }
 
@@ -269,7 +273,7 @@ keyring_plane_public(const struct keyring *ring, uint8_t ret_public[BOX_PUBLIC_L
 }
 
 const struct secbuf *
-keyring_ticket_key(const struct keyring *ring)
+keyring_derived(const struct keyring *ring, enum keyring_purpose purpose)
 {
-	return ring->ticket_key;
+	return ring->derived[purpose];
 }

@@ -36,6 +36,13 @@ uint32_t keyring_newest(const struct keyring *ring);
 const struct secbuf *keyring_kek(const struct keyring *ring, uint32_t generation);
 const struct secbuf *keyring_plane_private(const struct keyring *ring);
 void keyring_plane_public(const struct keyring *ring, uint8_t ret_public[BOX_PUBLIC_LEN]);
-const struct secbuf *keyring_ticket_key(const struct keyring *ring);
+/* Lends a key that follows from the root in the ring. The root never changes, so neither do these:
+ * a rotation of KEKs leaves tickets, hashes of credentials and signatures good. */
+enum keyring_purpose {
+	KEYRING_TICKETS,
+	KEYRING_CREDENTIALS, /* hashes the secrets of API keys, and nothing else */
+	KEYRING_PURPOSES,
+};
+const struct secbuf *keyring_derived(const struct keyring *ring, enum keyring_purpose purpose);
 
 #endif

@@ -96,6 +96,7 @@ TEST(vectors, the_ring_of_format_1_opens)
 TEST(vectors, the_tickets_of_format_1_are_genuine)
 {
 	uint8_t root[FIELD_MAX], attempt[FIELD_MAX], ticket[FIELD_MAX];
+	const struct secbuf *key;
 	struct ticket_view view;
 	struct keyring *ring;
 	size_t len;
@@ -103,8 +104,9 @@ TEST(vectors, the_tickets_of_format_1_are_genuine)
 	EXPECT_OK(crypto_init());
 	(void)field(FILE_1, "root", root);
 	ring = open_ring(FILE_1, root, NULL);
+	key = keyring_derived(ring, KEYRING_TICKETS);
 	len = field(FILE_1, "ticket", ticket);
-	EXPECT_OK(ticket_verify(keyring_ticket_key(ring), ticket, len, EXPIRY_US - 1, &view));
+	EXPECT_OK(ticket_verify(key, ticket, len, EXPIRY_US - 1, &view));
 	(void)field(FILE_1, "attempt", attempt);
 	EXPECT_BYTES(attempt, view.attempt, ATTEMPT_ID_LEN);
 	EXPECT_STR("fraud", view.at.project);
@@ -112,7 +114,7 @@ TEST(vectors, the_tickets_of_format_1_are_genuine)
 	EXPECT_BYTES("api-key", view.names[1].bytes, 7);
 	len = field(FILE_1, "ticket-without-names", ticket);
 	EXPECT_INT(TICKET_LEN_MIN + 15, len);
-	EXPECT_OK(ticket_verify(keyring_ticket_key(ring), ticket, len, 0, &view));
+	EXPECT_OK(ticket_verify(key, ticket, len, 0, &view));
 	EXPECT_INT(0, view.count);
 	keyring_free(ring);
 }

@@ -199,6 +199,12 @@ unpack_body(struct unpack *in, struct wire_request *request)
 		request->sealed.bytes =
 		        unpack_bytes(in, SEALED_PASSPHRASE_MAX, &request->sealed.len);
 		return;
+	case WIRE_HASH:
+		request->credential.bytes =
+		        unpack_bytes(in, WIRE_CREDENTIAL_MAX, &request->credential.len);
+		if (request->credential.len == 0)
+			in->bad = true;
+		return;
 	}
 	in->bad = true; /* an operation that does not exist */
 }
@@ -263,7 +269,7 @@ wire_answer_unpack(const uint8_t *frame, size_t len, struct wire_answer *ret_ans
 	ret_answer->id = unpack_u32(&in);
 	ret_answer->err = (enum un_err)-(int)unpack_u16(&in);
 	if (in.bad || version != WIRE_VERSION || op < (WIRE_ANSWER | WIRE_INFO) ||
-	    op > (WIRE_ANSWER | WIRE_EXPORT))
+	    op > (WIRE_ANSWER | WIRE_OP_LAST))
 		return UN_ERR_PROTOCOL;
 	ret_answer->op = op & ~WIRE_ANSWER;
 	ret_answer->body = in.at;

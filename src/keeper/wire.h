@@ -22,6 +22,7 @@
 #define WIRE_FRAME_MAX 65535 /* with the length field: one frame fits every buffer */
 #define WIRE_HEADER_LEN 6    /* version, operation, id */
 #define WIRE_ROWS_MAX TICKET_NAMES_MAX
+#define WIRE_CREDENTIAL_MAX 256
 
 enum wire_op { /* never renumbered */
 	WIRE_INFO = 1,
@@ -32,6 +33,8 @@ enum wire_op { /* never renumbered */
 	WIRE_ROTATE = 6,
 	WIRE_UNLOCK = 7,
 	WIRE_EXPORT = 8,
+	WIRE_HASH = 9,
+	WIRE_OP_LAST = WIRE_HASH,
 };
 #define WIRE_ANSWER 0x80
 
@@ -87,6 +90,10 @@ struct wire_request {
 			const uint8_t *bytes;
 			size_t len;
 		} sealed;
+		struct { /* HASH: 1 to WIRE_CREDENTIAL_MAX bytes */
+			const uint8_t *bytes;
+			size_t len;
+		} credential;
 	};
 };
 

@@ -145,4 +145,23 @@ TEST(wire, brings_a_refusal_with_its_reason_across)
 	buf_fini(&out);
 }
 
+TEST(wire, limits_the_length_of_a_credential)
+{
+	static const uint8_t credential[WIRE_CREDENTIAL_MAX + 1];
+	static const size_t bad[] = {0, WIRE_CREDENTIAL_MAX + 1};
+	struct buf out;
+	size_t start;
+
+	buf_init(&out, WIRE_FRAME_MAX, BUF_PLAIN);
+	for (size_t i = 0; i < 2; i++) {
+		buf_clear(&out);
+		EXPECT_OK(wire_begin(&out, WIRE_HASH, 1, &start));
+		EXPECT_OK(pack_bytes(&out, credential, bad[i]));
+		wire_end(&out, start);
+		EXPECT_ERR(UN_ERR_PROTOCOL,
+		           wire_request_unpack(out.data + 4, out.len - 4, &request));
+	}
+	buf_fini(&out);
+}
+
 TEST_MAIN()
