@@ -35,6 +35,11 @@ audit_action_text(enum audit_action action)
 		[AUDIT_PLANE_START] = "plane.start",
 		[AUDIT_PLANE_STOP] = "plane.stop",
 		[AUDIT_HEAD] = "head",
+		[AUDIT_GRANT_CREATE] = "grant.create",
+		[AUDIT_GRANT_DELETE] = "grant.delete",
+		[AUDIT_API_KEY_CREATE] = "apikey.create",
+		[AUDIT_API_KEY_DELETE] = "apikey.delete",
+		[AUDIT_LOGIN] = "login",
 	};
 	const char *text = (size_t)action < sizeof texts / sizeof texts[0] ? texts[action] : NULL;
 

@@ -37,6 +37,11 @@ enum audit_action {
 	AUDIT_PLANE_START = 12,
 	AUDIT_PLANE_STOP = 13,
 	AUDIT_HEAD = 14, /* kept for heads signed by the keeper */
+	AUDIT_GRANT_CREATE = 15,
+	AUDIT_GRANT_DELETE = 16,
+	AUDIT_API_KEY_CREATE = 17,
+	AUDIT_API_KEY_DELETE = 18,
+	AUDIT_LOGIN = 19,
 };
 
 enum audit_verdict {
