@@ -83,6 +83,15 @@ TEST(name, refuses_environment_variables_that_the_runtime_or_the_loader_reads)
 	EXPECT_ALL(UN_ERR_INVALID, name_check_env_var, bad);
 }
 
+TEST(name, takes_names_of_api_keys_that_need_no_quoting_in_a_login)
+{
+	static const char *const good[] = {"a", "ci-Deploy_2", "-", "9", X63 "a"};
+	static const char *const bad[] = {"", "a:b", "a b", "a%41", "a/b", "\xc3\xa4", X63 "ab"};
+
+	EXPECT_ALL(UN_OK, name_check_api_key, good);
+	EXPECT_ALL(UN_ERR_INVALID, name_check_api_key, bad);
+}
+
 TEST(name, takes_execution_names_that_begin_with_a_letter)
 {
 	static const char *const good[] = {"a", "a1", "f3-x", "a-", X63};
