@@ -12,6 +12,7 @@
 static const struct schema_step *const steps[] = {
 	&schema_001_base,
 	&schema_002_runs,
+	&schema_003_access,
 };
 #define STEP_COUNT (int)(sizeof steps / sizeof steps[0])
 
