@@ -4,8 +4,8 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "net/address.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@
 enum config_kind {
 	CONFIG_TEXT,
 	CONFIG_NUMBER,
+	CONFIG_BOOL, /* a uint64_t, 0 or 1 */
 };
 
 struct config_key {
@@ -37,6 +38,11 @@ struct config_key {
 	{                                                                                          \
 		section, name, CONFIG_NUMBER, offsetof(struct config, field), most                 \
 	}
+#define BOOL_KEY(section, name, field)                                                             \
+	{                                                                                          \
+		section, name, CONFIG_BOOL, offsetof(struct config, field), 1                      \
+	}
+#define LIMIT_KEY(name, which, most) NUMBER_KEY("limits", name, limits[which], most)
 
 static const struct config_key keys[] = {
 	TEXT_KEY("", "data", data_dir),
@@ -45,23 +51,28 @@ static const struct config_key keys[] = {
 	NUMBER_KEY("", "parallel_tasks", parallel_tasks, 1024),
 	TEXT_KEY("listen", "unix", listen_unix),
 	TEXT_KEY("listen", "tcp", listen_tcp),
+	BOOL_KEY("listen", "unencrypted_on_the_network", unencrypted),
 	TEXT_KEY("tls", "certificate", tls_certificate),
 	TEXT_KEY("tls", "key", tls_key),
 	TEXT_KEY("tls", "client_ca", tls_client_ca),
 	TEXT_KEY("keys", "provider", key_provider),
 	TEXT_KEY("keys", "passphrase_file", passphrase_file),
+	LIMIT_KEY("connections", CONFIG_CONNECTIONS, 1 << 20),
+	LIMIT_KEY("connections_per_address", CONFIG_CONNECTIONS_PER_ADDRESS, 1 << 20),
+	LIMIT_KEY("requests_per_connection", CONFIG_REQUESTS_PER_CONNECTION, UINT32_MAX),
+	LIMIT_KEY("streams_per_connection", CONFIG_STREAMS, 1024),
+	LIMIT_KEY("head_bytes", CONFIG_HEAD_BYTES, 1 << 20),
+	LIMIT_KEY("bodies_bytes", CONFIG_BODIES_BYTES, 1ull << 40),
+	LIMIT_KEY("output_bytes", CONFIG_OUTPUT_BYTES, 1 << 30),
+	LIMIT_KEY("first_byte_s", CONFIG_FIRST_BYTE_S, 3600),
+	LIMIT_KEY("head_s", CONFIG_HEAD_S, 3600),
+	LIMIT_KEY("body_s", CONFIG_BODY_S, 3600),
+	LIMIT_KEY("idle_s", CONFIG_IDLE_S, 86400),
+	LIMIT_KEY("write_s", CONFIG_WRITE_S, 3600),
+	LIMIT_KEY("call_s", CONFIG_CALL_S, 3600),
 	TEXT_KEY("log", "level", log_level),
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
-
-void
-config_init(struct config *config)
-{
-	*config = (struct config){0};
-	(void)snprintf(config->key_provider, sizeof config->key_provider, "file");
-	(void)snprintf(config->log_level, sizeof config->log_level, "notice");
-	config->idle_timeout_s = IDLE_TIMEOUT_EMBEDDED_S;
-}
 
 /* Where the parser stands in the file. */
 struct reading {
@@ -72,6 +83,9 @@ struct reading {
 	char key[SECTION_MAX]; /* read, and waiting for its value; "" */
 	unsigned depth;        /* of mappings */
 	bool seen[KEY_COUNT];
+	bool skipping;      /* the value of a key that is not known comes */
+	unsigned skipped;   /* mappings and lists open inside it */
+	struct buf unknown; /* what is said of such keys */
 };
 
 static enum un_err
@@ -102,6 +116,65 @@ is_section(const char *name)
 	return false;
 }
 
+/* The keys that could have been meant. */
+static const char *
+nearest_key(const char *section, const char *name)
+{
+	const char *names[2 * KEY_COUNT];
+	size_t count = 0;
+
+	for (size_t i = 0; i < KEY_COUNT; i++) {
+		if (strcmp(keys[i].section, section) == 0)
+			names[count++] = keys[i].name;
+		else if (!*section)
+			names[count++] = keys[i].section;
+	}
+	return text_nearest(name, names, count);
+}
+
+/* Keys that are not known are gathered, so that a person sees all of them at once. */
+static enum un_err
+note_unknown(struct reading *at, const yaml_event_t *event, const char *name)
+{
+	const char *near = nearest_key(at->section, name);
+
+	if (near && !at->unknown.len)
+		un_hint(at->detail, "the nearest key is '%s'; uniond -T prints every key", near);
+	else if (!at->unknown.len)
+		un_hint(at->detail, "uniond -T prints every key with its value");
+	at->skipping = true;
+	at->skipped = 0;
+	return buf_appendf(&at->unknown, "%s%s:%zu: unknown key '%.*s'",
+	                   at->unknown.len ? ", " : "", at->path, event->start_mark.line + 1,
+	                   SECTION_MAX, name);
+}
+
+/* True: the event was part of the value of a key that is not known. */
+static bool
+skip(struct reading *at, const yaml_event_t *event)
+{
+	if (!at->skipping)
+		return false;
+	if (event->type == YAML_MAPPING_START_EVENT || event->type == YAML_SEQUENCE_START_EVENT)
+		at->skipped++;
+	else if (event->type == YAML_MAPPING_END_EVENT || event->type == YAML_SEQUENCE_END_EVENT)
+		at->skipped--;
+	at->skipping = at->skipped > 0;
+	return true;
+}
+
+static enum un_err
+parse_number(const struct config_key *key, const char *value, uint64_t *ret_number)
+{
+	if (key->kind == CONFIG_NUMBER)
+		return text_parse_u64(value, ret_number) || *ret_number > key->size ? UN_ERR_RANGE
+		                                                                    : UN_OK;
+	if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
+		return UN_ERR_RANGE;
+	*ret_number = value[0] == 't';
+	return UN_OK;
+}
+
 static enum un_err
 set_value(struct reading *at, const yaml_event_t *event, const char *value)
 {
@@ -121,8 +194,11 @@ set_value(struct reading *at, const yaml_event_t *event, const char *value)
 		memcpy(field, value, strlen(value) + 1);
 		return UN_OK;
 	}
-	if (text_parse_u64(value, &number) || number > key->size)
-		return refuse(at, event, "not a number in range:", at->key);
+	if (parse_number(key, value, &number))
+		return refuse(at, event,
+		              key->kind == CONFIG_BOOL ? "neither true nor false:"
+		                                       : "not a number in range:",
+		              at->key);
 	memcpy(field, &number, sizeof number);
 	return UN_OK;
 }
@@ -142,11 +218,8 @@ on_scalar(struct reading *at, const yaml_event_t *event)
 		at->key[0] = '\0';
 		return err;
 	}
-	if (!key_of(at->section, text) && !(at->depth == 1 && is_section(text))) {
-		err = refuse(at, event, "unknown key", text);
-		un_hint(at->detail, "uniond -T prints every key with its value");
-		return err;
-	}
+	if (!key_of(at->section, text) && !(at->depth == 1 && is_section(text)))
+		return note_unknown(at, event, text);
 	(void)snprintf(at->key, sizeof at->key, "%s", text);
 	return UN_OK;
 }
@@ -167,6 +240,8 @@ on_mapping_start(struct reading *at, const yaml_event_t *event)
 static enum un_err
 on_event(struct reading *at, const yaml_event_t *event)
 {
+	if (skip(at, event))
+		return UN_OK;
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
 		return on_scalar(at, event);
@@ -223,34 +298,61 @@ config_read(struct config *config, const char *path, struct un_detail *detail)
 		err = UN_ERR_NO_MEMORY;
 		goto out;
 	}
+	buf_init(&at.unknown, UN_DETAIL_MAX, BUF_PLAIN);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)buf_text(&text), text.len);
 	err = read_events(&at, &parser);
 	yaml_parser_delete(&parser);
+	if (at.unknown.len && (!err || err == UN_ERR_TOO_LARGE))
+		err = un_fail(detail, UN_ERR_BAD_CONFIG, "%s", buf_text(&at.unknown));
+	buf_fini(&at.unknown);
 out:
 	buf_fini(&text);
 	return err;
 }
 
-static bool
-is_loopback(const char *address_and_port)
+static enum un_err
+check_addresses(const struct config *config, struct un_detail *detail)
 {
-	char address[128];
-	const char *colon = strrchr(address_and_port, ':');
-	struct in_addr v4;
+	struct net_address addresses[NET_ADDRESSES_MAX];
+	size_t count = 0;
+	enum un_err err;
 
-	if (!colon || (size_t)(colon - address_and_port) >= sizeof address)
-		return false;
-	memcpy(address, address_and_port, (size_t)(colon - address_and_port));
-	address[colon - address_and_port] = '\0';
-	if (strcmp(address, "[::1]") == 0)
-		return true;
-	return inet_pton(AF_INET, address, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+	if (!config->listen_tcp[0])
+		return UN_OK;
+	err = net_addresses_parse(config->listen_tcp, addresses, &count, detail);
+	for (size_t i = 0; i < count && !err; i++) {
+		if (addresses[i].loopback || config->tls_certificate[0] || config->unencrypted)
+			continue;
+		un_hint(detail, "give 'tls.certificate' and 'tls.key'. With "
+		                "'listen.unencrypted_on_the_network: true' everybody on the way "
+		                "reads tokens and values");
+		err = un_fail(detail, UN_ERR_BAD_CONFIG,
+		              "'listen.tcp: %s' can be reached from elsewhere and has no TLS",
+		              config->listen_tcp);
+	}
+	return err;
+}
+
+static enum un_err
+check_tls(const struct config *config, struct un_detail *detail)
+{
+	if (!config->tls_certificate[0] != !config->tls_key[0])
+		return un_fail(detail, UN_ERR_BAD_CONFIG,
+		               "'tls.certificate' and 'tls.key' go together");
+	if (config->tls_client_ca[0] && !config->tls_certificate[0])
+		return un_fail(detail, UN_ERR_BAD_CONFIG,
+		               "'tls.client_ca' needs 'tls.certificate' and 'tls.key'");
+	if (config->tls_certificate[0] && config->unencrypted)
+		return un_fail(detail, UN_ERR_BAD_CONFIG,
+		               "'listen.unencrypted_on_the_network' and 'tls' exclude each other");
+	return UN_OK;
 }
 
 enum un_err
 config_check(struct config *config, struct un_detail *detail)
 {
 	enum log_level level;
+	enum un_err err;
 
 	if (config->data_dir[0] != '/')
 		return un_fail(detail, UN_ERR_BAD_CONFIG,
@@ -259,19 +361,11 @@ config_check(struct config *config, struct un_detail *detail)
 	    (size_t)snprintf(config->listen_unix, sizeof config->listen_unix, "%s/uniond.sock",
 	                     config->data_dir) >= sizeof config->listen_unix)
 		return un_fail(detail, UN_ERR_BAD_CONFIG, "'data' is too long");
-	if (config->listen_tcp[0] && !is_loopback(config->listen_tcp)) {
-		(void)un_fail(detail, UN_ERR_BAD_CONFIG,
-		              "'listen.tcp: %s' is not a loopback address with a port",
-		              config->listen_tcp);
-		un_hint(detail, "this version knows no principal but the local user: "
-		                "use 127.0.0.1:PORT or [::1]:PORT");
-		return UN_ERR_BAD_CONFIG;
-	}
-	if (!config->tls_certificate[0] != !config->tls_key[0])
-		return un_fail(detail, UN_ERR_BAD_CONFIG,
-		               "'tls.certificate' and 'tls.key' go together");
-	if (config->tls_certificate[0] && !config->listen_tcp[0])
-		return un_fail(detail, UN_ERR_BAD_CONFIG, "'tls' needs 'listen.tcp'");
+	err = check_addresses(config, detail);
+	if (!err)
+		err = check_tls(config, detail);
+	if (err)
+		return err;
 	if (strcmp(config->key_provider, "file") != 0 &&
 	    strcmp(config->key_provider, "passphrase") != 0)
 		return un_fail(detail, UN_ERR_BAD_CONFIG,
@@ -309,7 +403,9 @@ append_key(const struct config *config, const struct config_key *key, struct buf
 		err = append_quoted(out, field);
 	} else {
 		memcpy(&number, field, sizeof number);
-		err = buf_appendf(out, "%llu", (unsigned long long)number);
+		err = key->kind == CONFIG_BOOL
+		              ? buf_append_text(out, number ? "true" : "false")
+		              : buf_appendf(out, "%llu", (unsigned long long)number);
 	}
 	return err ? err : buf_append_byte(out, '\n');
 }
@@ -329,4 +425,64 @@ config_format(const struct config *config, struct buf *out)
 			err = append_key(config, &keys[i], out);
 	}
 	return err;
+}
+
+static int
+ms_of(uint64_t seconds)
+{
+	return (int)seconds * 1000; /* the table allows a day at most */
+}
+
+struct net_limits
+config_limits(const struct config *config)
+{
+	const uint64_t *l = config->limits;
+
+	return (struct net_limits){
+		.connections = (unsigned)l[CONFIG_CONNECTIONS],
+		.connections_per_address = (unsigned)l[CONFIG_CONNECTIONS_PER_ADDRESS],
+		.requests_max = (unsigned)l[CONFIG_REQUESTS_PER_CONNECTION],
+		.streams = (unsigned)l[CONFIG_STREAMS],
+		.head_max = l[CONFIG_HEAD_BYTES],
+		.body_total_max = l[CONFIG_BODIES_BYTES],
+		.output_max = l[CONFIG_OUTPUT_BYTES],
+		.first_byte_ms = ms_of(l[CONFIG_FIRST_BYTE_S]),
+		.head_ms = ms_of(l[CONFIG_HEAD_S]),
+		.body_ms = ms_of(l[CONFIG_BODY_S]),
+		.idle_ms = ms_of(l[CONFIG_IDLE_S]),
+		.write_ms = ms_of(l[CONFIG_WRITE_S]),
+		.call_ms = ms_of(l[CONFIG_CALL_S]),
+	};
+}
+
+/* The defaults, so that -T shows numbers that hold. */
+static void
+set_limits(struct config *config)
+{
+	struct net_limits limits = {0};
+
+	net_limits_fill(&limits);
+	config->limits[CONFIG_CONNECTIONS] = limits.connections;
+	config->limits[CONFIG_CONNECTIONS_PER_ADDRESS] = limits.connections_per_address;
+	config->limits[CONFIG_REQUESTS_PER_CONNECTION] = limits.requests_max;
+	config->limits[CONFIG_STREAMS] = limits.streams;
+	config->limits[CONFIG_HEAD_BYTES] = limits.head_max;
+	config->limits[CONFIG_BODIES_BYTES] = limits.body_total_max;
+	config->limits[CONFIG_OUTPUT_BYTES] = limits.output_max;
+	config->limits[CONFIG_FIRST_BYTE_S] = (uint64_t)limits.first_byte_ms / 1000;
+	config->limits[CONFIG_HEAD_S] = (uint64_t)limits.head_ms / 1000;
+	config->limits[CONFIG_BODY_S] = (uint64_t)limits.body_ms / 1000;
+	config->limits[CONFIG_IDLE_S] = (uint64_t)limits.idle_ms / 1000;
+	config->limits[CONFIG_WRITE_S] = (uint64_t)limits.write_ms / 1000;
+	config->limits[CONFIG_CALL_S] = (uint64_t)limits.call_ms / 1000;
+}
+
+void
+config_init(struct config *config)
+{
+	*config = (struct config){0};
+	(void)snprintf(config->key_provider, sizeof config->key_provider, "file");
+	(void)snprintf(config->log_level, sizeof config->log_level, "notice");
+	config->idle_timeout_s = IDLE_TIMEOUT_EMBEDDED_S;
+	set_limits(config);
 }

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "net/limit.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -14,16 +15,36 @@
 
 #define CONFIG_FILE_MAX (256u << 10)
 
+/* Which of `limits` is which; 0: the default of net/limit.h. */
+enum config_limit {
+	CONFIG_CONNECTIONS,
+	CONFIG_CONNECTIONS_PER_ADDRESS,
+	CONFIG_REQUESTS_PER_CONNECTION,
+	CONFIG_STREAMS,
+	CONFIG_HEAD_BYTES,
+	CONFIG_BODIES_BYTES,
+	CONFIG_OUTPUT_BYTES,
+	CONFIG_FIRST_BYTE_S,
+	CONFIG_HEAD_S,
+	CONFIG_BODY_S,
+	CONFIG_IDLE_S,
+	CONFIG_WRITE_S,
+	CONFIG_CALL_S,
+	CONFIG_LIMITS,
+};
+
 struct config {
 	char data_dir[PATH_MAX];
 	char listen_unix[PATH_MAX]; /* empty: <data_dir>/uniond.sock */
-	char listen_tcp[128];       /* "ADDRESS:PORT"; empty: none */
+	char listen_tcp[256];       /* addresses with ports, blanks between them; empty: none */
 	char tls_certificate[PATH_MAX];
 	char tls_key[PATH_MAX];
 	char tls_client_ca[PATH_MAX];
 	char key_provider[32]; /* "file" or "passphrase"; only read when the key ring is made */
 	char passphrase_file[PATH_MAX];
 	char log_level[16];
+	uint64_t unencrypted; /* 1: TCP beyond loopback without TLS */
+	uint64_t limits[CONFIG_LIMITS];
 	uint64_t workers;        /* threads that serve requests; 0: one a core, at most 8 */
 	uint64_t idle_timeout_s; /* stop after this long without a client or a run; 0: never */
 	uint64_t parallel_tasks; /* tasks at once; 0: one a core */
@@ -32,15 +53,19 @@ struct config {
 
 void config_init(struct config *config);
 
-/* Reads `path` over what `config` holds. UN_ERR_BAD_CONFIG with "FILE:LINE: ..." in the detail. */
+/* Reads `path` over what `config` holds. UN_ERR_BAD_CONFIG with "FILE:LINE: ..." in the detail;
+ * keys that are not known are all named, each with its line. */
 MUST_CHECK enum un_err config_read(struct config *config, const char *path,
                                    struct un_detail *detail);
 
-/* What holds between keys: paths absolute, TLS complete, TCP beyond loopback refused (this version
- * knows no principal but the local user). UN_ERR_BAD_CONFIG. */
+/* What holds between keys: paths absolute, TLS complete, TCP beyond loopback with TLS or on purpose
+ * without. Looks at no file. UN_ERR_BAD_CONFIG. */
 MUST_CHECK enum un_err config_check(struct config *config, struct un_detail *detail);
 
 /* The effective configuration as a file that config_read accepts. */
 MUST_CHECK enum un_err config_format(const struct config *config, struct buf *out);
+
+/* The limits as the network side takes them: no zero is left but where it means "none". */
+struct net_limits config_limits(const struct config *config);
 
 #endif

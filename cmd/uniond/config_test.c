@@ -41,6 +41,34 @@ TEST(config, reads_every_key)
 	EXPECT_STR("debug", c.log_level);
 }
 
+TEST(config, listens_on_any_address_with_tls_or_on_purpose_without)
+{
+	struct config c;
+	struct un_detail detail = {0};
+
+	EXPECT_OK(read_text("data: /x\nlisten: {tcp: '0.0.0.0:443 [::]:443'}\n"
+	                    "tls: {certificate: /c, key: /k, client_ca: /a}\n",
+	                    &c, &detail));
+	EXPECT_STR("/a", c.tls_client_ca);
+	EXPECT_OK(read_text("data: /x\nlisten: {tcp: '0.0.0.0:80', unencrypted_on_the_network: "
+	                    "true}\n",
+	                    &c, &detail));
+	EXPECT_INT(1, c.unencrypted);
+}
+
+TEST(config, limits_it_does_not_name_are_the_defaults)
+{
+	struct config c;
+	struct un_detail detail = {0};
+	struct net_limits wanted = {.connections = 77, .head_ms = 3000}, seen;
+
+	net_limits_fill(&wanted);
+	EXPECT_OK(read_text("data: /x\nlimits: {connections: 77, head_s: 3}\n", &c, &detail));
+	seen = config_limits(&c);
+	net_limits_fill(&seen);
+	EXPECT_BYTES(&wanted, &seen, sizeof wanted);
+}
+
 TEST(config, what_it_prints_it_reads_back)
 {
 	struct config c, again;
@@ -76,10 +104,23 @@ TEST(config, refuses_what_it_does_not_know_with_the_line)
 		{"- data\n", ":1: lists and aliases"},
 		{"data: 'x\n", "not YAML"},
 		{"data: relative\n", "absolute path"},
-		{"data: /x\nlisten: {tcp: '0.0.0.0:80'}\n", "not a loopback address"},
-		{"data: /x\nlisten: {tcp: 'localhost'}\n", "not a loopback address"},
+		{"data: /x\ncolour: {a: [1], b: {c: d}}\nlisten:\n  udp: 1\nsize: 1\n",
+	         ":2: unknown key 'colour', "},
+		{"data: /x\ncolour: {a: [1], b: {c: d}}\nlisten:\n  udp: 1\nsize: 1\n",
+	         ":4: unknown key 'udp', "},
+		{"data: /x\ncolour: {a: [1], b: {c: d}}\nlisten:\n  udp: 1\nsize: 1\n",
+	         ":5: unknown key 'size'"},
+		{"data: /x\nlisten: {tcp: '0.0.0.0:80'}\n", "has no TLS"},
+		{"data: /x\nlisten: {tcp: '127.0.0.1:1 [::]:80'}\n", "has no TLS"},
+		{"data: /x\nlisten: {tcp: 'localhost'}\n", "not a numeric address"},
+		{"data: /x\nlisten: {unencrypted_on_the_network: maybe}\n",
+	         ":2: neither true nor false"},
+		{"data: /x\nlimits: {idle_s: 86401}\n", ":2: not a number in range"},
 		{"data: /x\ntls: {key: /k}\n", "go together"},
-		{"data: /x\ntls: {key: /k, certificate: /c}\n", "needs 'listen.tcp'"},
+		{"data: /x\ntls: {client_ca: /c}\n", "'tls.client_ca' needs"},
+		{"data: /x\nlisten: {unencrypted_on_the_network: true}\n"
+	         "tls: {key: /k, certificate: /c}\n",
+	         "exclude each other"},
 		{"data: /x\nkeys: {provider: magic}\n", "'file' or 'passphrase'"},
 		{"data: /x\nlog: {level: loud}\n", "'log.level'"},
 	};

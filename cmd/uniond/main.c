@@ -208,6 +208,9 @@ main(int argc, char **argv)
 	if (args.print_only)
 		return print_config(&args.config);
 	if (args.check_only) {
+		err = check_files(&args.config, &detail);
+		if (err)
+			return program_fail("uniond", err, &detail);
 		fprintf(stderr, "uniond: the configuration is good\n");
 		return 0;
 	}

@@ -12,6 +12,10 @@ int keeper_program(int argc, char **argv);
 /* Replaces the database by a backup. `name` is what its errors begin with. */
 int restore_program(const char *name, int argc, char **argv);
 
+/* The files that `config` names are there, readable, and fit each other; warns of a certificate
+ * that ends soon. UN_ERR_BAD_CONFIG. */
+MUST_CHECK enum un_err check_files(const struct config *config, struct un_detail *detail);
+
 /* "PROGRAM: error: ..." and the hint on stderr; returns the exit status. */
 int program_fail(const char *program, enum un_err err, const struct un_detail *detail);
 

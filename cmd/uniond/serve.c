@@ -103,6 +103,8 @@ options_of(const struct config *config, const struct places *places, char *const
 		.data_dir = config->data_dir,
 		.listen_unix = config->listen_unix,
 		.listen_tcp = config->listen_tcp,
+		.beyond_loopback = config->tls_certificate[0] || config->unencrypted,
+		.limits = config_limits(config),
 		.tls_certificate = config->tls_certificate,
 		.tls_key = config->tls_key,
 		.tls_client_ca = config->tls_client_ca,
@@ -130,7 +132,9 @@ serve_program(const struct config *config, int ready_fd)
 	struct places places;
 	enum un_err err;
 
-	err = find_places(&places, &detail);
+	err = check_files(config, &detail);
+	if (!err)
+		err = find_places(&places, &detail);
 	if (err)
 		goto out;
 	pick_environment(environment);

@@ -425,6 +425,7 @@ conn_free(struct conn *conn)
 	*conn->prev = conn->next;
 	if (conn->next)
 		conn->next->prev = conn->prev;
+	crowd_leave(worker->crowd, conn->place);
 	worker->conn_count--;
 	worker_count(worker, NET_OPEN, -1);
 	mem_free(conn);
@@ -453,16 +454,18 @@ conn_flush_all(struct http_worker *worker)
 
 void
 conn_new(struct http_worker *worker, int fd, const struct net_peer *peer,
-         enum net_tls_mode tls_mode)
+         struct crowd_place *place, enum net_tls_mode tls_mode)
 {
 	struct conn *conn = mem_zalloc(1, sizeof *conn);
 
 	if (!conn) {
+		crowd_leave(worker->crowd, place);
 		close(fd);
 		return;
 	}
 	conn->worker = worker;
 	conn->peer = *peer;
+	conn->place = place;
 	conn->tls_mode = tls_mode;
 	conn->since_ms = conn->read_ms = conn->wrote_ms = loop_now_ms(worker->loop);
 	conn->timer = (struct loop_timer){.fn = timer_fired, .ctx = conn};

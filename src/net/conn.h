@@ -54,6 +54,7 @@ struct conn {
 	struct loop_watch watch;
 	struct loop_timer timer;
 	struct net_peer peer;
+	struct crowd_place *place;
 	enum net_tls_mode tls_mode;
 	enum conn_stage stage;
 	struct tls_conn *tls;
@@ -121,6 +122,7 @@ struct http_worker {
 	const struct net_limits *limits;
 	const struct http_app *app;
 	struct tls_server *tls;
+	struct crowd *crowd;
 	struct conn *conns;
 	unsigned conn_count;
 	struct conn *dirty;
@@ -139,8 +141,9 @@ struct http_worker {
 };
 
 /* conn.c */
+/* Owns fd; the peer has entered the crowd, at `place`. */
 void conn_new(struct http_worker *worker, int fd, const struct net_peer *peer,
-              enum net_tls_mode tls_mode); /* owns fd */
+              struct crowd_place *place, enum net_tls_mode tls_mode);
 void conn_mark(struct conn *conn);         /* there is something to write or to end */
 void conn_close(struct conn *conn);        /* now, at the end of the iteration */
 void conn_arm(struct conn *conn);          /* the time limit may have moved nearer */

@@ -9,6 +9,7 @@
 #define NET_HTTP_H
 
 #include "base/err.h"
+#include "net/crowd.h"
 #include "net/limit.h"
 #include "net/listener.h"
 #include "net/loop.h"
@@ -103,6 +104,7 @@ enum net_count {
 	NET_BYTES_OUT,
 	NET_TLS_FAILED,
 	NET_LIMIT_CONNECTIONS,
+	NET_LIMIT_ADDRESS, /* too many connections of one address */
 	NET_LIMIT_PEER, /* a Unix peer that is not allowed */
 	NET_LIMIT_HEAD,
 	NET_LIMIT_TIME_FIRST,
@@ -123,6 +125,7 @@ struct http_worker_options {
 	const struct net_limits *limits; /* filled; lent */
 	const struct http_app *app;      /* lent */
 	struct tls_server *tls;          /* lent; NULL: none */
+	struct crowd *crowd;             /* lent; shared by all workers */
 };
 
 MUST_CHECK enum un_err http_worker_new(const struct http_worker_options *options,

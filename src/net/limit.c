@@ -9,7 +9,8 @@
 void
 net_limits_fill(struct net_limits *limits)
 {
-	DEFAULT(connections, 1024);
+	DEFAULT(connections, 8192);
+	DEFAULT(connections_per_address, 512);
 	DEFAULT(streams, 128);
 	DEFAULT(header_count, 64);
 	DEFAULT(head_max, 32u << 10);

@@ -8,8 +8,11 @@
 #include <stdint.h>
 
 struct net_limits {
-	unsigned connections; /* of one worker; 1024, half of them for users other than this
-	                       * process's. Beyond it new ones are closed at once */
+	/* Of the whole server; 8192. Beyond them new ones are closed at once. A quarter is kept for
+	 * this process's user: others cannot keep its launchers out. */
+	unsigned connections;
+	/* Of one address over TCP (IPv6: one /64; this machine: one user); 512. */
+	unsigned connections_per_address;
 	unsigned streams;            /* at once on one HTTP/2 connection; 128 */
 	unsigned header_count;       /* of one request; 64 */
 	size_t head_max;             /* bytes of a request's head; 32 KiB */

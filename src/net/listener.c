@@ -78,25 +78,50 @@ listen_tcp(const struct net_listener_config *config, bool share, int *ret_fd,
 	return UN_OK;
 }
 
+static enum un_err
+take_passed(const struct net_listener_config *config, int *ret_fd, struct un_detail *detail)
+{
+	int fd = config->passed_fd, listens = 0;
+	socklen_t len = sizeof listens, address_len = sizeof(union address);
+	union address address = {0};
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) || !listens ||
+	    getsockname(fd, &address.any, &address_len))
+		return un_fail(detail, UN_ERR_BAD_CONFIG, "descriptor %d is not a listening socket",
+		               fd);
+	if (address.any.sa_family != AF_UNIX && address.any.sa_family != AF_INET &&
+	    address.any.sa_family != AF_INET6)
+		return un_fail(detail, UN_ERR_BAD_CONFIG,
+		               "descriptor %d is neither a Unix nor a TCP socket", fd);
+	if (address.any.sa_family != AF_UNIX && !config->beyond_loopback && !is_loopback(&address))
+		return un_fail(detail, UN_ERR_BAD_CONFIG,
+		               "descriptor %d listens beyond loopback, and the configuration does "
+		               "not allow it",
+		               fd);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) || fcntl(fd, F_SETFL, O_NONBLOCK | fcntl(fd, F_GETFL)))
+		return un_fail_errno(detail, errno, "descriptor %d", fd);
+	*ret_fd = fd;
+	return UN_OK;
+}
+
 enum un_err
 net_listen(const struct net_listener_config *config, bool share, int *ret_fd,
            struct un_detail *detail)
 {
-	int listens = 0;
-	socklen_t len = sizeof listens;
-
 	if (config->unix_path)
 		return net_unix_listen(config->unix_path, ret_fd, detail);
 	if (config->host)
 		return listen_tcp(config, share, ret_fd, detail);
-	if (getsockopt(config->passed_fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) || !listens)
-		return un_fail(detail, UN_ERR_BAD_CONFIG, "descriptor %d is not a listening socket",
-		               config->passed_fd);
-	if (fcntl(config->passed_fd, F_SETFD, FD_CLOEXEC) ||
-	    fcntl(config->passed_fd, F_SETFL, O_NONBLOCK | fcntl(config->passed_fd, F_GETFL)))
-		return un_fail_errno(detail, errno, "descriptor %d", config->passed_fd);
-	*ret_fd = config->passed_fd;
-	return UN_OK;
+	return take_passed(config, ret_fd, detail);
+}
+
+bool
+net_is_unix(int fd)
+{
+	union address address = {0};
+	socklen_t len = sizeof address;
+
+	return getsockname(fd, &address.any, &len) == 0 && address.any.sa_family == AF_UNIX;
 }
 
 uint16_t

@@ -21,7 +21,7 @@ struct net_listener_config {
 	const char *host;      /* numeric: "127.0.0.1", "::1", "0.0.0.0" */
 	uint16_t port;         /* 0: any; see server_port */
 	int passed_fd;         /* a listening stream socket; the server owns it then */
-	bool beyond_loopback;  /* without it a host outside 127.0.0.0/8 and ::1 is refused */
+	bool beyond_loopback;  /* without it an address outside 127.0.0.0/8 and ::1 is refused */
 	enum net_tls_mode tls_mode;
 	/* Unix sockets: who may connect. NULL: only the uid of this process, and root. */
 	bool (*allow)(void *ctx, const struct net_peer *peer);
@@ -34,5 +34,6 @@ MUST_CHECK enum un_err net_listen(const struct net_listener_config *config, bool
                                   struct un_detail *detail);
 /* The port a TCP listener got. */
 uint16_t net_local_port(int fd);
+bool net_is_unix(int fd); /* a Unix socket */
 
 #endif

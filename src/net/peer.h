@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #define NET_ADDRESS_MAX 64
+#define NET_ORIGIN_LEN 16
 
 enum net_family {
 	NET_UNIX,
@@ -23,6 +24,9 @@ struct net_peer {
 	gid_t gid;
 	pid_t pid;
 	char address[NET_ADDRESS_MAX]; /* NET_TCP: "127.0.0.1:40312"; NET_UNIX: "unix" */
+	/* NET_TCP: what is counted as one place: an IPv4 address (mapped), the /64 of an IPv6
+	 * address, or a user of this machine. */
+	uint8_t origin[NET_ORIGIN_LEN];
 };
 
 #endif

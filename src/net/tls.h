@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct tls_server;
 
@@ -19,12 +20,20 @@ struct tls_config {
 	const char *client_ca_path;   /* PEM or NULL; with it a client certificate is required */
 };
 
-/* UN_ERR_BAD_CONFIG names the file and why. The caller owns *ret_tls. */
+/* Could a server be made of it? Files there and readable, the key belongs to the certificate and
+ * not everybody can read it. UN_ERR_BAD_CONFIG names the file and why. *ret_expires_s (wall, NULL
+ * is fine) is when the certificate ends, also when that is in the past. */
+MUST_CHECK enum un_err tls_check(const struct tls_config *config, int64_t *ret_expires_s,
+                                 struct un_detail *detail);
+/* As tls_check. An expired certificate is served, with a warning from whoever starts: clients
+ * judge. The caller owns *ret_tls. */
 MUST_CHECK enum un_err tls_server_new(const struct tls_config *config, struct tls_server **ret_tls,
                                       struct un_detail *detail);
-/* Reads the files again; after a failure the old certificate stays in use. */
+/* Reads the files again; after a failure, or for a certificate that has expired, the old one stays
+ * in use. */
 MUST_CHECK enum un_err tls_server_reload(struct tls_server *tls, struct un_detail *detail);
-void tls_server_free(struct tls_server *tls); /* NULL is fine */
+int64_t tls_server_expires_s(struct tls_server *tls); /* any thread */
+void tls_server_free(struct tls_server *tls);         /* NULL is fine */
 
 /* ---- one connection; `fd` stays the caller's and is non-blocking ---- */
 struct tls_conn;

@@ -16,8 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ACCEPT_MAX 4         /* at once, so that workers share what comes */
-#define ACCEPT_PAUSE_MS 100  /* after running out of descriptors */
+#define ACCEPT_MAX 4        /* at once, so that workers share what comes */
+#define ACCEPT_PAUSE_MS 100 /* after running out of descriptors */
 #define KEEPALIVE_S 30
 
 struct listening {
@@ -63,10 +63,14 @@ format_address(const struct sockaddr_storage *from, struct net_peer *peer)
 static bool
 is_loopback(const struct sockaddr_storage *from)
 {
+	const struct in6_addr *in6;
+
 	if (from->ss_family == AF_INET)
 		return ntohl(((const struct sockaddr_in *)from)->sin_addr.s_addr) >> 24 == 127;
-	return from->ss_family == AF_INET6 &&
-	       IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)from)->sin6_addr);
+	if (from->ss_family != AF_INET6)
+		return false;
+	in6 = &((const struct sockaddr_in6 *)from)->sin6_addr;
+	return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
 }
 
 static bool
@@ -77,13 +81,40 @@ unix_is_allowed(const struct net_listener_config *config, const struct net_peer 
 	return peer->uid == geteuid() || peer->uid == 0;
 }
 
-/* Half of the connections are for this user's own: others cannot keep its launchers out. */
-static unsigned
-room_for(const struct http_worker *worker, const struct net_peer *peer)
+/* One IPv4 address is one place; of IPv6 a household has a /64; this machine's users are told
+ * apart. */
+static void
+set_origin(const struct sockaddr_storage *from, struct net_peer *peer)
 {
-	bool own = peer->uid == geteuid() || peer->uid == 0;
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-	return own ? worker->limits->connections : worker->limits->connections / 2;
+	if (peer->uid != (uid_t)-1) {
+		memset(peer->origin, 0xff, sizeof peer->origin);
+		memcpy(peer->origin, &peer->uid, sizeof peer->uid);
+	} else if (from->ss_family == AF_INET) {
+		memcpy(peer->origin, mapped, sizeof mapped);
+		memcpy(peer->origin + sizeof mapped, &((const struct sockaddr_in *)from)->sin_addr,
+		       4);
+	} else {
+		const struct in6_addr *in6 = &((const struct sockaddr_in6 *)from)->sin6_addr;
+
+		memcpy(peer->origin, in6, IN6_IS_ADDR_V4MAPPED(in6) ? 16 : 8);
+	}
+}
+
+/* Who is there; false: nobody who may connect. */
+static bool
+identify(struct listening *from, int fd, const struct sockaddr_storage *address,
+         struct net_peer *peer)
+{
+	if (address->ss_family == AF_UNIX)
+		return !net_unix_peer(fd, peer) && unix_is_allowed(from->config, peer);
+	set_tcp_options(fd);
+	format_address(address, peer);
+	if (is_loopback(address) && net_tcp_owner(fd, &peer->uid))
+		peer->uid = (uid_t)-1;
+	set_origin(address, peer);
+	return true;
 }
 
 static void
@@ -91,26 +122,23 @@ took_connection(struct listening *from, int fd, const struct sockaddr_storage *a
 {
 	struct http_worker *worker = from->worker;
 	struct net_peer peer = {.family = NET_TCP, .uid = (uid_t)-1, .gid = (gid_t)-1, .pid = -1};
+	struct crowd_place *place = NULL;
+	enum crowd_verdict verdict;
 
 	worker_count(worker, NET_ACCEPTED, 1);
-	if (address->ss_family == AF_UNIX) {
-		if (net_unix_peer(fd, &peer) || !unix_is_allowed(from->config, &peer)) {
-			worker_count(worker, NET_LIMIT_PEER, 1);
-			close(fd);
-			return;
-		}
-	} else {
-		set_tcp_options(fd);
-		format_address(address, &peer);
-		if (is_loopback(address) && net_tcp_owner(fd, &peer.uid))
-			peer.uid = (uid_t)-1;
-	}
-	if (worker->conn_count >= room_for(worker, &peer)) {
-		worker_count(worker, NET_LIMIT_CONNECTIONS, 1);
+	if (!identify(from, fd, address, &peer)) {
+		worker_count(worker, NET_LIMIT_PEER, 1);
 		close(fd);
 		return;
 	}
-	conn_new(worker, fd, &peer, from->config->tls_mode);
+	verdict = crowd_enter(worker->crowd, &peer, peer.uid == geteuid() || peer.uid == 0, &place);
+	if (verdict != CROWD_IN) {
+		worker_count(worker,
+		             verdict == CROWD_FULL ? NET_LIMIT_CONNECTIONS : NET_LIMIT_ADDRESS, 1);
+		close(fd);
+		return;
+	}
+	conn_new(worker, fd, &peer, place, from->config->tls_mode);
 }
 
 static void
@@ -207,6 +235,7 @@ http_worker_new(const struct http_worker_options *options, struct http_worker **
 	worker->limits = options->limits;
 	worker->app = options->app;
 	worker->tls = options->tls;
+	worker->crowd = options->crowd;
 	worker->flush = (struct loop_hook){.fn = flush_hook, .ctx = worker};
 	worker->again = (struct loop_task){.fn = again_run, .ctx = worker};
 	loop_hook_add(worker->loop, &worker->flush);

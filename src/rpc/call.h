@@ -138,6 +138,7 @@ struct server {
 	struct net_listener_config *listeners;
 	int *fds; /* listener_count for each worker; -1 where a listener is shared */
 	struct tls_server *tls;
+	struct crowd *crowd;
 	struct router router;
 	struct metrics *metrics;
 	bool own_metrics;

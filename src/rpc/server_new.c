@@ -28,6 +28,8 @@ static const struct {
 	[NET_TLS_FAILED] = {METRIC_COUNTER, "union_net_refused_total", NULL, "reason=\"tls\""},
 	[NET_LIMIT_CONNECTIONS] = {METRIC_COUNTER, "union_net_refused_total", NULL,
                                    "reason=\"connections\""},
+	[NET_LIMIT_ADDRESS] = {METRIC_COUNTER, "union_net_refused_total", NULL,
+                               "reason=\"connections-per-address\""},
 	[NET_LIMIT_PEER] = {METRIC_COUNTER, "union_net_refused_total", NULL, "reason=\"peer\""},
 	[NET_LIMIT_HEAD] = {METRIC_COUNTER, "union_net_refused_total", NULL, "reason=\"head\""},
 	[NET_LIMIT_TIME_FIRST] = {METRIC_COUNTER, "union_net_refused_total", NULL,
@@ -63,7 +65,7 @@ add_probes(struct server *server)
 		const struct metric_def def = {
 			net_metrics[i].kind, net_metrics[i].name,
 			net_metrics[i].help ? net_metrics[i].help
-			                    : "connections and requests refused, by reason",
+					    : "connections and requests refused, by reason",
 			net_metrics[i].labels};
 		enum un_err err;
 
@@ -140,7 +142,8 @@ make_worker(struct server *server, unsigned index)
 	struct rpc_worker *worker = &server->workers[index];
 	struct http_worker_options options = {.limits = &server->options.limits,
 	                                      .app = &worker->app,
-	                                      .tls = server->tls};
+	                                      .tls = server->tls,
+	                                      .crowd = server->crowd};
 	enum un_err err;
 
 	worker->server = server;
@@ -183,6 +186,8 @@ fill(struct server *server, struct un_detail *detail)
 			               "a listener wants TLS, and there is no certificate");
 		err = tls_server_new(options->tls, &server->tls, detail);
 	}
+	if (!err)
+		err = crowd_new(&options->limits, &server->crowd);
 	if (!err)
 		err = router_init(&server->router, options, server->metrics);
 	for (unsigned i = 0; !err && i < server->worker_count; i++)
@@ -281,6 +286,7 @@ server_free(struct server *server)
 	close_listeners(server);
 	router_fini(&server->router);
 	tls_server_free(server->tls);
+	crowd_free(server->crowd);
 	if (server->own_metrics)
 		metrics_free(server->metrics);
 	pthread_cond_destroy(&server->changed);

@@ -8,10 +8,14 @@
 #define SERVICES_PLANE_H
 
 #include "base/err.h"
+#include "net/limit.h"
 #include "net/loop.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#define PLANE_PASSED_MAX 8
 
 struct plane;
 struct store;
@@ -23,7 +27,11 @@ struct metrics;
 struct plane_options {
 	const char *data_dir;    /* made with mode 0700 when missing */
 	const char *listen_unix; /* path of the socket */
-	const char *listen_tcp;  /* "ADDRESS:PORT" or "" */
+	const char *listen_tcp;  /* as net_addresses_parse reads them, or "" */
+	bool beyond_loopback; /* listen_tcp and passed sockets may be; the caller has seen to TLS */
+	const int *passed;    /* listening sockets of a starter; owned from plane_new on */
+	size_t passed_count;  /* at most PLANE_PASSED_MAX */
+	bool unix_is_passed;  /* one of them is listen_unix */
 	const char *tls_certificate, *tls_key, *tls_client_ca; /* "" without */
 	const char *key_provider;    /* when the key ring is made: "file" or "passphrase" */
 	const char *passphrase_file; /* "" : wait for an unlock */
@@ -35,6 +43,7 @@ struct plane_options {
 	unsigned workers;              /* 0: one a processor, at most 8 */
 	unsigned parallel_tasks;       /* 0: one a processor */
 	unsigned idle_timeout_s;       /* 0: never stop by itself */
+	struct net_limits limits;      /* zeroes: the defaults */
 	bool embedded;
 };
 

@@ -2,8 +2,7 @@
 #include "services/plane_impl.h"
 #include "services/plane_services.h"
 
-#include "base/text.h"
-#include "net/tcp_owner.h"
+#include "net/address.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -12,28 +11,7 @@
 #include <unistd.h>
 
 #define HOST_MAX 64
-
-/* "127.0.0.1:8080" or "[::1]:8080". */
-static enum un_err
-split_address(const char *text, char host[HOST_MAX], uint16_t *ret_port, struct un_detail *detail)
-{
-	const char *colon = strrchr(text, ':');
-	size_t len = colon ? (size_t)(colon - text) : 0;
-	const char *from = text;
-	uint64_t port;
-
-	if (len > 1 && text[0] == '[' && text[len - 1] == ']') {
-		from++;
-		len -= 2;
-	}
-	if (!colon || len == 0 || len >= HOST_MAX || text_parse_u64(colon + 1, &port) ||
-	    port > 65535)
-		return un_fail(detail, UN_ERR_BAD_CONFIG, "'%s' is not ADDRESS:PORT", text);
-	memcpy(host, from, len);
-	host[len] = '\0';
-	*ret_port = (uint16_t)port;
-	return UN_OK;
-}
+#define LISTENERS_MAX (1 + PLANE_PASSED_MAX + NET_ADDRESSES_MAX)
 
 /* Does the client call this machine by a name that can be no other's? */
 static bool
@@ -90,6 +68,37 @@ ready(void *ctx, struct un_detail *why)
 	return true;
 }
 
+/* The sockets that were passed in, then those to be opened. A Unix socket there is in any case:
+ * launchers use it. */
+static enum un_err
+list_listeners(const struct plane_options *options, struct net_address addresses[NET_ADDRESSES_MAX],
+               struct net_listener_config listeners[LISTENERS_MAX], size_t *ret_count,
+               struct un_detail *detail)
+{
+	enum net_tls_mode tls = options->tls_certificate[0] ? NET_TLS_REQUIRED : NET_TLS_OFF;
+	size_t count = 0, address_count = 0;
+	enum un_err err = UN_OK;
+
+	if (!options->unix_is_passed)
+		listeners[count++] =
+			(struct net_listener_config){.unix_path = options->listen_unix};
+	for (size_t i = 0; i < options->passed_count; i++)
+		listeners[count++] = (struct net_listener_config){
+			.passed_fd = options->passed[i],
+			.beyond_loopback = options->beyond_loopback,
+			.tls_mode = net_is_unix(options->passed[i]) ? NET_TLS_OFF : tls};
+	if (options->listen_tcp[0])
+		err = net_addresses_parse(options->listen_tcp, addresses, &address_count, detail);
+	for (size_t i = 0; !err && i < address_count; i++)
+		listeners[count++] =
+			(struct net_listener_config){.host = addresses[i].host,
+		                                     .port = addresses[i].port,
+		                                     .beyond_loopback = options->beyond_loopback,
+		                                     .tls_mode = tls};
+	*ret_count = count;
+	return err;
+}
+
 enum un_err
 plane_open_server(struct plane *plane,
                   enum un_err (*worker_init)(void *ctx, struct loop *loop, unsigned index,
@@ -103,10 +112,10 @@ plane_open_server(struct plane *plane,
 		.client_ca_path = options->tls_client_ca[0] ? options->tls_client_ca : NULL,
 	};
 	bool with_tls = options->tls_certificate[0] != '\0';
-	struct net_listener_config listeners[2] = {{.unix_path = options->listen_unix}};
+	struct net_listener_config listeners[LISTENERS_MAX];
+	struct net_address addresses[NET_ADDRESSES_MAX];
 	struct server_options server = {
 		.listeners = listeners,
-		.listener_count = 1,
 		.tls = with_tls ? &tls : NULL,
 		.workers = plane->worker_count,
 		.authenticate = only_the_local_user,
@@ -115,19 +124,13 @@ plane_open_server(struct plane *plane,
 		.worker_ctx = plane,
 		.ready = ready,
 		.ready_ctx = plane,
+		.limits = options->limits,
 	};
-	char host[HOST_MAX];
 	enum un_err err;
 
 	plane_services_offer(plane, &server);
-	if (options->listen_tcp[0]) {
-		struct net_listener_config *tcp = &listeners[server.listener_count++];
-
-		err = split_address(options->listen_tcp, host, &tcp->port, detail);
-		if (err)
-			return err;
-		tcp->host = host;
-		tcp->tls_mode = with_tls ? NET_TLS_REQUIRED : NET_TLS_OFF;
-	}
+	err = list_listeners(options, addresses, listeners, &server.listener_count, detail);
+	if (err)
+		return err;
 	return server_new(&server, &plane->server, detail);
 }

@@ -33,7 +33,7 @@ endpoint_of(struct rpc_call *call, const struct plane *plane)
 {
 	const struct net_peer *peer = rpc_peer(call);
 	const char *scheme = peer->tls ? "https://" : "http://";
-	const char *place = plane->options.listen_tcp;
+	const char *place = rpc_authority(call); /* listen.tcp may be "any address" */
 	size_t size;
 	char *text;
 

@@ -1,0 +1,80 @@
+#include "net/crowd.h"
+
+#include "test.h"
+
+#include <string.h>
+
+static struct net_peer
+tcp_peer(uint8_t first, uint8_t last)
+{
+	struct net_peer peer = {.family = NET_TCP};
+
+	peer.origin[0] = first;
+	peer.origin[NET_ORIGIN_LEN - 1] = last;
+	return peer;
+}
+
+TEST(crowd, one_address_gets_no_more_than_its_share)
+{
+	const struct net_limits limits = {.connections = 100, .connections_per_address = 3};
+	struct net_peer one = tcp_peer(1, 0), other = tcp_peer(1, 1);
+	struct crowd_place *places[4];
+	struct crowd *crowd;
+
+	EXPECT_OK(crowd_new(&limits, &crowd));
+	for (int i = 0; i < 3; i++)
+		EXPECT_INT(CROWD_IN, crowd_enter(crowd, &one, false, &places[i]));
+	EXPECT_INT(CROWD_FULL_ADDRESS, crowd_enter(crowd, &one, true, &places[3]));
+	EXPECT_INT(CROWD_IN, crowd_enter(crowd, &other, false, &places[3]));
+	crowd_leave(crowd, places[3]);
+	crowd_leave(crowd, places[0]);
+	EXPECT_INT(CROWD_IN, crowd_enter(crowd, &one, false, &places[0]));
+	for (int i = 0; i < 3; i++)
+		crowd_leave(crowd, places[i]);
+	crowd_free(crowd);
+}
+
+TEST(crowd, others_leave_a_quarter_to_the_own_user)
+{
+	const struct net_limits limits = {.connections = 8, .connections_per_address = 8};
+	const struct net_peer here = {.family = NET_UNIX};
+	struct crowd_place *places[9];
+	struct crowd *crowd;
+
+	EXPECT_OK(crowd_new(&limits, &crowd));
+	for (uint8_t i = 0; i < 6; i++) {
+		struct net_peer peer = tcp_peer(9, i);
+
+		EXPECT_INT(CROWD_IN, crowd_enter(crowd, &peer, false, &places[i]));
+	}
+	EXPECT_INT(CROWD_FULL, crowd_enter(crowd, &here, false, &places[6]));
+	EXPECT_INT(CROWD_IN, crowd_enter(crowd, &here, true, &places[6]));
+	EXPECT_NULL(places[6]);
+	EXPECT_INT(CROWD_IN, crowd_enter(crowd, &here, true, &places[7]));
+	EXPECT_INT(CROWD_FULL, crowd_enter(crowd, &here, true, &places[8]));
+	for (int i = 0; i < 8; i++)
+		crowd_leave(crowd, places[i]);
+	crowd_free(crowd);
+}
+
+TEST(crowd, many_places_come_and_go)
+{
+	const struct net_limits limits = {.connections = 100000, .connections_per_address = 1};
+	static struct crowd_place *places[20000];
+	struct crowd *crowd;
+
+	EXPECT_OK(crowd_new(&limits, &crowd));
+	for (size_t round = 0; round < 2; round++) {
+		for (size_t i = 0; i < 20000; i++) {
+			struct net_peer peer = tcp_peer((uint8_t)i, (uint8_t)(i >> 8));
+
+			peer.origin[5] = (uint8_t)(i >> 16);
+			EXPECT_INT(CROWD_IN, crowd_enter(crowd, &peer, false, &places[i]));
+		}
+		for (size_t i = 0; i < 20000; i++)
+			crowd_leave(crowd, places[(i * 7919) % 20000]);
+	}
+	crowd_free(crowd);
+}
+
+TEST_MAIN()
