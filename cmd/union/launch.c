@@ -4,13 +4,13 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "runs/bundles.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#define BUNDLE_KEY "bundle" /* in a task's config: where its code is */
 #define HEADERS_MAX 16
 #define NAME_LETTERS 13
 
@@ -81,7 +81,7 @@ upload(struct cli *cli, const struct script *script, const struct execution_name
 	return err ? err : put_bundle(cli, script, *ret_place);
 }
 
-/* Adds BUNDLE_KEY to a template; what is added is freed with the message. */
+/* Adds BUNDLE_CONFIG_KEY to a template; what is added is freed with the message. */
 static enum un_err
 set_bundle(Flyteidl__Core__TaskTemplate *template, const char *url)
 {
@@ -96,7 +96,7 @@ set_bundle(Flyteidl__Core__TaskTemplate *template, const char *url)
 	if (!entry)
 		return UN_ERR_NO_MEMORY;
 	flyteidl__core__task_template__config_entry__init(entry);
-	entry->key = mem_strdup(BUNDLE_KEY);
+	entry->key = mem_strdup(BUNDLE_CONFIG_KEY);
 	entry->value = mem_strdup(url);
 	template->config[template->n_config++] = entry;
 	return entry->key && entry->value ? UN_OK : UN_ERR_NO_MEMORY;

@@ -29,6 +29,8 @@
 #define CONNECT_MS 5000
 #define CONNECT_PAUSE_MS 20
 #define BUNDLE_MS 120000
+#define PACKED_FOLDER ".union" /* in the bundle's folder, for the packed file */
+#define PACKED_FILE "code.tar.gz"
 #define BUNDLE_MAX (512ull << 20) /* bytes of a packed bundle */
 #define CLAIM_REPLY_MAX                                                                            \
 	(160u << 20) /* a hundred values of 1 MiB, inputs, and what is around them */
@@ -259,6 +261,25 @@ say_ready(const struct attempt *attempt)
 		(void)!write(attempt->options->ready_fd, "\n", 1);
 }
 
+/* A place for the packed bundle: in memory, or, where the task's own runtime unpacks it, a file. */
+static enum un_err
+open_packed(struct attempt *attempt, int *ret_fd, struct un_detail *detail)
+{
+	enum un_err err = UN_OK;
+
+	if (!command_unpacks(attempt->claim)) {
+		*ret_fd = memfd_create("bundle", MFD_CLOEXEC);
+	} else if (mkdirat(attempt->bundle_fd, PACKED_FOLDER, 0700) == 0) {
+		*ret_fd = openat(attempt->bundle_fd, PACKED_FOLDER "/" PACKED_FILE,
+		                 O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		err = set_path(attempt->paths.bundle, attempt->workdir,
+		               "bundle/" PACKED_FOLDER "/" PACKED_FILE);
+	}
+	if (*ret_fd < 0)
+		return un_fail_errno(detail, errno, "cannot make a place for the code bundle");
+	return err;
+}
+
 /* Before the reporter's thread runs, its channel is free to fetch the bundle. */
 static enum un_err
 fetch_bundle(struct attempt *attempt, struct un_detail *detail)
@@ -277,14 +298,15 @@ fetch_bundle(struct attempt *attempt, struct un_detail *detail)
 	if (attempt->claim->bundle_size > BUNDLE_MAX)
 		return un_fail(detail, UN_ERR_BUNDLE_REFUSED,
 		               "the code bundle is refused: over %llu MiB", BUNDLE_MAX >> 20);
-	file.fd = memfd_create("bundle", MFD_CLOEXEC);
-	if (file.fd < 0)
-		return un_fail_errno(detail, errno, "cannot make a place for the code bundle");
-	err = report_fetch(attempt->reporter, &file, &size, detail);
-	if (!err && lseek(file.fd, 0, SEEK_SET) != 0)
-		err = un_err_from_errno(errno);
+	err = open_packed(attempt, &file.fd, detail);
 	if (!err)
-		err = bundle_unpack(file.fd, attempt->bundle_fd, detail);
+		err = report_fetch(attempt->reporter, &file, &size, detail);
+	if (!err && !attempt->paths.bundle[0]) {
+		if (lseek(file.fd, 0, SEEK_SET) != 0)
+			err = un_err_from_errno(errno);
+		else
+			err = bundle_unpack(file.fd, attempt->bundle_fd, detail);
+	}
 	io_close(&file.fd);
 	return err;
 }

@@ -474,6 +474,28 @@ TEST(attempt, the_bundle_is_the_current_folder)
 	buf_fini(&bundle);
 }
 
+TEST(attempt, a_command_that_unpacks_its_bundle_gets_the_file_and_not_our_package)
+{
+	struct plane plane;
+	struct buf bundle;
+
+	pack_bundle("run.sh", "echo from the bundle\n", &bundle);
+	use_shell(&plane, "ls; tar xf \"$1\" && sh run.sh; echo \"${1##*.union/} $2\"; "
+	                  "echo \"[$PYTHONPATH]\"");
+	plane.words[3] = "sh";
+	plane.words[4] = "union-bundle://p/d/00112233445566778899aabbccddeeff.tar.gz";
+	plane.words[5] = "{{.prevCheckpointPrefix}}";
+	plane.bundle = bundle.data;
+	plane.bundle_len = bundle.len;
+	plane.sdk = "/some/sdk";
+	plane.other_sdk = true;
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_log(&plane, "from the bundle\ncode.tar.gz \"\"\n[]\n");
+	plane_fini(&plane);
+	buf_fini(&bundle);
+}
+
 TEST(attempt, a_bundle_that_leads_elsewhere_fails_the_task)
 {
 	struct plane plane;

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "launch/template.h"
 #include "model/secret_request.h"
+#include "runs/bundles.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,34 @@ container_of(const Union__V1__ClaimResponse *claim)
 	    claim->task->target_case != FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_CONTAINER)
 		return NULL;
 	return claim->task->container;
+}
+
+static bool
+is_bundle_url(const char *word)
+{
+	return strncmp(word, BUNDLE_URL_PREFIX, sizeof BUNDLE_URL_PREFIX - 1) == 0;
+}
+
+bool
+command_unpacks(const Union__V1__ClaimResponse *claim)
+{
+	const Flyteidl__Core__Container *container = container_of(claim);
+
+	for (size_t i = 0; container && i < container->n_args; i++)
+		if (is_bundle_url(container->args[i]))
+			return true;
+	return false;
+}
+
+/* Our SDK's tasks have their bundle in their configuration, and theirs alone get our package: it
+ * has the name of the one that other SDKs would load. */
+static bool
+is_of_our_sdk(const Union__V1__ClaimResponse *claim)
+{
+	for (size_t i = 0; claim->task && i < claim->task->n_config; i++)
+		if (strcmp(claim->task->config[i]->key, BUNDLE_CONFIG_KEY) == 0)
+			return true;
+	return false;
 }
 
 static enum un_err
@@ -73,7 +102,11 @@ command_init(struct command *command, const Union__V1__ClaimResponse *claim,
 		err = add_word(command, container->command[i], values,
 		               sizeof values / sizeof *values);
 	for (size_t i = 0; !err && i < container->n_args; i++)
-		err = add_word(command, container->args[i], values, sizeof values / sizeof *values);
+		err = add_word(command,
+		               paths->bundle[0] && is_bundle_url(container->args[i]) ?
+		                       paths->bundle :
+		                       container->args[i],
+		               values, sizeof values / sizeof *values);
 	if (err)
 		command_fini(command);
 	return err;
@@ -167,6 +200,7 @@ set_runtime(const Union__V1__ClaimResponse *claim, const struct attempt_paths *p
 	const Flyteidl__Core__WorkflowExecutionIdentifier *execution = claim->execution;
 	const Flyteidl__Core__Identifier *task = claim->task ? claim->task->id : NULL;
 	const char *python_path = environment_get(environment, "PYTHONPATH");
+	const char *sdk = is_of_our_sdk(claim) ? paths->sdk : NULL;
 	struct fact facts[] = {
 	        {"FLYTE_INTERNAL_EXECUTION_ID", execution ? execution->name : NULL},
 	        {"FLYTE_INTERNAL_EXECUTION_PROJECT", execution ? execution->project : NULL},
@@ -180,13 +214,13 @@ set_runtime(const Union__V1__ClaimResponse *claim, const struct attempt_paths *p
 	        {"FLYTE_SECRETS_DEFAULT_DIR", paths->secrets},
 	        {"FLYTE_SECRETS_FILE_PREFIX", ""},
 	        {"TMPDIR", paths->temporary},
-	        {"PYTHONPATH", paths->sdk ? texts->python_path : NULL},
+	        {"PYTHONPATH", sdk ? texts->python_path : NULL},
 	};
 
 	(void)snprintf(texts->attempt, sizeof texts->attempt, "%u", claim->attempt);
-	if (paths->sdk) {
+	if (sdk) {
 		int len = snprintf(texts->python_path, sizeof texts->python_path, "%s%s%s",
-		                   paths->sdk, python_path && *python_path ? ":" : "",
+		                   sdk, python_path && *python_path ? ":" : "",
 		                   python_path ? python_path : "");
 
 		if (len < 0 || (size_t)len >= sizeof texts->python_path)

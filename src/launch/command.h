@@ -21,13 +21,16 @@ struct attempt_paths {
 	char raw[PATH_MAX];
 	char checkpoints[PATH_MAX];
 	char secrets[PATH_MAX];
-	const char *sdk; /* NULL: none */
+	char bundle[PATH_MAX]; /* the packed file, for a command that unpacks it; "": none */
+	const char *sdk;       /* NULL: none */
 };
 
 struct command {
 	char **words; /* ends with NULL */
 	size_t count;
 };
+/* Whether the command names the native URL of a bundle: a runtime that unpacks it by itself. */
+bool command_unpacks(const Union__V1__ClaimResponse *claim);
 /* command and args of the container, with what belongs into them. UN_ERR_INVALID: there is none. */
 MUST_CHECK enum un_err command_init(struct command *command, const Union__V1__ClaimResponse *claim,
                                     const struct attempt_paths *paths, struct un_detail *detail);

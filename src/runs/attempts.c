@@ -390,7 +390,7 @@ bundle_of(const pb_task *task)
 	const size_t prefix = sizeof BUNDLE_URL_PREFIX - 1;
 
 	for (size_t i = 0; i < task->n_config; i++) {
-		if (strcmp(task->config[i]->key, "bundle") == 0)
+		if (strcmp(task->config[i]->key, BUNDLE_CONFIG_KEY) == 0)
 			return task->config[i]->value;
 	}
 	if (task->target_case != FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_CONTAINER)

@@ -19,6 +19,7 @@
 #define BUNDLE_MD5_LEN 16
 #define BUNDLE_MAX (64ull << 20) /* bytes of one */
 #define BUNDLE_URL_PREFIX "union-bundle://"
+#define BUNDLE_CONFIG_KEY "bundle" /* of a task of our SDK: its bundle's native URL */
 #define BUNDLE_URL_MAX 256
 #define UPLOADS_WAITING_MAX 256
 #define UPLOAD_TOKEN_LEN 16

@@ -278,6 +278,9 @@ answer_claim(struct plane *plane, int fd, const Union__V1__ClaimRequest *request
 	Flyteidl__Core__Identifier id = FLYTEIDL__CORE__IDENTIFIER__INIT;
 	Flyteidl__Core__TaskTemplate task = FLYTEIDL__CORE__TASK_TEMPLATE__INIT;
 	Flyteidl__Core__Container container = FLYTEIDL__CORE__CONTAINER__INIT;
+	Flyteidl__Core__TaskTemplate__ConfigEntry entry =
+	        FLYTEIDL__CORE__TASK_TEMPLATE__CONFIG_ENTRY__INIT;
+	Flyteidl__Core__TaskTemplate__ConfigEntry *config = &entry;
 	struct box_sender *sender;
 
 	MUST(request->public_key.len == BOX_PUBLIC_LEN);
@@ -304,6 +307,10 @@ answer_claim(struct plane *plane, int fd, const Union__V1__ClaimRequest *request
 	task.id = &id;
 	task.target_case = FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_CONTAINER;
 	task.container = &container;
+	entry.key = "bundle";
+	entry.value = "union-bundle://p/d/0.tar.gz";
+	task.n_config = plane->other_sdk ? 0 : 1;
+	task.config = &config;
 	task.interface = (Flyteidl__Core__TypedInterface *)(uintptr_t)plane->interface;
 	ttl.seconds = (plane->lease_ms + 999) / 1000;
 	timeout.seconds = plane->timeout_ms / 1000;

@@ -48,6 +48,7 @@ struct plane {
 	int signal_at_log;      /* sent to the launcher at the first log bytes; 0: none */
 	const char *hidden; /* --hide */
 	const char *sdk;
+	bool other_sdk;         /* the task is not of ours */
 	const char *endpoint; /* NULL: the socket itself */
 	const char *ca_file;
 	bool plain;             /* --no-namespaces */
