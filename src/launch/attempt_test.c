@@ -1,5 +1,5 @@
 /* The whole of union-exec against a control plane made for tests: tests/launch/plane.h. */
-#include "launch/plane.h"
+#include "launch/checks.h"
 #include "test.h"
 
 #include "base/clock.h"
@@ -13,72 +13,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <zlib.h>
-
-#define SUCCEEDED UNION__V1__FINISH_REQUEST__OUTCOME__SUCCEEDED
-#define FAILED UNION__V1__FINISH_REQUEST__OUTCOME__FAILED
-#define RETRYABLE UNION__V1__FINISH_REQUEST__OUTCOME__FAILED_RETRYABLE
-
-static void
-use_shell(struct plane *plane, const char *script)
-{
-	plane_init(plane);
-	plane->words[0] = "/bin/sh";
-	plane->words[1] = "-c";
-	plane->words[2] = script;
-}
-
-static void
-add_secret(struct plane *plane, const char *name, const char *value)
-{
-	plane->secrets[plane->secret_count++] =
-	        (struct plane_secret){.name = name, .value = value, .len = strlen(value)};
-}
-
-static void
-expect_outcome(const struct plane *plane, int outcome, int exit_status)
-{
-	if (!plane->finished || (int)plane->finish->outcome != outcome)
-		print_message("log: %s\nerror: %s\n", buf_text(&plane->log),
-		              plane->finished && plane->finish->error
-		                      ? plane->finish->error->message
-		                      : "none");
-	EXPECT(plane->finished);
-	EXPECT_INT(outcome, plane->finish->outcome);
-	EXPECT_INT(exit_status, plane->exit_status);
-}
-
-/* Whether the kernel gave the whole sandbox: on some machines it does not, and the log says so. */
-static bool
-is_sandboxed(const struct plane *plane)
-{
-	return strncmp(buf_text(&plane->log), "[union-exec: the kernel refused", 31) != 0;
-}
-
-/* The log without that line. */
-static const char *
-task_log(const struct plane *plane)
-{
-	const char *text = buf_text(&plane->log), *end = strchr(text, '\n');
-
-	return is_sandboxed(plane) || !end ? text : end + 1;
-}
-
-static void
-expect_log(const struct plane *plane, const char *text)
-{
-	EXPECT_STR(text, task_log(plane));
-}
-
-static void
-expect_error(const struct plane *plane, const char *code, const char *part)
-{
-	EXPECT(plane->finish->error != NULL);
-	EXPECT_STR(code, plane->finish->error->code);
-	if (!strstr(plane->finish->error->message, part))
-		print_message("%s\n", plane->finish->error->message);
-	EXPECT(strstr(plane->finish->error->message, part) != NULL);
-}
 
 TEST(attempt, a_task_that_asked_for_a_secret_has_it_and_the_log_does_not)
 {
@@ -425,91 +359,6 @@ TEST(attempt, a_binary_value_as_variable_fails_before_the_task_starts)
 	expect_error(&plane, "not-for-environment", "bin");
 	EXPECT_STR("", task_log(&plane));
 	plane_fini(&plane);
-}
-
-/* A bundle that the command line's tar made would do too; this one is the smallest there is. */
-static void
-pack_bundle(const char *name, const char *text, struct buf *packed)
-{
-	static uint8_t tar[2048];
-	z_stream zip = {0};
-	unsigned sum = 0;
-
-	memset(tar, 0, sizeof tar);
-	memcpy(tar, name, strlen(name));
-	memcpy(tar + 100, "0000755", 8);
-	(void)snprintf((char *)tar + 124, 12, "%011zo", strlen(text));
-	memset(tar + 148, ' ', 8);
-	tar[156] = '0';
-	memcpy(tar + 257, "ustar\00000", 8);
-	for (size_t i = 0; i < 512; i++)
-		sum += tar[i];
-	(void)snprintf((char *)tar + 148, 8, "%06o", sum);
-	memcpy(tar + 512, text, strlen(text));
-	buf_init(packed, 4096, BUF_PLAIN);
-	EXPECT_OK(buf_reserve(packed, 4000));
-	EXPECT_INT(Z_OK, deflateInit2(&zip, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY));
-	zip.next_in = tar;
-	zip.avail_in = sizeof tar;
-	zip.next_out = packed->data;
-	zip.avail_out = 4000;
-	EXPECT_INT(Z_STREAM_END, deflate(&zip, Z_FINISH));
-	buf_added(packed, zip.total_out);
-	EXPECT_INT(Z_OK, deflateEnd(&zip));
-}
-
-TEST(attempt, the_bundle_is_the_current_folder)
-{
-	struct plane plane;
-	struct buf bundle;
-
-	pack_bundle("run.sh", "#!/bin/sh\necho from the bundle\n", &bundle);
-	use_shell(&plane, "./run.sh");
-	plane.bundle = bundle.data;
-	plane.bundle_len = bundle.len;
-	plane_run(&plane, UNION_EXEC);
-	expect_outcome(&plane, SUCCEEDED, 0);
-	expect_log(&plane, "from the bundle\n");
-	plane_fini(&plane);
-	buf_fini(&bundle);
-}
-
-TEST(attempt, a_command_that_unpacks_its_bundle_gets_the_file_and_not_our_package)
-{
-	struct plane plane;
-	struct buf bundle;
-
-	pack_bundle("run.sh", "echo from the bundle\n", &bundle);
-	use_shell(&plane, "ls; tar xf \"$1\" && sh run.sh; echo \"${1##*.union/} $2\"; "
-	                  "echo \"[$PYTHONPATH]\"");
-	plane.words[3] = "sh";
-	plane.words[4] = "union-bundle://p/d/00112233445566778899aabbccddeeff.tar.gz";
-	plane.words[5] = "{{.prevCheckpointPrefix}}";
-	plane.bundle = bundle.data;
-	plane.bundle_len = bundle.len;
-	plane.sdk = "/some/sdk";
-	plane.other_sdk = true;
-	plane_run(&plane, UNION_EXEC);
-	expect_outcome(&plane, SUCCEEDED, 0);
-	expect_log(&plane, "from the bundle\ncode.tar.gz \"\"\n[]\n");
-	plane_fini(&plane);
-	buf_fini(&bundle);
-}
-
-TEST(attempt, a_bundle_that_leads_elsewhere_fails_the_task)
-{
-	struct plane plane;
-	struct buf bundle;
-
-	pack_bundle("../run.sh", "#!/bin/sh\n", &bundle);
-	use_shell(&plane, "echo must not run");
-	plane.bundle = bundle.data;
-	plane.bundle_len = bundle.len;
-	plane_run(&plane, UNION_EXEC);
-	expect_outcome(&plane, FAILED, 1);
-	expect_error(&plane, "bundle-refused", "'../run.sh' leads out");
-	plane_fini(&plane);
-	buf_fini(&bundle);
 }
 
 TEST(attempt, without_namespaces_it_says_so_and_leaves_nothing)

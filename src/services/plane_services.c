@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "services/cluster_service.h"
 #include "services/plane_service.h"
 #include "services/rewrap.h"
 #include "services/run_services.h"
@@ -135,6 +136,7 @@ plane_open_services(struct plane *plane, struct un_detail *detail)
 	services->offered[services->offered_count++] = secret_service_union(services->secrets);
 	services->offered[services->offered_count++] = secret_service_classic(services->secrets);
 	services->offered[services->offered_count++] = &plane_service;
+	services->offered[services->offered_count++] = &cluster_service;
 	err = open_rewrap(plane, services);
 	if (err)
 		return err;
