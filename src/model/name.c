@@ -189,22 +189,3 @@ name_check_execution(const char *name, struct un_detail *detail)
 	return un_fail(detail, UN_ERR_INVALID, "bad name of an execution '%s'",
 	               quoted(name, text));
 }
-
-enum un_err
-name_check_api_key(const char *name, struct un_detail *detail)
-{
-	char text[QUOTED_MAX];
-	size_t len = strnlen(name, API_KEY_NAME_MAX + 1);
-	bool good = len && len <= API_KEY_NAME_MAX && name[0] != '-' && name[0] != '_' &&
-	            name[0] != '.';
-
-	for (size_t i = 0; good && i < len; i++)
-		good = is_name_char(name[i]) || name[i] == '.';
-	if (good)
-		return UN_OK;
-	un_hint(detail,
-	        "an API key's name is 1 to %d of the characters a-z A-Z 0-9 _ - . and begins "
-	        "with a letter or digit",
-	        API_KEY_NAME_MAX);
-	return un_fail(detail, UN_ERR_INVALID, "bad name of an API key '%s'", quoted(name, text));
-}

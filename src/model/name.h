@@ -12,7 +12,6 @@
 #define SCOPE_PART_MAX 63
 #define API_KEY_NAME_MAX 64
 #define ENV_NAME_MAX 128
-#define API_KEY_NAME_MAX 63
 #define SECRET_VALUE_MAX (1u << 20) /* bytes */
 
 /* ^[-a-zA-Z0-9_]+$, 1 to 128 bytes. UN_ERR_BAD_NAME; never quotes more than 128 bytes back. */
@@ -28,8 +27,5 @@ MUST_CHECK enum un_err name_check_scope_part(const char *what, const char *part,
 MUST_CHECK enum un_err name_check_env_var(const char *name, struct un_detail *detail);
 /* ^[a-z][-a-z0-9]*$, 1 to 63 bytes. UN_ERR_INVALID. */
 MUST_CHECK enum un_err name_check_execution(const char *name, struct un_detail *detail);
-/* ^[a-zA-Z0-9][-a-zA-Z0-9_.]*$, 1 to 63 bytes: no ':', which separates the parts of an API key.
- * UN_ERR_INVALID. */
-MUST_CHECK enum un_err name_check_api_key(const char *name, struct un_detail *detail);
 
 #endif

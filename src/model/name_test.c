@@ -101,22 +101,4 @@ TEST(name, takes_execution_names_that_begin_with_a_letter)
 	EXPECT_ALL(UN_ERR_INVALID, name_check_execution, bad);
 }
 
-TEST(name, takes_names_of_api_keys_that_fit_into_a_key)
-{
-	static const char *const good[] = {"ci", "A", "7", "ci-fraud_prod.eu", "b"};
-	static const char *const bad[] = {"", "a:b", "-a", ".a", "_a", "a b", "a/b", "\xc3\xa4"};
-	char text[API_KEY_NAME_MAX + 2];
-	struct un_detail detail = {0};
-
-	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-		EXPECT_OK(name_check_api_key(good[i], NULL));
-	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		EXPECT_ERR(UN_ERR_INVALID, name_check_api_key(bad[i], &detail));
-	memset(text, 'a', sizeof text);
-	text[sizeof text - 1] = '\0';
-	EXPECT_ERR(UN_ERR_INVALID, name_check_api_key(text, &detail));
-	text[API_KEY_NAME_MAX] = '\0';
-	EXPECT_OK(name_check_api_key(text, &detail));
-}
-
 TEST_MAIN()
