@@ -43,7 +43,7 @@ key_read(const struct sql *sql, struct api_key_row *ret_row, struct un_detail *d
 	memcpy(ret_row->hash, hash, API_KEY_HASH_LEN);
 	sql_copy_text(sql, 3, ret_row->scope.project, sizeof ret_row->scope.project);
 	sql_copy_text(sql, 4, ret_row->scope.domain, sizeof ret_row->scope.domain);
-	ret_row->epoch = (uint32_t)sql_int(sql, 5);
+	ret_row->epoch = (uint64_t)sql_int(sql, 5);
 	ret_row->created_us = sql_int(sql, 6);
 	sql_copy_text(sql, 7, ret_row->created_by, sizeof ret_row->created_by);
 	ret_row->expires_us = sql_int(sql, 8);
@@ -72,7 +72,7 @@ api_key_insert(struct store_txn *txn, const struct api_key_row *row, int64_t *re
 	sql_bind_blob(sql, 2, row->hash, API_KEY_HASH_LEN);
 	sql_bind_text(sql, 3, row->scope.project);
 	sql_bind_text(sql, 4, row->scope.domain);
-	sql_bind_int(sql, 5, row->epoch);
+	sql_bind_int(sql, 5, (int64_t)row->epoch);
 	sql_bind_int(sql, 6, row->created_us);
 	sql_bind_text(sql, 7, row->created_by);
 	sql_bind_int(sql, 8, row->expires_us);

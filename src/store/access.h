@@ -24,7 +24,7 @@ struct api_key_row {
 	char name[API_KEY_NAME_MAX + 1];
 	uint8_t hash[API_KEY_HASH_LEN]; /* of its secret, keyed by the keeper */
 	struct scope scope;             /* where it belongs; it gives no right */
-	uint32_t epoch;                 /* tokens of an older one are void */
+	uint64_t epoch;                 /* tokens of an older one are void */
 	int64_t created_us;
 	int64_t expires_us;   /* 0: never */
 	int64_t last_used_us; /* 0: never */
