@@ -1,10 +1,17 @@
 #include "authz/authz.h"
 
+#include "authz/directory.h"
+#include "base/text.h"
 #include "crypto/hash.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+
+#define KEY_PREFIX "key:"
+#define UID_PREFIX "uid:"
+
+/* ---- principals ---- */
 
 void
 principal_of_uid(uid_t uid, uid_t plane_uid, struct principal *ret_principal)
@@ -26,72 +33,240 @@ principal_of_lease(const uint8_t attempt[ATTEMPT_ID_LEN], const char *execution,
 }
 
 void
+principal_of_key(const char *name, int64_t id, struct principal *ret_principal)
+{
+	*ret_principal = (struct principal){.kind = PRINCIPAL_API_KEY, .key_id = id};
+	(void)snprintf(ret_principal->key, sizeof ret_principal->key, "%s", name);
+}
+
+void
 principal_format(const struct principal *principal, char text[PRINCIPAL_TEXT_MAX])
 {
 	if (principal->kind == PRINCIPAL_EXECUTION)
 		(void)snprintf(text, PRINCIPAL_TEXT_MAX, "execution:%s", principal->execution);
+	else if (principal->kind == PRINCIPAL_API_KEY)
+		(void)snprintf(text, PRINCIPAL_TEXT_MAX, KEY_PREFIX "%s", principal->key);
 	else if (principal->has_uid)
-		(void)snprintf(text, PRINCIPAL_TEXT_MAX, "uid:%lu", (unsigned long)principal->uid);
+		(void)snprintf(text, PRINCIPAL_TEXT_MAX, UID_PREFIX "%lu",
+		               (unsigned long)principal->uid);
 	else
 		(void)snprintf(text, PRINCIPAL_TEXT_MAX, "nobody");
 }
 
-static const char *const action_texts[AUTHZ_ACTIONS] = {
-        [AUTHZ_SECRET_CREATE] = "secret.create",
-        [AUTHZ_SECRET_UPDATE] = "secret.update",
-        [AUTHZ_SECRET_DELETE] = "secret.delete",
-        [AUTHZ_SECRET_READ] = "secret.read",
-        [AUTHZ_ENTITY_REGISTER] = "entity.register",
-        [AUTHZ_ENTITY_READ] = "entity.read",
-        [AUTHZ_EXECUTION_CREATE] = "execution.create",
-        [AUTHZ_EXECUTION_READ] = "execution.read",
-        [AUTHZ_EXECUTION_ABORT] = "execution.abort",
-        [AUTHZ_DATA_UPLOAD] = "data.upload",
-        [AUTHZ_PLANE_READ] = "plane.read",
-        [AUTHZ_PLANE_STOP] = "plane.stop",
-        [AUTHZ_PLANE_BACKUP] = "plane.backup",
-        [AUTHZ_KEYS_ROTATE] = "keys.rotate",
-        [AUTHZ_KEYS_UNLOCK] = "keys.unlock",
-        [AUTHZ_AUDIT_READ] = "audit.read",
-        [AUTHZ_ATTEMPT_WORK] = "attempt.work",
+enum un_err
+principal_parse(const char *text, uid_t plane_uid, struct principal *ret_principal,
+                struct un_detail *detail)
+{
+	uint64_t uid;
+	enum un_err err;
+
+	if (strncmp(text, UID_PREFIX, strlen(UID_PREFIX)) == 0) {
+		if (text_parse_u64(text + strlen(UID_PREFIX), &uid) != UN_OK || uid > UINT32_MAX)
+			return un_fail(detail, UN_ERR_INVALID, "'" UID_PREFIX
+			                                       "' is followed by a user's number");
+		principal_of_uid((uid_t)uid, plane_uid, ret_principal);
+		return UN_OK;
+	}
+	if (strncmp(text, KEY_PREFIX, strlen(KEY_PREFIX)) == 0)
+		text += strlen(KEY_PREFIX);
+	err = name_check_api_key(text, detail);
+	if (!err)
+		principal_of_key(text, 0, ret_principal);
+	return err;
+}
+
+/* ---- the table ---- */
+
+enum cell {
+	CELL_NO, /* what is not written in the table */
+	CELL_YES,
+	CELL_OWN,
+	CELL_IN,
+	CELL_ORG,
+	CELL_ANY,
+};
+
+struct rule {
+	const char *text;
+	enum cell local, execution;
+	enum cell roles[AUTHZ_ROLES];
+};
+
+static const struct rule table[AUTHZ_ACTIONS] = {
+#define AUTHZ_ROLE(...)
+#define AUTHZ_ACTION(symbol, text, what, local, execution, ...)                                    \
+	[AUTHZ_##symbol] = {text, CELL_##local, CELL_##execution, {CELLS(__VA_ARGS__)}},
+#define CELLS(a, b, c, d, e) CELL_##a, CELL_##b, CELL_##c, CELL_##d, CELL_##e
+#include "authz/access.def"
+#undef CELLS
+#undef AUTHZ_ROLE
+#undef AUTHZ_ACTION
+};
+
+static const char *const role_texts[AUTHZ_ROLES] = {
+#define AUTHZ_ROLE(symbol, text, what) [AUTHZ_ROLE_##symbol] = text,
+#define AUTHZ_ACTION(...)
+#include "authz/access.def"
+#undef AUTHZ_ROLE
+#undef AUTHZ_ACTION
 };
 
 const char *
 authz_action_text(enum authz_action action)
 {
 	assert(action < AUTHZ_ACTIONS);
-	return action_texts[action];
+	return table[action].text;
 }
 
-/* What a row demands beyond the kind of principal. */
-enum condition {
-	NEVER, /* what is not written below */
-	ALWAYS,
-	OWN_ATTEMPT,
+const char *
+authz_role_text(enum authz_role role)
+{
+	assert(role < AUTHZ_ROLES);
+	return role_texts[role];
+}
+
+enum un_err
+authz_role_parse(const char *text, enum authz_role *ret_role, struct un_detail *detail)
+{
+	for (int role = 0; role < AUTHZ_ROLES; role++) {
+		if (strcmp(text, role_texts[role]) == 0) {
+			*ret_role = (enum authz_role)role;
+			return UN_OK;
+		}
+	}
+	if (!detail)
+		return UN_ERR_INVALID;
+	un_hint(detail, "the roles are: %s, %s, %s, %s, %s", role_texts[0], role_texts[1],
+	        role_texts[2], role_texts[3], role_texts[4]);
+	return un_fail(detail, UN_ERR_INVALID, "no role '%.40s'", text);
+}
+
+enum un_err
+authz_action_parse(const char *text, enum authz_action *ret_action, struct un_detail *detail)
+{
+	const char *texts[AUTHZ_ACTIONS], *nearest;
+
+	for (int action = 0; action < AUTHZ_ACTIONS; action++) {
+		texts[action] = table[action].text;
+		if (strcmp(text, texts[action]) == 0) {
+			*ret_action = (enum authz_action)action;
+			return UN_OK;
+		}
+	}
+	nearest = text_nearest(text, texts, AUTHZ_ACTIONS);
+	if (nearest)
+		un_hint(detail, "the nearest is '%s'", nearest);
+	else
+		un_hint(detail, "an action reads like 'secret.create' or 'execution.read'; "
+		                "docs/reference/access.md has all of them");
+	return un_fail(detail, UN_ERR_INVALID, "no action '%.40s'", text);
+}
+
+/* ---- decisions ---- */
+
+bool
+authz_covers(const struct scope *granted, const struct scope *scope)
+{
+	return (!granted->project[0] || strcmp(granted->project, scope->project) == 0) &&
+	       (!granted->domain[0] || strcmp(granted->domain, scope->domain) == 0);
+}
+
+/* The roles, as bits, that allow `action` by a grant for the whole organization, by a narrower one
+ * that covers the target, and by one at any scope. */
+struct helpers {
+	unsigned org, covering, anywhere;
 };
 
-static const enum condition table[PRINCIPAL_KINDS][AUTHZ_ACTIONS] = {
-        [PRINCIPAL_LOCAL_USER] =
-                {
-                        [AUTHZ_SECRET_CREATE] = ALWAYS,
-                        [AUTHZ_SECRET_UPDATE] = ALWAYS,
-                        [AUTHZ_SECRET_DELETE] = ALWAYS,
-                        [AUTHZ_SECRET_READ] = ALWAYS,
-                        [AUTHZ_ENTITY_REGISTER] = ALWAYS,
-                        [AUTHZ_ENTITY_READ] = ALWAYS,
-                        [AUTHZ_EXECUTION_CREATE] = ALWAYS,
-                        [AUTHZ_EXECUTION_READ] = ALWAYS,
-                        [AUTHZ_EXECUTION_ABORT] = ALWAYS,
-                        [AUTHZ_DATA_UPLOAD] = ALWAYS,
-                        [AUTHZ_PLANE_READ] = ALWAYS,
-                        [AUTHZ_PLANE_STOP] = ALWAYS,
-                        [AUTHZ_PLANE_BACKUP] = ALWAYS,
-                        [AUTHZ_KEYS_ROTATE] = ALWAYS,
-                        [AUTHZ_KEYS_UNLOCK] = ALWAYS,
-                        [AUTHZ_AUDIT_READ] = ALWAYS,
-                },
-        [PRINCIPAL_EXECUTION] = {[AUTHZ_ATTEMPT_WORK] = OWN_ATTEMPT},
-};
+static struct helpers
+helpers_of(enum authz_action action)
+{
+	struct helpers helpers = {0};
+
+	for (unsigned role = 0; role < AUTHZ_ROLES; role++) {
+		enum cell cell = table[action].roles[role];
+
+		if (cell == CELL_IN || cell == CELL_ORG || cell == CELL_ANY)
+			helpers.org |= 1u << role;
+		if (cell == CELL_IN || cell == CELL_ANY)
+			helpers.covering |= 1u << role;
+		if (cell == CELL_ANY)
+			helpers.anywhere |= 1u << role;
+	}
+	return helpers;
+}
+
+static const struct scope whole_organization;
+
+static const struct directory_key *
+key_of(const struct principal *principal, const struct directory_view *access)
+{
+	if (principal->kind != PRINCIPAL_API_KEY)
+		return NULL;
+	return principal->key_id ? directory_find_key_id(access, principal->key_id) :
+	                           directory_find_key(access, principal->key);
+}
+
+/* Roles that `key` has by a grant of exactly `scope` and that help. */
+static bool
+try_scope(const struct directory_view *access, const struct directory_key *key,
+          const struct scope *scope, unsigned helping, struct authz_decision *ret_decision)
+{
+	unsigned roles = directory_roles_at(access, key, scope) & helping;
+
+	if (!roles)
+		return false;
+	*ret_decision = (struct authz_decision){.allowed = true, .by_grant = true, .scope = *scope};
+	while (!(roles & 1u << ret_decision->role))
+		ret_decision->role++;
+	return true;
+}
+
+/* A grant of any scope will do: the first there is. */
+static void
+take_any(const struct directory_key *key, unsigned helping, struct authz_decision *ret_decision)
+{
+	for (size_t i = 0; i < key->grant_count; i++) {
+		if (helping & 1u << key->grants[i].role) {
+			*ret_decision = (struct authz_decision){.allowed = true,
+			                                        .by_grant = true,
+			                                        .role = key->grants[i].role,
+			                                        .scope = key->grants[i].scope};
+			return;
+		}
+	}
+}
+
+/* The four scopes whose grants cover `scope`, widest first; those that are the same are tried once.
+ */
+static void
+decide_by_grants(const struct directory_view *access, const struct directory_key *key,
+                 enum authz_action action, const struct scope *scope,
+                 struct authz_decision *ret_decision)
+{
+	struct helpers helpers = helpers_of(action);
+	struct scope part;
+
+	if (!(key->roles_anywhere & helpers.org))
+		return;
+	if (try_scope(access, key, &whole_organization, helpers.org, ret_decision))
+		return;
+	if (scope->project[0]) {
+		part = *scope;
+		part.domain[0] = '\0';
+		if (try_scope(access, key, &part, helpers.covering, ret_decision))
+			return;
+	}
+	if (scope->domain[0]) {
+		part = *scope;
+		part.project[0] = '\0';
+		if (try_scope(access, key, &part, helpers.covering, ret_decision))
+			return;
+	}
+	if (scope->project[0] && scope->domain[0] &&
+	    try_scope(access, key, scope, helpers.covering, ret_decision))
+		return;
+	take_any(key, helpers.anywhere, ret_decision);
+}
 
 static bool
 is_own(const struct principal *principal, const struct authz_target *target)
@@ -100,58 +275,181 @@ is_own(const struct principal *principal, const struct authz_target *target)
 	       bytes_equal(principal->attempt, target->attempt, ATTEMPT_ID_LEN);
 }
 
-static bool
-allowed(const struct principal *principal, enum authz_action action,
-        const struct authz_target *target)
+void
+authz_decide(const struct principal *principal, const struct directory_view *access,
+             enum authz_action action, const struct authz_target *target,
+             struct authz_decision *ret_decision)
 {
+	const struct scope *scope = target && target->scope ? target->scope : &whole_organization;
+	const struct directory_key *key;
+
 	assert(principal->kind < PRINCIPAL_KINDS && action < AUTHZ_ACTIONS);
-	switch (table[principal->kind][action]) {
-	case ALWAYS:
-		return true;
-	case OWN_ATTEMPT:
-		return is_own(principal, target);
-	case NEVER:
+	*ret_decision = (struct authz_decision){.allowed = false}; /* fail safe */
+	switch (principal->kind) {
+	case PRINCIPAL_LOCAL_USER:
+		ret_decision->allowed = table[action].local == CELL_YES;
+		break;
+	case PRINCIPAL_EXECUTION:
+		ret_decision->allowed =
+			table[action].execution == CELL_OWN && is_own(principal, target);
+		break;
+	case PRINCIPAL_API_KEY:
+		key = key_of(principal, access);
+		if (key)
+			decide_by_grants(access, key, action, scope, ret_decision);
+		break;
+	default:
 		break;
 	}
-	return false; /* fail safe */
+}
+
+static void
+where_of(const struct authz_target *target, char where[SCOPE_TEXT_MAX])
+{
+	if (target && target->scope)
+		scope_format(target->scope, where);
+	else
+		(void)snprintf(where, SCOPE_TEXT_MAX, "the control plane");
 }
 
 enum un_err
-authz_check(const struct principal *principal, enum authz_action action,
-            const struct authz_target *target, struct un_detail *detail)
+authz_check(const struct principal *principal, const struct directory_view *access,
+            enum authz_action action, const struct authz_target *target, struct un_detail *detail)
 {
-	if (allowed(principal, action, target))
+	struct authz_decision decision;
+	char where[SCOPE_TEXT_MAX];
+
+	authz_decide(principal, access, action, target, &decision);
+	if (decision.allowed)
 		return UN_OK;
 	if (principal->kind == PRINCIPAL_NOBODY) {
-		un_hint(detail, "run the command as the user who started the control plane");
+		un_hint(detail, "run the command as the user who started the control plane, or log "
+		                "in with an API key");
 		return un_fail(detail, UN_ERR_UNAUTHENTICATED,
-		               "this control plane serves the user that runs it, and no one else");
+		               "this control plane does not know who you are");
 	}
-	return un_fail(detail, UN_ERR_DENIED, "not allowed: %s", authz_action_text(action));
+	if (principal->kind != PRINCIPAL_API_KEY)
+		return un_fail(detail, UN_ERR_DENIED, "not allowed: %s", authz_action_text(action));
+	where_of(target, where);
+	un_hint(detail, "ask an administrator for a role that allows it; what is missing says: "
+	                "union explain access " KEY_PREFIX "%s %s",
+	        principal->key, authz_action_text(action));
+	return un_fail(detail, UN_ERR_DENIED, KEY_PREFIX "%s is not allowed %s at %s",
+	               principal->key, authz_action_text(action), where);
+}
+
+static void
+explain_key(const struct authz_decision *decision, const char *start, char text[AUTHZ_TEXT_MAX])
+{
+	char scope[SCOPE_TEXT_MAX];
+
+	if (!decision->allowed) {
+		(void)snprintf(text, AUTHZ_TEXT_MAX, "%s, because no role granted to it does",
+		               start);
+		return;
+	}
+	scope_format(&decision->scope, scope);
+	(void)snprintf(text, AUTHZ_TEXT_MAX, "%s, because it has the role '%s' at %s", start,
+	               authz_role_text(decision->role), scope);
 }
 
 bool
-authz_explain(const struct principal *principal, enum authz_action action,
-              const struct authz_target *target, char text[AUTHZ_TEXT_MAX])
+authz_explain(const struct principal *principal, const struct directory_view *access,
+              enum authz_action action, const struct authz_target *target,
+              char text[AUTHZ_TEXT_MAX])
 {
 	static const char *const kinds[PRINCIPAL_KINDS] = {
-	        [PRINCIPAL_NOBODY] = "whoever is neither the local user nor a running task",
+	        [PRINCIPAL_NOBODY] = "whoever is neither the local user, nor a running task, nor "
+	                             "logged in",
 	        [PRINCIPAL_LOCAL_USER] = "the user who runs the control plane",
 	        [PRINCIPAL_EXECUTION] = "a running task",
 	};
-	static const char *const rules[] = {
-	        [NEVER] = "may not",
-	        [ALWAYS] = "may",
-	        [OWN_ATTEMPT] = "may, for its own attempt only,",
-	};
-	bool verdict = allowed(principal, action, target);
-	char who[PRINCIPAL_TEXT_MAX], where[SCOPE_TEXT_MAX] = "the control plane";
+	struct authz_decision decision;
+	char who[PRINCIPAL_TEXT_MAX], where[SCOPE_TEXT_MAX], start[AUTHZ_TEXT_MAX / 2 + 128];
+	const char *rule;
 
+	authz_decide(principal, access, action, target, &decision);
 	principal_format(principal, who);
-	if (target && target->scope)
-		scope_format(target->scope, where);
-	(void)snprintf(text, AUTHZ_TEXT_MAX, "%s: %s on %s by %s, because %s %s do it",
-	               verdict ? "allowed" : "denied", authz_action_text(action), where, who,
-	               kinds[principal->kind], rules[table[principal->kind][action]]);
-	return verdict;
+	where_of(target, where);
+	(void)snprintf(start, sizeof start, "%s: %s at %s by %s",
+	               decision.allowed ? "allowed" : "denied", authz_action_text(action), where,
+	               who);
+	if (principal->kind == PRINCIPAL_API_KEY) {
+		explain_key(&decision, start, text);
+		return decision.allowed;
+	}
+	rule = decision.allowed ? "may" : "may not";
+	if (principal->kind == PRINCIPAL_EXECUTION && table[action].execution == CELL_OWN)
+		rule = "may, for its own attempt only,";
+	(void)snprintf(text, AUTHZ_TEXT_MAX, "%s, because %s %s do it", start,
+	               kinds[principal->kind], rule);
+	return decision.allowed;
+}
+
+/* ---- lists ---- */
+
+static bool
+may_meet(const char *a, const char *b)
+{
+	return !a[0] || !b[0] || strcmp(a, b) == 0;
+}
+
+enum authz_reach
+authz_reach(const struct principal *principal, const struct directory_view *access,
+            enum authz_action action, const struct scope *within)
+{
+	const struct authz_target target = {.scope = within};
+	const struct directory_key *key = key_of(principal, access);
+	struct helpers helpers = helpers_of(action);
+	struct authz_decision decision;
+
+	authz_decide(principal, access, action, &target, &decision);
+	if (decision.allowed)
+		return AUTHZ_REACH_ALL;
+	for (size_t i = 0; key && i < key->grant_count; i++) {
+		const struct directory_grant *grant = &key->grants[i];
+
+		if ((helpers.covering & 1u << grant->role) &&
+		    may_meet(grant->scope.project, within->project) &&
+		    may_meet(grant->scope.domain, within->domain))
+			return AUTHZ_REACH_SOME;
+	}
+	return AUTHZ_REACH_NONE;
+}
+
+/* ---- what would help ---- */
+
+static unsigned
+rights_of(enum authz_role role)
+{
+	unsigned count = 0;
+
+	for (int action = 0; action < AUTHZ_ACTIONS; action++)
+		count += table[action].roles[role] != CELL_NO;
+	return count;
+}
+
+unsigned
+authz_needed(enum authz_action action, const struct scope *scope,
+             enum authz_role ret_roles[AUTHZ_ROLES], struct scope *ret_scope)
+{
+	struct helpers helpers = helpers_of(action);
+	bool narrow = helpers.covering != 0;
+	unsigned helping = narrow ? helpers.covering : helpers.org, count = 0;
+
+	for (unsigned role = 0; role < AUTHZ_ROLES; role++) {
+		unsigned at = count;
+
+		if (!(helping & 1u << role))
+			continue;
+		while (at > 0 &&
+		       rights_of(ret_roles[at - 1]) > rights_of((enum authz_role)role)) {
+			ret_roles[at] = ret_roles[at - 1];
+			at--;
+		}
+		ret_roles[at] = (enum authz_role)role;
+		count++;
+	}
+	*ret_scope = narrow && scope ? *scope : whole_organization;
+	return count;
 }
