@@ -1,11 +1,47 @@
 #include "services/caller.h"
 
+#include "base/log.h"
+#include "services/plane.h"
+
 #include <unistd.h>
 
 void
 caller_principal(const struct rpc_call *call, struct principal *ret_principal)
 {
-	principal_of_uid(rpc_peer(call)->uid, geteuid(), ret_principal);
+	const struct principal *authenticated = rpc_principal(call);
+
+	if (authenticated)
+		*ret_principal = *authenticated;
+	else
+		principal_of_uid(rpc_peer(call)->uid, geteuid(), ret_principal);
+}
+
+const struct directory_view *
+caller_access(const struct rpc_call *call)
+{
+	struct plane_worker *worker = rpc_worker(call);
+
+	return directory_peek(&worker->access);
+}
+
+/* A directory that could not be read shows nothing; each request tries again, before it reads
+ * anything else: a refresh ends what was lent. */
+static void
+freshen(const struct rpc_call *call)
+{
+	struct plane_worker *worker = rpc_worker(call);
+	struct un_detail detail = {0};
+
+	if (directory_is_stale(worker->access.directory) &&
+	    directory_refresh(worker->access.directory, worker->reader, &detail) != UN_OK)
+		log_error("authz", "cannot read the grants: %s", detail.message);
+}
+
+/* The one place where a call is refused. */
+static void
+refuse(struct rpc_call *call, enum un_err err, const struct un_detail *detail)
+{
+	rpc_fail(call, err, detail);
 }
 
 bool
@@ -16,9 +52,53 @@ caller_may(struct rpc_call *call, enum authz_action action, const struct scope *
 	struct principal principal;
 	enum un_err err;
 
+	freshen(call);
 	caller_principal(call, &principal);
-	err = authz_check(&principal, action, &target, &detail);
+	err = authz_check(&principal, caller_access(call), action, &target, &detail);
 	if (err)
-		rpc_fail(call, err, &detail);
+		refuse(call, err, &detail);
 	return err == UN_OK;
+}
+
+bool
+caller_sees(const struct rpc_call *call, enum authz_action action, const struct scope *scope)
+{
+	struct authz_target target = {.scope = scope};
+	struct authz_decision decision;
+	struct principal principal;
+
+	caller_principal(call, &principal);
+	authz_decide(&principal, caller_access(call), action, &target, &decision);
+	return decision.allowed;
+}
+
+static bool
+filter_sees(void *ctx, const struct scope *scope)
+{
+	struct caller_filter *filter = ctx;
+
+	if (!filter->has_last || !scope_equal(&filter->last, scope)) {
+		filter->last = *scope;
+		filter->last_seen = caller_sees(filter->call, filter->action, scope);
+		filter->has_last = true;
+	}
+	return filter->last_seen;
+}
+
+bool
+caller_may_list(struct rpc_call *call, enum authz_action action, const struct scope *within,
+                struct caller_filter *ret_filter)
+{
+	static const struct scope everything;
+	struct principal principal;
+	enum authz_reach reach;
+
+	within = within ? within : &everything;
+	freshen(call);
+	caller_principal(call, &principal);
+	reach = authz_reach(&principal, caller_access(call), action, within);
+	*ret_filter = (struct caller_filter){.call = call, .action = action};
+	if (reach == AUTHZ_REACH_SOME)
+		ret_filter->filter = (struct scope_filter){filter_sees, ret_filter};
+	return reach != AUTHZ_REACH_NONE || caller_may(call, action, within);
 }

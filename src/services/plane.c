@@ -401,6 +401,7 @@ worker_init(void *ctx, struct loop *loop, unsigned index, void **ret_worker)
 	if (err)
 		return err;
 	slot->worker.keeper = plane->links[index].client;
+	directory_reader_init(&slot->worker.access, plane->access);
 	slot->hook = (struct loop_hook){.fn = end_reads};
 	slot->quiet = (struct loop_timer){.fn = on_quiet, .ctx = slot};
 	loop_hook_add(loop, &slot->hook);
@@ -418,11 +419,23 @@ worker_fini(void *ctx, void *worker)
 	keeper_link_close(&plane->links[mine->index]);
 	loop_hook_remove(mine->loop, &slot->hook);
 	loop_timer_cancel(mine->loop, &slot->quiet);
+	directory_reader_fini(&mine->access);
 	store_reader_close(mine->reader);
 	mine->reader = NULL;
 }
 
 /* ---- life ---- */
+
+static enum un_err
+open_access(struct plane *plane, struct un_detail *detail)
+{
+	enum un_err err = directory_new(&plane->access);
+
+	if (!err)
+		err = directory_refresh(plane->access, plane->reader, detail);
+	store_read_end(plane->reader);
+	return err;
+}
 
 static enum un_err
 open_parts(struct plane *plane, struct un_detail *detail)
@@ -446,6 +459,9 @@ open_parts(struct plane *plane, struct un_detail *detail)
 	if (err)
 		return err;
 	err = store_reader_open(plane->store, &plane->reader, detail);
+	if (err)
+		return err;
+	err = open_access(plane, detail);
 	if (err)
 		return err;
 	err = load_plane_key(plane, detail);
@@ -527,6 +543,7 @@ plane_free(struct plane *plane)
 	keeper_supervisor_stop(plane->supervisor);
 	for (unsigned i = 0; i <= plane->worker_count + 1; i++)
 		keeper_link_fini(&plane->links[i]);
+	directory_free(plane->access);
 	store_reader_close(plane->reader);
 	store_close(plane->store);
 	if (plane->signal_watch.fd >= 0) {
@@ -541,6 +558,12 @@ struct store *
 plane_store(const struct plane *plane)
 {
 	return plane->store;
+}
+
+struct directory *
+plane_access(const struct plane *plane)
+{
+	return plane->access;
 }
 
 const char *

@@ -7,6 +7,7 @@
 #ifndef SERVICES_PLANE_H
 #define SERVICES_PLANE_H
 
+#include "authz/directory.h"
 #include "base/err.h"
 #include "net/limit.h"
 #include "net/loop.h"
@@ -53,6 +54,7 @@ struct plane_worker {
 	struct loop *loop;
 	struct store_reader *reader;
 	struct keeper_client *keeper;
+	struct directory_reader access; /* keys and grants */
 	unsigned index;
 };
 
@@ -70,5 +72,6 @@ void plane_free(struct plane *plane);
 /* For services. */
 struct store *plane_store(const struct plane *plane);
 const char *plane_data_dir(const struct plane *plane);
+struct directory *plane_access(const struct plane *plane); /* keys and grants; any thread */
 
 #endif

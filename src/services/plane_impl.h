@@ -42,6 +42,7 @@ struct plane {
 
 	struct store *store;
 	struct store_reader *reader; /* of the control loop */
+	struct directory *access;
 	struct keeper_supervisor *supervisor;
 	struct keeper_link links[KEEPER_SOCKETS_MAX]; /* the workers', the control loop's and the
 	                                               * scheduler's */

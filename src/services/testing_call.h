@@ -19,6 +19,7 @@ struct rpc_call {
 	struct loop *loop;
 	void *worker;
 	struct net_peer peer;
+	void *principal;
 	bool ended;
 	enum un_err err;
 	struct un_detail detail;
@@ -86,6 +87,12 @@ const struct net_peer *
 rpc_peer(const struct rpc_call *call)
 {
 	return &call->peer;
+}
+
+void *
+rpc_principal(const struct rpc_call *call)
+{
+	return call->principal;
 }
 
 void *

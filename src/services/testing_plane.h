@@ -27,12 +27,19 @@ struct plane {
 	struct loop_watch supervisor_watch;
 	struct loop *loop;
 	struct plane_worker worker;
+	struct directory *access;
 };
 
 struct store *
 plane_store(const struct plane *plane)
 {
 	return plane->store;
+}
+
+struct directory *
+plane_access(const struct plane *plane)
+{
+	return plane->access;
 }
 
 static void
@@ -83,6 +90,8 @@ plane_init(struct plane *plane)
 	plane->worker = (struct plane_worker){
 	        .plane = plane, .loop = plane->loop, .keeper = plane->link.client};
 	EXPECT_OK(store_reader_open(plane->store, &plane->worker.reader, &detail));
+	EXPECT_OK(directory_new(&plane->access));
+	directory_reader_init(&plane->worker.access, plane->access);
 }
 
 static void
@@ -106,6 +115,8 @@ plane_fini(struct plane *plane)
 	loop_watch_remove(plane->loop, &plane->supervisor_watch);
 	keeper_supervisor_stop(plane->supervisor);
 	keeper_link_fini(&plane->link);
+	directory_reader_fini(&plane->worker.access);
+	directory_free(plane->access);
 	store_reader_close(plane->worker.reader);
 	store_close(plane->store);
 	loop_free(plane->loop);

@@ -17,6 +17,13 @@ struct scope_novelty {
 	char nearest_domain[SCOPE_PART_MAX + 1];
 };
 
+/* What of a list may be seen: rows of scopes that `sees` says no to are left out as if they were
+ * not there. All zero: everything. */
+struct scope_filter {
+	bool (*sees)(void *ctx, const struct scope *scope);
+	void *ctx;
+};
+
 /* Records that `scope` was used, and says what about it is new. Empty parts are never new. Whoever
  * accepts a scope from a person calls this (secret_insert does). */
 MUST_CHECK enum un_err scope_note(struct store_txn *txn, const char *org, const struct scope *scope,
