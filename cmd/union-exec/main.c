@@ -8,7 +8,9 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define EXIT_OURS 125 /* as env(1): the launcher itself failed */
@@ -165,6 +167,22 @@ have_standard_descriptors(void)
 	return true;
 }
 
+/* uniond takes all the descriptors it may; a task gets what uniond was started with. */
+static void
+restore_descriptors(void)
+{
+	const char *text = getenv("UNION_NOFILE");
+	struct rlimit limit;
+	uint64_t soft;
+
+	if (text && text_parse_u64(text, &soft) == UN_OK && !getrlimit(RLIMIT_NOFILE, &limit) &&
+	    soft < limit.rlim_cur) {
+		limit.rlim_cur = soft;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	(void)unsetenv("UNION_NOFILE");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -176,6 +194,7 @@ main(int argc, char **argv)
 
 	if (!have_standard_descriptors())
 		return EXIT_OURS;
+	restore_descriptors();
 	status = parse(argc, argv, &chosen);
 	if (status >= 0)
 		return status;

@@ -13,6 +13,7 @@
 #include <yaml.h>
 
 #define IDLE_TIMEOUT_EMBEDDED_S 900
+#define DRAIN_TIMEOUT_S 5
 #define SECTION_MAX 32
 
 enum config_kind {
@@ -48,6 +49,7 @@ static const struct config_key keys[] = {
 	TEXT_KEY("", "data", data_dir),
 	NUMBER_KEY("", "workers", workers, 64),
 	NUMBER_KEY("", "idle_timeout", idle_timeout_s, 7 * 86400),
+	NUMBER_KEY("", "drain_timeout", drain_timeout_s, 3600),
 	NUMBER_KEY("", "parallel_tasks", parallel_tasks, 1024),
 	TEXT_KEY("listen", "unix", listen_unix),
 	TEXT_KEY("listen", "tcp", listen_tcp),
@@ -484,5 +486,6 @@ config_init(struct config *config)
 	(void)snprintf(config->key_provider, sizeof config->key_provider, "file");
 	(void)snprintf(config->log_level, sizeof config->log_level, "notice");
 	config->idle_timeout_s = IDLE_TIMEOUT_EMBEDDED_S;
+	config->drain_timeout_s = DRAIN_TIMEOUT_S;
 	set_limits(config);
 }

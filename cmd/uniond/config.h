@@ -45,10 +45,11 @@ struct config {
 	char log_level[16];
 	uint64_t unencrypted; /* 1: TCP beyond loopback without TLS */
 	uint64_t limits[CONFIG_LIMITS];
-	uint64_t workers;        /* threads that serve requests; 0: one a core, at most 8 */
-	uint64_t idle_timeout_s; /* stop after this long without a client or a run; 0: never */
-	uint64_t parallel_tasks; /* tasks at once; 0: one a core */
-	bool embedded;           /* started by `union` for one person */
+	uint64_t workers;         /* threads that serve requests; 0: one a core, at most 8 */
+	uint64_t idle_timeout_s;  /* stop after this long without a client or a run; 0: never */
+	uint64_t drain_timeout_s; /* what requests in flight have at the end */
+	uint64_t parallel_tasks;  /* tasks at once; 0: one a core */
+	bool embedded;            /* started by `union` for one person */
 };
 
 void config_init(struct config *config);

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "program.h"
 #include "ready.h"
+#include "systemd.h"
 
 #include "base/log.h"
 #include "base/text.h"
@@ -112,8 +113,8 @@ parse_arguments(int argc, char **argv, struct arguments *args, struct un_detail 
 			exit(0);
 		default:
 			un_hint(detail, "uniond --help lists the options");
-			err = un_fail(detail, UN_ERR_USAGE, option == ':' ? "'%s' needs a value"
-			                                                  : "no such option: '%s'",
+			err = un_fail(detail, UN_ERR_USAGE,
+			              option == ':' ? "'%s' needs a value" : "no such option: '%s'",
 			              argv[optind - 1]);
 		}
 	}
@@ -208,7 +209,9 @@ main(int argc, char **argv)
 	if (args.print_only)
 		return print_config(&args.config);
 	if (args.check_only) {
-		err = check_files(&args.config, &detail);
+		err = systemd_find_credentials(&args.config, &detail);
+		if (!err)
+			err = check_files(&args.config, &detail);
 		if (err)
 			return program_fail("uniond", err, &detail);
 		fprintf(stderr, "uniond: the configuration is good\n");

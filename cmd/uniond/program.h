@@ -5,8 +5,9 @@
 #include "base/err.h"
 #include "config.h"
 
-/* Serves until it is told to stop. `ready_fd` is consumed; -1: nobody asked. */
-int serve_program(const struct config *config, int ready_fd);
+/* Serves until it is told to stop; `config` is changed to what a service manager hands over.
+ * `ready_fd` is consumed; -1: nobody asked. */
+int serve_program(struct config *config, int ready_fd);
 /* The keeper; argv as keeper_supervisor wrote it. */
 int keeper_program(int argc, char **argv);
 /* Replaces the database by a backup. `name` is what its errors begin with. */

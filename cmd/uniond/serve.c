@@ -1,13 +1,16 @@
 #include "program.h"
 #include "ready.h"
+#include "systemd.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "services/plane.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Where the other programs are: beside this one in the build tree, in PREFIX/{bin,lib/union} when
@@ -63,7 +66,7 @@ extern char **environ;
 /* What a launcher may know of the environment that uniond was started in: nothing but where
  * programs, the home and the language are. Values of whoever started uniond stay here. */
 static void
-pick_environment(char *picked[LAUNCHER_ENVIRONMENT_MAX + 1])
+pick_environment(char *note, char *picked[LAUNCHER_ENVIRONMENT_MAX + 2])
 {
 	static const char *const names[] = {"PATH=", "HOME=", "USER=",   "LOGNAME=",     "LANG=",
 	                                    "LC_",   "TZ=",   "TMPDIR=", "ASAN_OPTIONS="};
@@ -77,32 +80,105 @@ pick_environment(char *picked[LAUNCHER_ENVIRONMENT_MAX + 1])
 			}
 		}
 	}
+	if (*note)
+		picked[count++] = note;
 	picked[count] = NULL;
+}
+
+#define DESCRIPTORS_MAX (1u << 20)
+#define DESCRIPTORS_OURS 256 /* database, keeper, uploads, launchers */
+
+/* A connection is a descriptor, and the soft limit is made for programs that use select(2): this
+ * one takes what it may. Launchers get the old one back, by *ret_note. The configuration never
+ * promises more connections than there are descriptors. */
+static void
+take_descriptors(struct config *config, char *ret_note, size_t size)
+{
+	uint64_t *connections = &config->limits[CONFIG_CONNECTIONS];
+	struct rlimit limit, more;
+
+	ret_note[0] = '\0';
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	more = limit;
+	more.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+	if (!config->embedded && more.rlim_cur > limit.rlim_cur &&
+	    setrlimit(RLIMIT_NOFILE, &more) == 0) {
+		(void)snprintf(ret_note, size, "UNION_NOFILE=%llu",
+		               (unsigned long long)limit.rlim_cur);
+		limit = more;
+	}
+	if (*connections + DESCRIPTORS_OURS <= limit.rlim_cur)
+		return;
+	*connections = limit.rlim_cur > 2 * DESCRIPTORS_OURS ? limit.rlim_cur - DESCRIPTORS_OURS
+	                                                     : limit.rlim_cur / 2;
+	if (!config->embedded)
+		log_notice("uniond", "RLIMIT_NOFILE allows %llu connections",
+		           (unsigned long long)*connections);
 }
 
 struct announcement {
 	int ready_fd;
 	const struct config *config;
+	struct systemd systemd;
 };
 
 static void
 announce(void *ctx)
 {
 	struct announcement *what = ctx;
+	const struct config *config = what->config;
+	char where[sizeof config->listen_unix + sizeof config->listen_tcp + 64];
 
-	log_notice("uniond", "version %s serves %s%s%s", UNION_VERSION, what->config->listen_unix,
-	           what->config->listen_tcp[0] ? " and " : "", what->config->listen_tcp);
+	(void)snprintf(where, sizeof where, "%s%s%s%s", config->listen_unix,
+	               config->listen_tcp[0] ? " and " : "", config->listen_tcp,
+	               what->systemd.socket_count > what->systemd.has_unix
+	                       ? " and sockets that were passed in"
+	                       : "");
+	log_notice("uniond", "version %s serves %s", UNION_VERSION, where);
 	ready_say(what->ready_fd);
 	what->ready_fd = -1;
+	systemd_tell(&what->systemd, "READY=1\nSTATUS=Serving %s", where);
+}
+
+static void
+on_event(void *ctx, enum plane_event event)
+{
+	struct announcement *what = ctx;
+
+	switch (event) {
+	case PLANE_RELOADING:
+		systemd_tell(&what->systemd, "RELOADING=1\nMONOTONIC_USEC=%lld",
+		             (long long)clock_mono_us());
+		break;
+	case PLANE_RELOADED:
+		systemd_tell(&what->systemd, "READY=1");
+		break;
+	case PLANE_STOPPING:
+		systemd_tell(&what->systemd, "STOPPING=1\nSTATUS=Answering what is in flight");
+		break;
+	case PLANE_ALIVE:
+		systemd_tell(&what->systemd, "WATCHDOG=1");
+		break;
+	}
 }
 
 static struct plane_options
-options_of(const struct config *config, const struct places *places, char *const *environment)
+options_of(struct announcement *what, const struct places *places, char *const *environment)
 {
+	const struct config *config = what->config;
+
 	return (struct plane_options){
 		.data_dir = config->data_dir,
 		.listen_unix = config->listen_unix,
 		.listen_tcp = config->listen_tcp,
+		.passed = what->systemd.sockets,
+		.passed_count = what->systemd.socket_count,
+		.unix_is_passed = what->systemd.has_unix,
+		.on_event = on_event,
+		.event_ctx = what,
+		.alive_every_s = what->systemd.alive_every_s,
+		.drain_ms = (unsigned)config->drain_timeout_s * 1000,
 		.beyond_loopback = config->tls_certificate[0] || config->unencrypted,
 		.limits = config_limits(config),
 		.tls_certificate = config->tls_certificate,
@@ -122,29 +198,39 @@ options_of(const struct config *config, const struct places *places, char *const
 }
 
 int
-serve_program(const struct config *config, int ready_fd)
+serve_program(struct config *config, int ready_fd)
 {
-	struct announcement what = {.ready_fd = ready_fd, .config = config};
+	struct announcement what = {
+		.ready_fd = ready_fd, .config = config, .systemd = {.notify_fd = -1}};
 	struct plane_options options;
 	struct un_detail detail = {0};
 	struct plane *plane = NULL;
-	char *environment[LAUNCHER_ENVIRONMENT_MAX + 1];
+	char *environment[LAUNCHER_ENVIRONMENT_MAX + 2];
+	char note[64];
 	struct places places;
 	enum un_err err;
 
-	err = check_files(config, &detail);
+	err = systemd_take(&what.systemd, config, &detail);
+	if (!err)
+		err = systemd_find_credentials(config, &detail);
+	if (!err)
+		err = check_files(config, &detail);
 	if (!err)
 		err = find_places(&places, &detail);
 	if (err)
 		goto out;
-	pick_environment(environment);
-	options = options_of(config, &places, environment);
+	take_descriptors(config, note, sizeof note);
+	pick_environment(note, environment);
+	options = options_of(&what, &places, environment);
 	err = plane_new(&options, &plane, &detail);
 	if (err)
 		goto out;
 	err = plane_run(plane, announce, &what, &detail);
 out:
 	plane_free(plane);
+	if (err)
+		systemd_tell(&what.systemd, "STATUS=%s", un_message(err, &detail));
+	systemd_release(&what.systemd);
 	if (!err) {
 		log_notice("uniond", "stopped");
 		return 0;

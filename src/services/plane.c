@@ -12,10 +12,8 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -278,56 +276,13 @@ plane_remember_key(struct plane *plane)
 		log_error("keeper", "cannot ask for the plane's key");
 }
 
-/* ---- signals and idleness ---- */
+/* ---- stopping and idleness ---- */
 
 void
 plane_stop(struct plane *plane)
 {
 	atomic_store(&plane->stopping, true);
 	loop_stop(plane->loop);
-}
-
-static void
-on_signal(struct loop_watch *watch, uint32_t events)
-{
-	struct plane *plane = watch->ctx;
-	struct signalfd_siginfo info;
-
-	(void)events;
-	while (read(watch->fd, &info, sizeof info) == (ssize_t)sizeof info) {
-		if (info.ssi_signo == SIGHUP) {
-			struct un_detail detail = {0};
-			enum un_err err = server_reload_tls(plane->server, &detail);
-
-			if (err)
-				log_error("uniond", "reload: %s", un_message(err, &detail));
-			else
-				log_notice("uniond", "reloaded");
-			continue;
-		}
-		log_notice("uniond", "stopping: %s", sigabbrev_np((int)info.ssi_signo));
-		plane_stop(plane);
-	}
-}
-
-static enum un_err
-watch_signals(struct plane *plane)
-{
-	sigset_t set;
-	int fd;
-
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGHUP);
-	(void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* workers inherit it */
-	(void)signal(SIGPIPE, SIG_IGN);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return un_err_from_errno(errno);
-	plane->signal_watch =
-		(struct loop_watch){.fd = fd, .events = EPOLLIN, .fn = on_signal, .ctx = plane};
-	return loop_watch_add(plane->loop, &plane->signal_watch);
 }
 
 static void
@@ -452,7 +407,7 @@ open_parts(struct plane *plane, struct un_detail *detail)
 	err = loop_new(&plane->loop);
 	if (err)
 		return err;
-	err = watch_signals(plane);
+	err = plane_watch_open(plane);
 	if (err)
 		return err;
 	err = store_open(&options, &plane->store, detail);
@@ -491,7 +446,7 @@ plane_new(const struct plane_options *options, struct plane **ret_plane, struct 
 	plane->started_us = clock_wall_us();
 	plane->worker_count = worker_count(options);
 	plane->parallel_tasks = options->parallel_tasks ? options->parallel_tasks : processors();
-	plane->signal_watch.fd = -1;
+	plane_watch_init(plane);
 	random_bytes(plane->instance_id, sizeof plane->instance_id);
 	for (unsigned i = 0; i <= plane->worker_count + 1; i++)
 		keeper_link_init(&plane->links[i]);
@@ -519,9 +474,14 @@ plane_run(struct plane *plane, void (*ready)(void *ctx), void *ctx, struct un_de
 		if (err)
 			return err;
 	}
+	err = plane_watch_serving(plane);
+	if (err)
+		return err;
 	ready(ctx);
 	err = loop_run(plane->loop);
-	server_drain(plane->server, DRAIN_MS);
+	plane_watch_stopping(plane);
+	server_drain(plane->server,
+	             plane->options.drain_ms ? (int)plane->options.drain_ms : DRAIN_MS);
 	return err;
 }
 
@@ -546,10 +506,7 @@ plane_free(struct plane *plane)
 	directory_free(plane->access);
 	store_reader_close(plane->reader);
 	store_close(plane->store);
-	if (plane->signal_watch.fd >= 0) {
-		loop_watch_remove(plane->loop, &plane->signal_watch);
-		io_close(&plane->signal_watch.fd);
-	}
+	plane_watch_close(plane);
 	loop_free(plane->loop);
 	mem_free(plane);
 }

@@ -24,6 +24,14 @@ struct store_reader;
 struct keeper_client;
 struct metrics;
 
+/* What the starter may want to hear, on the control loop's thread. */
+enum plane_event {
+	PLANE_RELOADING,
+	PLANE_RELOADED, /* also when the old certificate stays */
+	PLANE_STOPPING, /* what is in flight is still answered */
+	PLANE_ALIVE,    /* every worker has come round since the last time */
+};
+
 /* All texts are lent until plane_free. */
 struct plane_options {
 	const char *data_dir;    /* made with mode 0700 when missing */
@@ -41,10 +49,14 @@ struct plane_options {
 	const char *sdk_dir;         /* the folder that holds the Python package; "" without */
 	char *const
 		*launcher_environment; /* NAME=VALUE, ended by NULL: what launchers start with */
-	unsigned workers;              /* 0: one a processor, at most 8 */
-	unsigned parallel_tasks;       /* 0: one a processor */
-	unsigned idle_timeout_s;       /* 0: never stop by itself */
-	struct net_limits limits;      /* zeroes: the defaults */
+	void (*on_event)(void *ctx, enum plane_event event); /* NULL: nobody listens */
+	void *event_ctx;
+	unsigned alive_every_s;   /* between two PLANE_ALIVE; 0: none */
+	unsigned drain_ms;        /* what requests in flight have at the end; 0: 5 s */
+	unsigned workers;         /* 0: one a processor, at most 8 */
+	unsigned parallel_tasks;  /* 0: one a processor */
+	unsigned idle_timeout_s;  /* 0: never stop by itself */
+	struct net_limits limits; /* zeroes: the defaults */
 	bool embedded;
 };
 

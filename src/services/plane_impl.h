@@ -23,6 +23,20 @@ struct worker_slot {
 	bool read_since;         /* the timer was last set */
 };
 
+struct worker_pulse {
+	struct loop_task task;
+	atomic_bool turned; /* since the last sign of life */
+};
+
+/* plane_watch.c */
+struct plane_watch {
+	struct loop_watch signals;
+	struct loop_watch files;  /* inotify: folders of certificate and key */
+	struct loop_timer settle; /* after a change there */
+	struct loop_timer pulse;
+	struct worker_pulse pulses[KEEPER_SOCKETS_MAX];
+};
+
 struct plane_services; /* plane_services.c */
 
 struct plane {
@@ -33,7 +47,7 @@ struct plane {
 	unsigned parallel_tasks;
 
 	struct loop *loop; /* the control loop */
-	struct loop_watch signal_watch;
+	struct plane_watch watch;
 	struct loop_watch supervisor_watch;
 	struct loop_timer idle_timer;
 	int64_t busy_ms; /* when a call or a run was last seen */
@@ -62,6 +76,12 @@ MUST_CHECK enum un_err plane_open_server(
 	struct plane *plane,
 	enum un_err (*worker_init)(void *ctx, struct loop *loop, unsigned index, void **ret_worker),
 	void (*worker_fini)(void *ctx, void *worker), struct un_detail *detail);
+/* Signals from here on; certificates and signs of life once it serves. */
+void plane_watch_init(struct plane *plane);
+MUST_CHECK enum un_err plane_watch_open(struct plane *plane);
+MUST_CHECK enum un_err plane_watch_serving(struct plane *plane);
+void plane_watch_stopping(struct plane *plane);
+void plane_watch_close(struct plane *plane);
 /* On the control loop: the keeper has just been unlocked; its key is checked, or remembered when it
  * is the first. A ring of another plane stops this one. */
 void plane_remember_key(struct plane *plane);

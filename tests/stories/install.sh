@@ -45,6 +45,9 @@ fi
 if command -v zsh >/dev/null; then
 	check "zsh can read its completion" zsh -n "$at/share/zsh/site-functions/_union"
 fi
+check "the unit starts what was installed" grep -qE "^ExecStart=/[^ ]*/bin/uniond --config" "$at/lib/systemd/system/uniond.service"
+check "with its sockets, its user and its folders" test -f "$at/lib/systemd/system/uniond.socket" \
+	-a -f "$at/lib/sysusers.d/union.conf" -a -f "$at/lib/tmpfiles.d/union.conf"
 if command -v man >/dev/null; then
 	check "the man page is read without a warning" sh -c 'test -z "$(man --warnings -E UTF-8 -l -Tutf8 "$0" 2>&1 >/dev/null)"' \
 		"$at/share/man/man1/union.1"
