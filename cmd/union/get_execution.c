@@ -14,6 +14,7 @@
 #define LIST_DEFAULT 20
 #define PAGE_MAX 100
 #define NODES_MAX 100000
+#define NODES_DEPTH_MAX 16 /* of sub-workflows; a server allows fewer */
 
 typedef Flyteidl__Admin__Execution execution_message;
 
@@ -306,36 +307,62 @@ struct node_list {
 typedef enum un_err each_node_fn(struct node_list *list,
                                  const Flyteidl__Admin__NodeExecution *node);
 
+/* One walk over the nodes of an execution. */
+struct node_walk {
+	struct cli *cli;
+	struct execution_name *execution;
+	each_node_fn *each;
+	struct node_list *list;
+	size_t count;
+};
+
+/* The tasks in `parent` ("": the workflow itself); sub-workflows are walked through. */
 static enum un_err
-for_each_node(struct cli *cli, struct execution_name *execution, each_node_fn *each,
-              struct node_list *list)
+walk_nodes(struct node_walk *walk, const char *parent, unsigned depth)
 {
 	Flyteidl__Admin__NodeExecutionListRequest request =
 	        FLYTEIDL__ADMIN__NODE_EXECUTION_LIST_REQUEST__INIT;
 	char token[512] = "";
-	size_t count = 0;
-	enum un_err err = node_tasks_load(&list->tasks, cli, execution);
+	enum un_err err = depth < NODES_DEPTH_MAX ? UN_OK : UN_ERR_PROTOCOL;
 
-	request.workflow_execution_id = &execution->id;
+	request.workflow_execution_id = &walk->execution->id;
 	request.limit = PAGE_MAX;
 	request.token = token;
+	request.unique_parent_id = (char *)(uintptr_t)parent;
 	while (!err) {
 		Flyteidl__Admin__NodeExecutionList *page = NULL;
 
-		err = cli_call(cli, "/flyteidl.service.AdminService/ListNodeExecutions", &request,
-		               &flyteidl__admin__node_execution_list__descriptor, &page);
-		for (size_t i = 0; !err && i < page->n_node_executions; i++, count++) {
+		err = cli_call(walk->cli, "/flyteidl.service.AdminService/ListNodeExecutions",
+		               &request, &flyteidl__admin__node_execution_list__descriptor, &page);
+		for (size_t i = 0; !err && i < page->n_node_executions; i++, walk->count++) {
 			const Flyteidl__Admin__NodeExecution *node = page->node_executions[i];
 
-			err = node->id && node->closure ? each(list, node) : UN_ERR_PROTOCOL;
+			if (!node->id || !node->closure)
+				err = UN_ERR_PROTOCOL;
+			else if (node->metadata && node->metadata->is_parent_node)
+				err = walk_nodes(walk, node->id->node_id, depth + 1);
+			else
+				err = walk->each(walk->list, node);
 		}
 		if (!err &&
 		    (size_t)snprintf(token, sizeof token, "%s", page->token) >= sizeof token)
 			err = UN_ERR_PROTOCOL;
 		channel_message_free(page);
-		if (!token[0] || count >= NODES_MAX)
+		if (!token[0] || walk->count >= NODES_MAX)
 			break;
 	}
+	return err;
+}
+
+static enum un_err
+for_each_node(struct cli *cli, struct execution_name *execution, each_node_fn *each,
+              struct node_list *list)
+{
+	struct node_walk walk = {cli, execution, each, list, 0};
+	enum un_err err = node_tasks_load(&list->tasks, cli, execution);
+
+	if (!err)
+		err = walk_nodes(&walk, "", 0);
 	node_tasks_fini(&list->tasks);
 	return err;
 }

@@ -620,56 +620,90 @@ resolve_all(const struct resolve *r, uint32_t scope, pb_binding *const *bindings
 	return map_pack(r, map, out);
 }
 
+/* Bindings, where they are read, and what wants them. */
+struct wish {
+	uint32_t scope;
+	pb_binding *const *bindings;
+	size_t count;
+	const pb_variable_map *declared;
+};
+
+static enum un_err
+resolve_wish(const struct graph *graph, const struct wish *wish,
+             const struct binding_values *values, struct buf *out, struct un_detail *detail)
+{
+	size_t spent = 0;
+	struct resolve r = {
+	        .graph = graph, .values = values, .detail = detail, .spent = &spent};
+	enum un_err err = arena_new(RESOLVE_ARENA_MAX, &r.arena);
+
+	if (err)
+		return err;
+	err = resolve_all(&r, wish->scope, wish->bindings, wish->count, wish->declared, out);
+	arena_free(r.arena);
+	return err;
+}
+
+/* A graph of one task has no bindings: what it gets and leaves is the execution's. */
+static enum un_err
+pack_whole(const pb_literal_map *map, struct buf *out, struct un_detail *detail)
+{
+	const struct resolve r = {.detail = detail};
+	pb_literal_map none = FLYTEIDL__CORE__LITERAL_MAP__INIT;
+
+	return map_pack(&r, map != NULL ? map : &none, out);
+}
+
+static const pb_variable_map *
+inputs_of(const pb_interface *interface)
+{
+	return interface == NULL ? NULL : interface->inputs;
+}
+
 enum un_err
 binding_resolve_inputs(const struct graph *graph, uint32_t node,
                        const struct binding_values *values, struct buf *out,
                        struct un_detail *detail)
 {
-	size_t spent = 0;
-	struct resolve r = {
-	        .graph = graph, .values = values, .detail = detail, .spent = &spent};
 	const struct graph_node *at = &graph->nodes[node];
-	enum un_err err;
+	const struct wish wish = {at->scope, at->bindings, at->binding_count,
+	                          inputs_of(at->task->interface)};
 
-	err = arena_new(RESOLVE_ARENA_MAX, &r.arena);
-	if (err)
-		return err;
-	if (graph->scope_count == 0) {
-		pb_literal_map none = FLYTEIDL__CORE__LITERAL_MAP__INIT;
-
-		err = map_pack(&r, values->inputs != NULL ? values->inputs : &none, out);
-	} else {
-		err = resolve_all(&r, at->scope, at->bindings, at->binding_count,
-		                  at->task->interface == NULL ? NULL : at->task->interface->inputs,
-		                  out);
-	}
-	arena_free(r.arena);
-	return err;
+	if (graph->scope_count == 0)
+		return pack_whole(values->inputs, out, detail);
+	return resolve_wish(graph, &wish, values, out, detail);
 }
 
 enum un_err
 binding_resolve_outputs(const struct graph *graph, const struct binding_values *values,
                         struct buf *out, struct un_detail *detail)
 {
-	size_t spent = 0;
-	struct resolve r = {
-	        .graph = graph, .values = values, .detail = detail, .spent = &spent};
-	pb_literal_map none = FLYTEIDL__CORE__LITERAL_MAP__INIT;
-	const pb_literal_map *only;
-	const pb_workflow *workflow;
-	enum un_err err;
+	if (graph->scope_count == 0)
+		return pack_whole(values->output(values->ctx, 0), out, detail);
+	return binding_resolve_scope_outputs(graph, 0, values, out, detail);
+}
 
-	err = arena_new(RESOLVE_ARENA_MAX, &r.arena);
-	if (err)
-		return err;
-	if (graph->scope_count == 0) {
-		only = values->output(values->ctx, 0);
-		err = map_pack(&r, only != NULL ? only : &none, out);
-	} else {
-		workflow = graph->scopes[0].workflow;
-		err = resolve_all(&r, 0, workflow->outputs, workflow->n_outputs,
-		                  graph->interface == NULL ? NULL : graph->interface->outputs, out);
-	}
-	arena_free(r.arena);
-	return err;
+enum un_err
+binding_resolve_scope_inputs(const struct graph *graph, uint32_t scope,
+                             const struct binding_values *values, struct buf *out,
+                             struct un_detail *detail)
+{
+	const struct graph_scope *at = &graph->scopes[scope];
+	const struct wish wish = {at->parent, at->at->inputs, at->at->n_inputs,
+	                          inputs_of(at->workflow->interface)};
+
+	return resolve_wish(graph, &wish, values, out, detail);
+}
+
+enum un_err
+binding_resolve_scope_outputs(const struct graph *graph, uint32_t scope,
+                              const struct binding_values *values, struct buf *out,
+                              struct un_detail *detail)
+{
+	const pb_workflow *workflow = graph->scopes[scope].workflow;
+	const struct wish wish = {
+		scope, workflow->outputs, workflow->n_outputs,
+		workflow->interface == NULL ? NULL : workflow->interface->outputs};
+
+	return resolve_wish(graph, &wish, values, out, detail);
 }

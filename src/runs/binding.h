@@ -36,5 +36,12 @@ MUST_CHECK enum un_err binding_resolve_inputs(const struct graph *graph, uint32_
 MUST_CHECK enum un_err binding_resolve_outputs(const struct graph *graph,
                                                const struct binding_values *values,
                                                struct buf *out, struct un_detail *detail);
+/* The same for one sub-workflow: what went in (of a scope other than 0), and what came out. */
+MUST_CHECK enum un_err binding_resolve_scope_inputs(const struct graph *graph, uint32_t scope,
+                                                    const struct binding_values *values,
+                                                    struct buf *out, struct un_detail *detail);
+MUST_CHECK enum un_err binding_resolve_scope_outputs(const struct graph *graph, uint32_t scope,
+                                                     const struct binding_values *values,
+                                                     struct buf *out, struct un_detail *detail);
 
 #endif

@@ -9,7 +9,7 @@
 
 #define PACK_DEPTH_MAX 128
 
-/* ---- one order for maps ---- */
+/* ---- one order for what has none ---- */
 
 static bool
 is_map_entry(const ProtobufCMessageDescriptor *descriptor)
@@ -38,7 +38,24 @@ compare_entries(const void *a, const void *b)
 	return strcmp(entry_key(*first), entry_key(*second));
 }
 
-static enum un_err sort_maps(ProtobufCMessage *message, unsigned depth);
+static int
+compare_texts(const void *a, const void *b)
+{
+	const char *const *first = a, *const *second = b;
+
+	return strcmp(*first, *second);
+}
+
+/* flytekit makes this list from a set, in another order each time it is run. */
+static void
+sort_upstream(pb_node *node)
+{
+	if (node->n_upstream_node_ids > 1)
+		qsort(node->upstream_node_ids, node->n_upstream_node_ids,
+		      sizeof *node->upstream_node_ids, compare_texts);
+}
+
+static enum un_err sort_all(ProtobufCMessage *message, unsigned depth);
 
 static enum un_err
 sort_repeated(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, unsigned depth)
@@ -50,19 +67,21 @@ sort_repeated(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, 
 	memcpy(&count, (uint8_t *)message + field->quantifier_offset, sizeof count);
 	memcpy(&items, (uint8_t *)message + field->offset, sizeof items);
 	for (size_t i = 0; i < count && !err; i++)
-		err = sort_maps(items[i], depth + 1);
+		err = sort_all(items[i], depth + 1);
 	if (!err && count > 1 && is_map_entry(field->descriptor))
 		qsort(items, count, sizeof *items, compare_entries);
 	return err;
 }
 
 static enum un_err
-sort_maps(ProtobufCMessage *message, unsigned depth)
+sort_all(ProtobufCMessage *message, unsigned depth)
 {
 	enum un_err err = UN_OK;
 
 	if (depth > PACK_DEPTH_MAX)
 		return UN_ERR_TOO_LARGE;
+	if (message->descriptor == &flyteidl__core__node__descriptor)
+		sort_upstream((pb_node *)(void *)message);
 	for (unsigned i = 0; i < message->descriptor->n_fields && !err; i++) {
 		const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
 		ProtobufCMessage *inner;
@@ -81,7 +100,7 @@ sort_maps(ProtobufCMessage *message, unsigned depth)
 		}
 		memcpy(&inner, (uint8_t *)message + field->offset, sizeof inner);
 		if (inner != NULL)
-			err = sort_maps(inner, depth + 1);
+			err = sort_all(inner, depth + 1);
 	}
 	return err;
 }
@@ -112,7 +131,7 @@ template_pack(struct arena *arena, const ProtobufCMessage *message, struct buf *
 		err = arena_unpack(arena, message->descriptor, first.data, first.len, &copy);
 	buf_fini(&first);
 	if (!err)
-		err = sort_maps(copy, 0);
+		err = sort_all(copy, 0);
 	if (!err)
 		err = pack_onto(copy, out);
 	return err;

@@ -14,7 +14,8 @@
 #include "store/runs.h"
 #include "store/store.h"
 
-/* Appends `message` with the entries of every map sorted by key, at any depth. */
+/* Appends `message` with the entries of every map sorted by key, and the names of what a node waits
+ * for, at any depth: neither has an order that means anything. */
 MUST_CHECK enum un_err template_pack(struct arena *arena, const ProtobufCMessage *message,
                                      struct buf *out);
 

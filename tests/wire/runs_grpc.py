@@ -101,9 +101,9 @@ def octal(message):
 
 
 def task(text, inputs, number, url, script=""):
-    """A task that leaves `number` as its output, if the bundle is where it should be."""
+    """A task that leaves `number` as its output, if the bundle is where its command says."""
     out = octal(literals.LiteralMap(literals={"o0": integer(number)}))
-    script += "set -e; echo to the log; grep -q code bundle.txt; test -s \"$1\"; printf '%s' >\"$2/outputs.pb\"" % out
+    script += "set -e; echo to the log; tar -xzf \"$0\"; grep -q code bundle.txt; test -s \"$1\"; printf '%s' >\"$2/outputs.pb\"" % out
     args = ["/bin/sh", "-c", script, url, "{{.input}}", "{{.outputPrefix}}"]
     return tasks.TaskTemplate(id=name(identifier.TASK, text), type="container",
                               interface=typed(inputs, ["o0"]),
@@ -157,8 +157,14 @@ def register(plane, url):
                node("n2", "two", a=promise("n0"), b=promise("n1"))],
         outputs=[literals.Binding(var="o0", binding=promise("n2"))])
     spec = entities.WorkflowSpec(template=template)
+    template.nodes[2].upstream_node_ids.extend(["n0", "n1"])
     plane.call("CreateWorkflow", entities.WorkflowCreateRequest(id=template.id, spec=spec),
                entities.WorkflowCreateResponse)
+    template.nodes[2].upstream_node_ids[:] = ["n1", "n0"]
+    code, _ = plane.fails("CreateWorkflow",
+                          entities.WorkflowCreateRequest(id=template.id, spec=spec),
+                          entities.WorkflowCreateResponse)
+    same("what a node waits for has no order", grpc.StatusCode.ALREADY_EXISTS, code)
     template.nodes[1].branch_node.SetInParent()
     template.id.name = "branchy"
     code, why = plane.fails("CreateWorkflow",
@@ -223,6 +229,7 @@ def runs(plane):
     same("a name is given once", grpc.StatusCode.ALREADY_EXISTS, code)
     got = wait(plane, ident)
     same("it succeeds", phases.WorkflowExecution.SUCCEEDED, got.closure.phase)
+    check("and leaves its outputs to GetExecutionData", not got.closure.HasField("outputs"))
     same("and says what it ran", ("wf", "wf"), (got.closure.workflow_id.name, got.spec.launch_plan.name))
     data = plane.call("GetExecutionData", executions.WorkflowExecutionGetDataRequest(id=ident),
                       executions.WorkflowExecutionGetDataResponse)
@@ -245,6 +252,59 @@ def runs(plane):
     code, why = plane.fails("CreateExecution", start(plane, name(identifier.TASK, "one")),
                             executions.ExecutionCreateResponse)
     check("a missing input is refused and named", code == grpc.StatusCode.INVALID_ARGUMENT and "'a'" in why)
+
+
+def sub_workflows(plane):
+    """One node that has nodes: clients look for each node in the workflow that it belongs to."""
+    inner = workflow.WorkflowTemplate(
+        id=name(identifier.WORKFLOW, "inner"), interface=typed(["x"], ["o0"]),
+        nodes=[node("n0", "one", a=promise("", "x"))],
+        outputs=[literals.Binding(var="o0", binding=promise("n0"))])
+    at = workflow.Node(id="n1", inputs=[literals.Binding(var="x", binding=promise("n0"))],
+                       workflow_node=workflow.WorkflowNode(sub_workflow_ref=inner.id))
+    outer = workflow.WorkflowTemplate(
+        id=name(identifier.WORKFLOW, "outer"), interface=typed(["a"], ["o0"]),
+        nodes=[node("n0", "one", a=promise("", "a")), at],
+        outputs=[literals.Binding(var="o0", binding=promise("n1"))])
+    spec = entities.WorkflowSpec(template=outer, sub_workflows=[inner])
+    plane.call("CreateWorkflow", entities.WorkflowCreateRequest(id=outer.id, spec=spec),
+               entities.WorkflowCreateResponse)
+    plan = name(identifier.LAUNCH_PLAN, "outer")
+    plane.call("CreateLaunchPlan", entities.LaunchPlanCreateRequest(
+        id=plan, spec=entities.LaunchPlanSpec(workflow_id=outer.id)),
+        entities.LaunchPlanCreateResponse)
+    ident = plane.call("CreateExecution", start(plane, plan, "r2", a=1),
+                       executions.ExecutionCreateResponse).id
+    same("a workflow in a workflow succeeds", phases.WorkflowExecution.SUCCEEDED,
+         wait(plane, ident).closure.phase)
+
+    def listed(parent="", **more):
+        return plane.call("ListNodeExecutions", executions.NodeExecutionListRequest(
+            workflow_execution_id=ident, unique_parent_id=parent, **more),
+            executions.NodeExecutionList)
+
+    def shown(nodes):
+        return [(n.id.node_id, n.metadata.spec_node_id, n.metadata.is_parent_node,
+                 n.closure.phase == phases.NodeExecution.SUCCEEDED) for n in nodes.node_executions]
+    same("and is one node", [("n0", "n0", False, True), ("n1", "n1", True, True)], shown(listed()))
+    same("with nodes", [("n1-n0", "n0", False, True)], shown(listed("n1")))
+    same("a task has none", [], shown(listed("n0")))
+    first = listed(limit=1)
+    same("in pages", ["n1"], [n.id.node_id for n in listed(token=first.token).node_executions])
+    parent = identifier.NodeExecutionIdentifier(node_id="n1", execution_id=ident)
+    whole = plane.call("GetNodeExecution", executions.NodeExecutionGetRequest(id=parent),
+                       executions.NodeExecution)
+    check("it took time", whole.closure.duration.nanos + whole.closure.duration.seconds > 0)
+    data = plane.call("GetNodeExecutionData", executions.NodeExecutionGetDataRequest(id=parent),
+                      executions.NodeExecutionGetDataResponse)
+    same("what went in", 6, data.full_inputs.literals["x"].scalar.primitive.integer)
+    same("what came out", 6, data.full_outputs.literals["o0"].scalar.primitive.integer)
+    attempts = plane.call("ListTaskExecutions", executions.TaskExecutionListRequest(
+        node_execution_id=whole.id), executions.TaskExecutionList)
+    same("no attempts of its own", 0, len(attempts.task_executions))
+    code, why = plane.fails("ListNodeExecutions", executions.NodeExecutionListRequest(
+        workflow_execution_id=ident, unique_parent_id="n9"), executions.NodeExecutionList)
+    check("no such node", code == grpc.StatusCode.NOT_FOUND and "'n9'" in why, (code, why))
 
 
 def abort(plane, url):
@@ -272,6 +332,7 @@ def main():
         register(plane, url)
         entities_are_echoed(plane)
         runs(plane)
+        sub_workflows(plane)
         abort(plane, url)
     finally:
         plane.stop()
