@@ -72,6 +72,7 @@ static const struct config_key keys[] = {
 	LIMIT_KEY("idle_s", CONFIG_IDLE_S, 86400),
 	LIMIT_KEY("write_s", CONFIG_WRITE_S, 3600),
 	LIMIT_KEY("call_s", CONFIG_CALL_S, 3600),
+	TEXT_KEY("audit", "reads", audit_reads),
 	TEXT_KEY("log", "level", log_level),
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
@@ -373,6 +374,11 @@ config_check(struct config *config, struct un_detail *detail)
 		return un_fail(detail, UN_ERR_BAD_CONFIG,
 		               "'keys.provider' is 'file' or 'passphrase', not '%s'",
 		               config->key_provider);
+	if (strcmp(config->audit_reads, "summed") != 0 &&
+	    strcmp(config->audit_reads, "each") != 0 && strcmp(config->audit_reads, "off") != 0)
+		return un_fail(detail, UN_ERR_BAD_CONFIG,
+		               "'audit.reads' is summed, each or off, not '%s'",
+		               config->audit_reads);
 	if (log_level_parse(config->log_level, &level))
 		return un_fail(detail, UN_ERR_BAD_CONFIG,
 		               "'log.level' is error, warn, notice, info or debug, not '%s'",
@@ -485,6 +491,7 @@ config_init(struct config *config)
 	*config = (struct config){0};
 	(void)snprintf(config->key_provider, sizeof config->key_provider, "file");
 	(void)snprintf(config->log_level, sizeof config->log_level, "notice");
+	(void)snprintf(config->audit_reads, sizeof config->audit_reads, "summed");
 	config->idle_timeout_s = IDLE_TIMEOUT_EMBEDDED_S;
 	config->drain_timeout_s = DRAIN_TIMEOUT_S;
 	set_limits(config);

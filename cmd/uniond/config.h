@@ -42,6 +42,7 @@ struct config {
 	char tls_client_ca[PATH_MAX];
 	char key_provider[32]; /* "file" or "passphrase"; only read when the key ring is made */
 	char passphrase_file[PATH_MAX];
+	char audit_reads[16]; /* "summed", "each" or "off" */
 	char log_level[16];
 	uint64_t unencrypted; /* 1: TCP beyond loopback without TLS */
 	uint64_t limits[CONFIG_LIMITS];

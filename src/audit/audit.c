@@ -1,21 +1,15 @@
 #include "audit/audit.h"
 
+#include "audit/entry.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/pack.h"
 #include "store/trail.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#define ENTRY_VERSION 1
-#define ENTRY_MAX 4096
-#define EXTRA_MAX 1024
-
 static_assert(HASH_LEN == TRAIL_HASH_LEN, "one hash");
-
-static const char hash_purpose[] = "union audit 1";
 
 const char *
 audit_action_text(enum audit_action action)
@@ -40,10 +34,34 @@ audit_action_text(enum audit_action action)
 		[AUDIT_API_KEY_CREATE] = "apikey.create",
 		[AUDIT_API_KEY_DELETE] = "apikey.delete",
 		[AUDIT_LOGIN] = "login",
+		[AUDIT_SECRET_READ] = "secret.read",
+		[AUDIT_ENTITY_REGISTER] = "entity.register",
+		[AUDIT_ENTITY_READ] = "entity.read",
+		[AUDIT_EXECUTION_READ] = "execution.read",
+		[AUDIT_DATA_UPLOAD] = "data.upload",
+		[AUDIT_PLANE_READ] = "plane.read",
+		[AUDIT_READ] = "audit.read",
+		[AUDIT_ATTEMPT_WORK] = "attempt.work",
+		[AUDIT_GRANT_READ] = "grant.read",
+		[AUDIT_API_KEY_READ] = "apikey.read",
+		[AUDIT_REQUEST] = "request",
+		[AUDIT_RELEASE_FOUND] = "secret.release-found",
+		[AUDIT_EXECUTION_LOGS] = "execution.logs",
+		[AUDIT_PLANE_INSPECT] = "plane.inspect",
+		[AUDIT_ACCESS_EXPLAIN] = "access.explain",
 	};
 	const char *text = (size_t)action < sizeof texts / sizeof texts[0] ? texts[action] : NULL;
 
 	return text ? text : "unknown";
+}
+
+enum audit_action
+audit_action_of_text(const char *text)
+{
+	for (int action = 1; action < AUDIT_ACTIONS_END; action++)
+		if (strcmp(audit_action_text((enum audit_action)action), text) == 0)
+			return (enum audit_action)action;
+	return 0;
 }
 
 const char *
@@ -59,126 +77,11 @@ audit_verdict_text(enum audit_verdict verdict)
 	return text ? text : "unknown";
 }
 
-static void
-hash_entry(const uint8_t *entry, size_t len, uint8_t ret_hash[HASH_LEN])
-{
-	const struct hash_part parts[] = {
-		{hash_purpose, sizeof hash_purpose - 1},
-		{entry, len},
-	};
-
-	hash_parts(parts, 2, ret_hash);
-}
-
-static enum un_err
-pack_limited(struct buf *out, const char *text, size_t max)
-{
-	text = text ? text : "";
-	return strlen(text) > max ? UN_ERR_TOO_LARGE : pack_text(out, text);
-}
-
-static enum un_err
-pack_cut(struct buf *out, const char *text, size_t max)
-{
-	text = text ? text : "";
-	return pack_bytes(out, text, strnlen(text, max));
-}
-
-static enum un_err
-pack_secret(struct buf *out, const struct secret_id *id)
-{
-	static const struct secret_id none;
-	enum un_err err;
-
-	id = id ? id : &none;
-	err = pack_text(out, id->org);
-	if (!err)
-		err = pack_text(out, id->scope.project);
-	if (!err)
-		err = pack_text(out, id->scope.domain);
-	if (!err)
-		err = pack_text(out, id->name);
-	return err;
-}
-
-static enum un_err
-entry_pack(struct buf *out, uint64_t seq, const uint8_t previous[HASH_LEN],
-           const struct audit_event *event)
-{
-	enum un_err err;
-
-	err = pack_u8(out, ENTRY_VERSION);
-	if (!err)
-		err = buf_append(out, previous, HASH_LEN);
-	if (!err)
-		err = pack_u64(out, seq);
-	if (!err)
-		err = pack_u64(out, (uint64_t)event->at_us);
-	if (!err)
-		err = pack_u16(out, (uint16_t)event->action);
-	if (!err)
-		err = pack_u8(out, (uint8_t)event->verdict);
-	if (!err)
-		err = pack_limited(out, event->principal, AUDIT_PRINCIPAL_MAX);
-	if (!err)
-		err = pack_secret(out, event->secret);
-	if (!err)
-		err = pack_u32(out, event->version);
-	if (!err)
-		err = pack_limited(out, event->execution, AUDIT_EXECUTION_MAX);
-	if (!err)
-		err = pack_limited(out, event->node, AUDIT_NODE_MAX);
-	if (!err)
-		err = pack_u32(out, event->attempt);
-	if (!err)
-		err = pack_cut(out, event->request_id, AUDIT_REQUEST_MAX);
-	if (!err)
-		err = pack_cut(out, event->reason, AUDIT_REASON_MAX);
-	if (!err)
-		err = pack_u32(out, 0); /* extra: room for signatures of heads */
-	return err;
-}
-
-enum un_err
-audit_entry_unpack(const uint8_t *entry, size_t len, struct audit_record *ret_record,
-                   uint8_t ret_previous[HASH_LEN])
-{
-	struct audit_record record = {0};
-	const uint8_t *previous;
-	struct unpack in;
-	size_t extra_len;
-
-	unpack_init(&in, entry, len);
-	if (unpack_u8(&in) != ENTRY_VERSION)
-		return UN_ERR_PROTOCOL;
-	previous = unpack_fixed(&in, HASH_LEN);
-	record.seq = unpack_u64(&in);
-	record.at_us = (int64_t)unpack_u64(&in);
-	record.action = (enum audit_action)unpack_u16(&in);
-	record.verdict = (enum audit_verdict)unpack_u8(&in);
-	unpack_text(&in, record.principal, sizeof record.principal);
-	unpack_text(&in, record.secret.org, sizeof record.secret.org);
-	unpack_text(&in, record.secret.scope.project, sizeof record.secret.scope.project);
-	unpack_text(&in, record.secret.scope.domain, sizeof record.secret.scope.domain);
-	unpack_text(&in, record.secret.name, sizeof record.secret.name);
-	record.version = unpack_u32(&in);
-	unpack_text(&in, record.execution, sizeof record.execution);
-	unpack_text(&in, record.node, sizeof record.node);
-	record.attempt = unpack_u32(&in);
-	unpack_text(&in, record.request_id, sizeof record.request_id);
-	unpack_text(&in, record.reason, sizeof record.reason);
-	(void)unpack_bytes(&in, EXTRA_MAX, &extra_len);
-	if (unpack_end(&in) != UN_OK)
-		return UN_ERR_PROTOCOL;
-	memcpy(ret_previous, previous, HASH_LEN);
-	*ret_record = record;
-	return UN_OK;
-}
-
 static enum un_err
 append_entry(struct store_txn *txn, const struct audit_event *event, int64_t seq,
              const struct buf *entry, struct un_detail *detail)
 {
+	const struct scope *where = entry_scope(event);
 	uint8_t hash[HASH_LEN];
 	struct trail_row row = {
 		.seq = seq,
@@ -186,8 +89,8 @@ append_entry(struct store_txn *txn, const struct audit_event *event, int64_t seq
 		.action = (uint32_t)event->action,
 		.verdict = (uint32_t)event->verdict,
 		.principal = event->principal ? event->principal : "",
-		.project = event->secret ? event->secret->scope.project : "",
-		.domain = event->secret ? event->secret->scope.domain : "",
+		.project = where->project,
+		.domain = where->domain,
 		.name = event->secret ? event->secret->name : "",
 		.execution = event->execution ? event->execution : "",
 		.entry = entry->data,
@@ -195,7 +98,7 @@ append_entry(struct store_txn *txn, const struct audit_event *event, int64_t seq
 		.hash = hash,
 	};
 
-	hash_entry(entry->data, entry->len, hash);
+	entry_hash(entry->data, entry->len, hash);
 	return trail_append(txn, &row, detail);
 }
 
@@ -214,7 +117,7 @@ audit_append(struct store_txn *txn, const struct audit_event *event, struct un_d
 	seq++;
 	if (timed.at_us == 0)
 		timed.at_us = clock_wall_us();
-	buf_init(&entry, ENTRY_MAX, BUF_PLAIN);
+	buf_init(&entry, AUDIT_ENTRY_MAX, BUF_PLAIN);
 	err = entry_pack(&entry, (uint64_t)seq, previous, &timed);
 	if (err)
 		err = un_fail(detail, err, "cannot make the audit entry: %s", un_err_text(err));
@@ -250,7 +153,7 @@ check_row(void *ctx, const struct trail_row *row)
 	struct audit_record record;
 	uint8_t hash[HASH_LEN], previous[HASH_LEN];
 
-	hash_entry(row->entry, row->entry_len, hash);
+	entry_hash(row->entry, row->entry_len, hash);
 	if ((uint64_t)row->seq != check->head.seq + 1)
 		check->wrong = "is missing";
 	else if (!row->hash || !bytes_equal(row->hash, hash, HASH_LEN))

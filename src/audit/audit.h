@@ -7,6 +7,7 @@
 #ifndef AUDIT_AUDIT_H
 #define AUDIT_AUDIT_H
 
+#include "audit/head.h"
 #include "base/err.h"
 #include "crypto/hash.h"
 #include "model/scope.h"
@@ -20,6 +21,8 @@
 #define AUDIT_NODE_MAX 255
 #define AUDIT_REQUEST_MAX 64 /* longer ones are cut */
 #define AUDIT_REASON_MAX 64  /* longer ones are cut */
+#define AUDIT_SUBJECT_MAX 255
+#define AUDIT_ADDRESS_MAX 64 /* longer ones are cut */
 
 /* Numbers are never reused. */
 enum audit_action {
@@ -36,18 +39,40 @@ enum audit_action {
 	AUDIT_RESTORE = 11,
 	AUDIT_PLANE_START = 12,
 	AUDIT_PLANE_STOP = 13,
-	AUDIT_HEAD = 14, /* kept for heads signed by the keeper */
+	AUDIT_HEAD = 14, /* signed by the keeper */
 	AUDIT_GRANT_CREATE = 15,
 	AUDIT_GRANT_DELETE = 16,
 	AUDIT_API_KEY_CREATE = 17,
 	AUDIT_API_KEY_DELETE = 18,
 	AUDIT_LOGIN = 19,
+	AUDIT_SECRET_READ = 20,
+	AUDIT_ENTITY_REGISTER = 21,
+	AUDIT_ENTITY_READ = 22,
+	AUDIT_EXECUTION_READ = 23,
+	AUDIT_DATA_UPLOAD = 24,
+	AUDIT_PLANE_READ = 25,
+	AUDIT_READ = 26,
+	AUDIT_ATTEMPT_WORK = 27,
+	AUDIT_GRANT_READ = 28,
+	AUDIT_API_KEY_READ = 29,
+	AUDIT_REQUEST = 30,       /* of somebody who has not proved who she is */
+	AUDIT_RELEASE_FOUND = 31, /* the keeper's journal has a release that had no entry here */
+	AUDIT_EXECUTION_LOGS = 32,
+	AUDIT_PLANE_INSPECT = 33,
+	AUDIT_ACCESS_EXPLAIN = 34,
+	AUDIT_ACTIONS_END,
 };
 
 enum audit_verdict {
 	AUDIT_ALLOWED = 1, /* decided and about to happen, or happening in this transaction */
 	AUDIT_DENIED = 2,
 	AUDIT_FAILED = 3, /* allowed, but it could not be done */
+};
+
+/* Where a released secret is in the keeper's journal. */
+struct audit_journal_ref {
+	uint8_t id[JOURNAL_ID_LEN];
+	uint64_t number; /* 0: none */
 };
 
 /* What to record. Texts: NULL reads as "". */
@@ -57,12 +82,19 @@ struct audit_event {
 	enum audit_verdict verdict;
 	const char *principal;          /* "uid:1000", "execution:NAME", ... */
 	const struct secret_id *secret; /* NULL: not about a secret */
+	const struct scope *scope;      /* where, when `secret` is NULL; NULL: the whole plane */
 	uint32_t version;               /* of the secret; 0: none */
 	const char *execution;
 	const char *node;
 	uint32_t attempt;
 	const char *request_id;
 	const char *reason; /* a slug of err.def where the verdict is not AUDIT_ALLOWED */
+	const char *subject; /* what else it is about: "key:ci", "viewer to key:ci" */
+	const char *address; /* of who could not be told apart by a principal */
+	uint64_t count;      /* of acts summed in this entry; 0: one */
+	int64_t last_us;     /* when the last of them was; 0: with one */
+	struct audit_journal_ref journal;
+	const uint8_t *head; /* SIGNED_HEAD_LEN bytes; NULL: none */
 };
 
 /* An entry as it is shown. */
@@ -72,13 +104,20 @@ struct audit_record {
 	enum audit_action action;
 	enum audit_verdict verdict;
 	char principal[AUDIT_PRINCIPAL_MAX + 1];
-	struct secret_id secret; /* all empty when there is none */
+	struct secret_id secret; /* an empty name: only where, or all empty */
 	uint32_t version;
 	char execution[AUDIT_EXECUTION_MAX + 1];
 	char node[AUDIT_NODE_MAX + 1];
 	uint32_t attempt;
 	char request_id[AUDIT_REQUEST_MAX + 1];
 	char reason[AUDIT_REASON_MAX + 1];
+	char subject[AUDIT_SUBJECT_MAX + 1];
+	char address[AUDIT_ADDRESS_MAX + 1];
+	uint64_t count; /* at least 1 */
+	int64_t last_us;
+	struct audit_journal_ref journal;
+	bool has_head;
+	struct signed_head head;
 	uint8_t hash[HASH_LEN];
 };
 
@@ -117,6 +156,8 @@ MUST_CHECK enum un_err audit_list(struct store_view *view, const struct audit_fi
 
 /* "secret.create", ...; "unknown" for what a newer version wrote. */
 const char *audit_action_text(enum audit_action action);
+/* 0: no action has this text. */
+enum audit_action audit_action_of_text(const char *text);
 const char *audit_verdict_text(enum audit_verdict verdict);
 
 /* Bytes of an entry, as they lie in the database. UN_ERR_PROTOCOL. The hash is left as it is. */

@@ -74,6 +74,8 @@ call_reset(struct rpc_call *call)
 	call->on_writable = NULL;
 	call->principal = NULL;
 	call->principal_release = NULL;
+	call->held = false;
+	call->kept = NULL;
 	call->request_id[0] = '\0';
 }
 
@@ -187,10 +189,39 @@ send_error(struct rpc_call *call, enum un_err err, const struct un_detail *detai
 		reply_error(call, err, detail);
 }
 
+/* Room for the end of a held call; NULL: it fails now. Its author is done with it. */
+static struct call_kept *
+keep(struct rpc_call *call)
+{
+	struct call_kept *kept = rpc_alloc(call, sizeof *kept);
+
+	assert(!call->kept && !call->ended);
+	call->on_cancel = NULL;
+	call->on_writable = NULL;
+	call->wants_room = false;
+	if (!kept) {
+		static struct call_kept no_memory = {.err = UN_ERR_NO_MEMORY};
+
+		kept = &no_memory;
+	}
+	call->kept = kept;
+	return kept->err ? NULL : kept;
+}
+
 void
 rpc_fail(struct rpc_call *call, enum un_err err, const struct un_detail *detail)
 {
 	assert(err != UN_OK);
+	if (call->held) {
+		struct call_kept *kept = keep(call);
+
+		if (kept) {
+			kept->err = err;
+			if (detail)
+				kept->detail = *detail;
+		}
+		return;
+	}
 	send_error(call, err, detail);
 	call_end(call);
 }
@@ -290,7 +321,7 @@ run_handler(struct rpc_call *call, const ProtobufCMessage *message)
 		call_release(call);
 		return;
 	}
-	if (method->server_streaming && call->stream && !call->stream_begun)
+	if (method->server_streaming && call->stream && !call->stream_begun && !call->held)
 		reply_stream_begin(call);
 	if (call->deadline_ms == INT64_MAX)
 		return;
@@ -316,6 +347,8 @@ call_on_end(struct rpc_call *call)
 	if (call->stranger) {
 		err = authenticate(call, &detail);
 		err = err ? err : UN_ERR_UNAUTHENTICATED;
+		if (call->worker->server->options.refused)
+			call->worker->server->options.refused(call, err);
 	} else {
 		err = decode_body(call, &message, &detail);
 	}
@@ -425,9 +458,68 @@ call_on_head(struct http_stream *stream, struct rpc_worker *worker, const struct
 
 /* ---- what handlers call ---- */
 
+static void
+keep_message(struct rpc_call *call, const ProtobufCMessage *message)
+{
+	struct call_kept *kept = keep(call);
+
+	if (!kept)
+		return;
+	kept->len = protobuf_c_message_get_packed_size(message);
+	kept->packed = rpc_alloc(call, kept->len + 1);
+	if (kept->packed)
+		protobuf_c_message_pack(message, kept->packed);
+	else
+		kept->err = UN_ERR_NO_MEMORY;
+}
+
+static void
+reply_kept(struct rpc_call *call, const struct call_kept *kept)
+{
+	ProtobufCMessage *message =
+		protobuf_c_message_unpack(call->target->method->output, &call->allocator,
+	                                  kept->len, kept->packed);
+
+	if (message)
+		rpc_reply(call, message);
+	else
+		rpc_fail(call, UN_ERR_NO_MEMORY, NULL);
+}
+
+void
+rpc_hold(struct rpc_call *call)
+{
+	assert(!call->held && !call->kept);
+	call->held = true;
+}
+
+void
+rpc_unhold(struct rpc_call *call, enum un_err err, const struct un_detail *detail)
+{
+	struct call_kept *kept = call->kept;
+
+	call->held = false;
+	if (!kept && err) {
+		send_error(call, err, detail);
+		cancel(call);
+	} else if (!kept) {
+		call_on_writable(call);
+	} else if (err || kept->err) {
+		rpc_fail(call, err ? err : kept->err, err ? detail : &kept->detail);
+	} else if (kept->is_stream_end) {
+		rpc_stream_end(call);
+	} else {
+		reply_kept(call, kept);
+	}
+}
+
 void
 rpc_reply(struct rpc_call *call, const ProtobufCMessage *message)
 {
+	if (call->held) {
+		keep_message(call, message);
+		return;
+	}
 	if (call->stream)
 		reply_message(call, message);
 	call_end(call);
@@ -440,7 +532,7 @@ rpc_stream_send(struct rpc_call *call, const ProtobufCMessage *message)
 
 	if (!call->stream)
 		return UN_ERR_CANCELLED;
-	if (http_out_pending(call->stream) > limits->output_max) {
+	if (call->held || http_out_pending(call->stream) > limits->output_max) {
 		call->wants_room = true;
 		return UN_ERR_AGAIN;
 	}
@@ -450,6 +542,13 @@ rpc_stream_send(struct rpc_call *call, const ProtobufCMessage *message)
 void
 rpc_stream_end(struct rpc_call *call)
 {
+	if (call->held) {
+		struct call_kept *kept = keep(call);
+
+		if (kept)
+			kept->is_stream_end = true;
+		return;
+	}
 	if (call->stream)
 		reply_stream_end(call);
 	call_end(call);

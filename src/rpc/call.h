@@ -109,6 +109,8 @@ struct rpc_call {
 	bool busy;          /* inside one of the author's functions: not to be released yet */
 	bool ended;
 	bool cancelled;
+	bool held;          /* what ends it is kept in `kept` */
+	struct call_kept *kept;
 	bool stream_begun;  /* the head of a streaming reply is out */
 	bool wants_room;
 	struct outq body;
@@ -126,6 +128,15 @@ struct rpc_call {
 	char request_id[RPC_REQUEST_ID_MAX + 1];
 	ProtobufCAllocator allocator;
 	struct arena arena;
+};
+
+/* How a call ended that is held. */
+struct call_kept {
+	enum un_err err;
+	struct un_detail detail;
+	bool is_stream_end;
+	uint8_t *packed;
+	size_t len;
 };
 
 struct net_probe {

@@ -34,6 +34,8 @@ struct server_options {
 	size_t route_count;
 	rpc_authenticate authenticate; /* NULL: nobody is asked */
 	void *authenticate_ctx;
+	/* Told of each call that was refused so, before it is answered; NULL is fine. */
+	void (*refused)(struct rpc_call *call, enum un_err err);
 	/* On each worker's thread before it serves, and after its last call ended. NULL is fine.
 	 * *ret_worker is what rpc_worker() and web_worker() give. */
 	enum un_err (*worker_init)(void *ctx, struct loop *loop, unsigned index, void **ret_worker);

@@ -70,6 +70,14 @@ void rpc_fail(struct rpc_call *call, enum un_err err, const struct un_detail *de
 /* rpc_fail with a text of its own. */
 void rpc_failf(struct rpc_call *call, enum un_err err, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* ---- a reply that waits ---- */
+/* From inside the handler: what the handler replies is kept, and streams take nothing, until
+ * rpc_unhold. Not twice at a time. */
+void rpc_hold(struct rpc_call *call);
+/* Sends what was kept, or from now on lets replies through. With an `err` the call fails instead,
+ * and the handler, if it is still at work, is told as when the client had gone. */
+void rpc_unhold(struct rpc_call *call, enum un_err err, const struct un_detail *detail);
+
 /* ---- server streaming ---- */
 /* UN_ERR_AGAIN: not taken, too much waits for a slow reader; the on_writable function is called
  * when there is room. UN_ERR_CANCELLED: nobody listens any more; end the call. */

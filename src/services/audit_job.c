@@ -8,7 +8,6 @@
 struct audit_job {
 	struct rpc_call *call;
 	struct audit_event event;
-	char principal[PRINCIPAL_TEXT_MAX];
 	char request_id[AUDIT_REQUEST_MAX + 1];
 	audit_job_done *done;
 	void *context;
@@ -47,32 +46,44 @@ written(void *ctx, enum un_err err, const struct un_detail *detail)
 }
 
 void
-audit_job_start(struct rpc_call *call, enum audit_action action, enum audit_verdict verdict,
-                const char *reason, audit_job_done *done, void *context)
+audit_job_record(struct rpc_call *call, const struct audit_event *event, audit_job_done *done,
+                 void *context)
 {
 	struct plane_worker *worker = rpc_worker(call);
 	struct audit_job *job = rpc_alloc(call, sizeof *job);
-	struct principal principal;
 	enum un_err err;
 
 	if (!job) {
 		done(call, UN_ERR_NO_MEMORY, NULL, context);
 		return;
 	}
-	caller_principal(call, &principal);
-	principal_format(&principal, job->principal);
 	(void)snprintf(job->request_id, sizeof job->request_id, "%s", rpc_request_id(call));
 	job->call = call;
 	job->done = done;
 	job->context = context;
-	job->event = (struct audit_event){.action = action,
-	                                  .verdict = verdict,
-	                                  .principal = job->principal,
-	                                  .request_id = job->request_id,
-	                                  .reason = reason};
+	job->event = *event;
+	job->event.request_id = job->request_id;
 	job->task = (struct loop_task){.fn = on_durable, .ctx = job};
 	job->write = (struct store_write){.apply = apply, .done = written, .ctx = job};
 	err = store_submit(plane_store(worker->plane), &job->write);
 	if (err)
 		done(call, err, NULL, context);
+}
+
+void
+audit_job_start(struct rpc_call *call, enum audit_action action, enum audit_verdict verdict,
+                const char *reason, audit_job_done *done, void *context)
+{
+	char *text = rpc_alloc(call, PRINCIPAL_TEXT_MAX);
+	struct audit_event event = {
+		.action = action, .verdict = verdict, .principal = text, .reason = reason};
+	struct principal principal;
+
+	if (!text) {
+		done(call, UN_ERR_NO_MEMORY, NULL, context);
+		return;
+	}
+	caller_principal(call, &principal);
+	principal_format(&principal, text);
+	audit_job_record(call, &event, done, context);
 }

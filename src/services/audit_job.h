@@ -12,6 +12,9 @@
 typedef void audit_job_done(struct rpc_call *call, enum un_err err, const struct un_detail *detail,
                             void *context);
 
+/* Records `event`, whose texts live as long as the call; its request id is the call's. */
+void audit_job_record(struct rpc_call *call, const struct audit_event *event, audit_job_done *done,
+                      void *context);
 /* Records `action` of the caller, with `reason` (a static word, or NULL). `done` always runs, once,
  * perhaps before this returns. The call must not end before. */
 void audit_job_start(struct rpc_call *call, enum audit_action action, enum audit_verdict verdict,

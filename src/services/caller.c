@@ -1,6 +1,7 @@
 #include "services/caller.h"
 
 #include "base/log.h"
+#include "services/audit_notes.h"
 #include "services/plane.h"
 
 #include <unistd.h>
@@ -37,13 +38,6 @@ freshen(const struct rpc_call *call)
 		log_error("authz", "cannot read the grants: %s", detail.message);
 }
 
-/* The one place where a call is refused. */
-static void
-refuse(struct rpc_call *call, enum un_err err, const struct un_detail *detail)
-{
-	rpc_fail(call, err, detail);
-}
-
 bool
 caller_may(struct rpc_call *call, enum authz_action action, const struct scope *scope)
 {
@@ -56,7 +50,9 @@ caller_may(struct rpc_call *call, enum authz_action action, const struct scope *
 	caller_principal(call, &principal);
 	err = authz_check(&principal, caller_access(call), action, &target, &detail);
 	if (err)
-		refuse(call, err, &detail);
+		audit_refuse(call, &principal, action, scope, err, &detail);
+	else
+		audit_allowed(call, &principal, action, scope);
 	return err == UN_OK;
 }
 
@@ -100,5 +96,8 @@ caller_may_list(struct rpc_call *call, enum authz_action action, const struct sc
 	*ret_filter = (struct caller_filter){.call = call, .action = action};
 	if (reach == AUTHZ_REACH_SOME)
 		ret_filter->filter = (struct scope_filter){filter_sees, ret_filter};
-	return reach != AUTHZ_REACH_NONE || caller_may(call, action, within);
+	if (reach == AUTHZ_REACH_NONE)
+		return caller_may(call, action, within);
+	audit_allowed(call, &principal, action, within);
+	return true;
 }

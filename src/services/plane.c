@@ -357,6 +357,9 @@ worker_init(void *ctx, struct loop *loop, unsigned index, void **ret_worker)
 		return err;
 	slot->worker.keeper = plane->links[index].client;
 	directory_reader_init(&slot->worker.access, plane->access);
+	err = audit_notes_new(plane->store, loop, plane->audit_reads, &slot->worker.notes);
+	if (err)
+		return err;
 	slot->hook = (struct loop_hook){.fn = end_reads};
 	slot->quiet = (struct loop_timer){.fn = on_quiet, .ctx = slot};
 	loop_hook_add(loop, &slot->hook);
@@ -371,6 +374,8 @@ worker_fini(void *ctx, void *worker)
 	struct plane_worker *mine = worker;
 	struct worker_slot *slot = &plane->slots[mine->index];
 
+	audit_notes_free(mine->notes);
+	mine->notes = NULL;
 	keeper_link_close(&plane->links[mine->index]);
 	loop_hook_remove(mine->loop, &slot->hook);
 	loop_timer_cancel(mine->loop, &slot->quiet);
@@ -445,6 +450,12 @@ plane_new(const struct plane_options *options, struct plane **ret_plane, struct 
 	plane->options = *options;
 	plane->started_us = clock_wall_us();
 	plane->worker_count = worker_count(options);
+	err = audit_reads_parse(options->audit_reads, &plane->audit_reads);
+	if (err) {
+		mem_free(plane);
+		return un_fail(detail, UN_ERR_BAD_CONFIG, "'%s' is no way to record reads",
+		               options->audit_reads);
+	}
 	plane->parallel_tasks = options->parallel_tasks ? options->parallel_tasks : processors();
 	plane_watch_init(plane);
 	random_bytes(plane->instance_id, sizeof plane->instance_id);

@@ -23,6 +23,7 @@ struct store;
 struct store_reader;
 struct keeper_client;
 struct metrics;
+struct audit_notes;
 
 /* What the starter may want to hear, on the control loop's thread. */
 enum plane_event {
@@ -57,6 +58,7 @@ struct plane_options {
 	unsigned parallel_tasks;  /* 0: one a processor */
 	unsigned idle_timeout_s;  /* 0: never stop by itself */
 	struct net_limits limits; /* zeroes: the defaults */
+	const char *audit_reads;  /* "summed", "each" or "off": reads that release nothing */
 	bool embedded;
 };
 
@@ -67,6 +69,7 @@ struct plane_worker {
 	struct store_reader *reader;
 	struct keeper_client *keeper;
 	struct directory_reader access; /* keys and grants */
+	struct audit_notes *notes; /* audit_notes.h */
 	unsigned index;
 };
 

@@ -6,6 +6,7 @@
 #include "keeper/keeper.h"
 #include "net/loop.h"
 #include "rpc/server.h"
+#include "services/audit_notes.h"
 #include "services/keeper_link.h"
 #include "services/plane.h"
 #include "store/store.h"
@@ -45,6 +46,7 @@ struct plane {
 	uint8_t instance_id[INSTANCE_ID_LEN];
 	unsigned worker_count;
 	unsigned parallel_tasks;
+	enum audit_reads audit_reads;
 
 	struct loop *loop; /* the control loop */
 	struct plane_watch watch;

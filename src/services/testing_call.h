@@ -21,6 +21,7 @@ struct rpc_call {
 	struct net_peer peer;
 	void *principal;
 	bool ended;
+	bool held;
 	enum un_err err;
 	struct un_detail detail;
 	ProtobufCMessage *reply; /* unpacked again */
@@ -51,6 +52,22 @@ rpc_fail(struct rpc_call *call, enum un_err err, const struct un_detail *detail)
 	call->err = err;
 	if (detail)
 		call->detail = *detail;
+}
+
+/* Nothing is held here: what is answered is looked at only when all is done. */
+void
+rpc_hold(struct rpc_call *call)
+{
+	assert(!call->held);
+	call->held = true;
+}
+
+void
+rpc_unhold(struct rpc_call *call, enum un_err err, const struct un_detail *detail)
+{
+	(void)detail;
+	assert(call->held && !err);
+	call->held = false;
 }
 
 void
@@ -124,7 +141,7 @@ call_init(struct rpc_call *call, struct loop *loop, void *worker)
 }
 
 /* Runs the handler; the call may go on. */
-static void
+__attribute__((unused)) static void
 call_start(struct rpc_call *call, const struct rpc_service *service, const char *method,
            const ProtobufCMessage *request)
 {

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "crypto/hash.h"
+#include "services/audit_notes.h"
 #include "services/keeper_link.h"
 #include "services/plane.h"
 #include "store/rewrap.h"
@@ -92,6 +93,8 @@ plane_init(struct plane *plane)
 	EXPECT_OK(store_reader_open(plane->store, &plane->worker.reader, &detail));
 	EXPECT_OK(directory_new(&plane->access));
 	directory_reader_init(&plane->worker.access, plane->access);
+	EXPECT_OK(audit_notes_new(plane->store, plane->loop, AUDIT_READS_SUMMED,
+	                          &plane->worker.notes));
 }
 
 static void
@@ -111,6 +114,7 @@ plane_fini(struct plane *plane)
 	int status;
 	pid_t pid;
 
+	audit_notes_free(plane->worker.notes);
 	keeper_link_close(&plane->link);
 	loop_watch_remove(plane->loop, &plane->supervisor_watch);
 	keeper_supervisor_stop(plane->supervisor);
@@ -134,7 +138,7 @@ plane_count_row(void *ctx, const struct secret_head *head)
 	return true;
 }
 
-static unsigned
+__attribute__((unused)) static unsigned
 plane_count_secrets(struct plane *plane)
 {
 	struct secret_filter filter = {.org = "", .limit = 1000000};
