@@ -8,9 +8,10 @@
 
 #define VERSION 1
 #define AT_EXPIRES 1
-#define AT_EPOCH 9
-#define AT_NONCE 17
-#define AT_NAME 25
+#define AT_ID 9
+#define AT_EPOCH 17
+#define AT_NONCE 21
+#define AT_NAME TOKEN_HEAD_LEN
 #define NONCE_LEN 8
 #define KEY_LEN 32
 
@@ -45,19 +46,20 @@ token_mint_free(struct token_mint *mint)
 	mem_free(mint);
 }
 
+/* Big-endian. */
 static void
-put_u64(uint8_t out[8], uint64_t number)
+put_number(uint8_t *out, unsigned len, uint64_t number)
 {
-	for (int i = 0; i < 8; i++)
-		out[i] = (uint8_t)(number >> (56 - 8 * i));
+	for (unsigned i = len; i--; number >>= 8)
+		out[i] = (uint8_t)number;
 }
 
 static uint64_t
-get_u64(const uint8_t in[8])
+get_number(const uint8_t *in, unsigned len)
 {
 	uint64_t number = 0;
 
-	for (int i = 0; i < 8; i++)
+	for (unsigned i = 0; i < len; i++)
 		number = number << 8 | in[i];
 	return number;
 }
@@ -127,8 +129,9 @@ token_issue(const struct token_mint *mint, const struct token_facts *facts,
 	if (err)
 		return err;
 	bytes[0] = VERSION;
-	put_u64(bytes + AT_EXPIRES, (uint64_t)facts->expires_ms);
-	put_u64(bytes + AT_EPOCH, facts->epoch);
+	put_number(bytes + AT_EXPIRES, 8, (uint64_t)facts->expires_ms);
+	put_number(bytes + AT_ID, 8, (uint64_t)facts->id);
+	put_number(bytes + AT_EPOCH, 4, facts->epoch);
 	random_bytes(bytes + AT_NONCE, NONCE_LEN);
 	memcpy(bytes + AT_NAME, facts->name, name_len);
 	mac_of(mint, bytes, len, mac);
@@ -152,11 +155,12 @@ token_check(const struct token_mint *mint, const char *text, size_t len, int64_t
 		count -= TOKEN_MAC_LEN;
 		mac_of(mint, bytes, count, mac);
 		good = bytes_equal(mac, bytes + count, TOKEN_MAC_LEN) && bytes[0] == VERSION &&
-		       (int64_t)get_u64(bytes + AT_EXPIRES) > now_ms;
+		       (int64_t)get_number(bytes + AT_EXPIRES, 8) > now_ms;
 	}
 	if (good) {
-		ret_facts->expires_ms = (int64_t)get_u64(bytes + AT_EXPIRES);
-		ret_facts->epoch = get_u64(bytes + AT_EPOCH);
+		ret_facts->expires_ms = (int64_t)get_number(bytes + AT_EXPIRES, 8);
+		ret_facts->id = (int64_t)get_number(bytes + AT_ID, 8);
+		ret_facts->epoch = (uint32_t)get_number(bytes + AT_EPOCH, 4);
 		memcpy(ret_facts->name, bytes + AT_NAME, count - AT_NAME);
 		ret_facts->name[count - AT_NAME] = '\0';
 	}

@@ -6,7 +6,8 @@
 
 #define NOW 1000000
 
-static const struct token_facts facts = {.name = "ci-deploy", .epoch = 7, .expires_ms = NOW + 1};
+static const struct token_facts facts = {
+	.name = "ci-deploy", .id = 1ll << 40, .epoch = 7, .expires_ms = NOW + 1};
 
 static struct token_mint *
 mint_of_test(void)
@@ -43,6 +44,7 @@ TEST(token, says_who_logged_in_and_until_when)
 
 	EXPECT_OK(token_check(mint, text, len, NOW, &got));
 	assert_string_equal(got.name, "ci-deploy");
+	assert_int_equal(got.id, 1ll << 40);
 	assert_int_equal(got.epoch, 7);
 	assert_int_equal(got.expires_ms, NOW + 1);
 	assert_int_equal(issued(mint, &facts, again), len);
