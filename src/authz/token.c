@@ -11,9 +11,13 @@
 #define AT_ID 9
 #define AT_EPOCH 17
 #define AT_NONCE 21
-#define AT_NAME TOKEN_HEAD_LEN
+#define AT_MAC 29
+#define BYTES_LEN (TOKEN_LEN / 4 * 3)
 #define NONCE_LEN 8
+#define MAC_LEN 16
 #define KEY_LEN 32
+
+_Static_assert(AT_MAC + MAC_LEN == BYTES_LEN, "a token is whole groups of base64");
 
 struct token_mint {
 	struct secbuf *key;
@@ -65,67 +69,58 @@ get_number(const uint8_t *in, unsigned len)
 }
 
 static void
-mac_of(const struct token_mint *mint, const uint8_t *bytes, size_t len, uint8_t mac[HASH_LEN])
+mac_of(const struct token_mint *mint, const uint8_t bytes[AT_MAC], uint8_t mac[HASH_LEN])
 {
-	const struct hash_part parts[] = {{"union token 1", 13}, {bytes, len}};
+	const struct hash_part parts[] = {{"union token 1", 13}, {bytes, AT_MAC}};
 
 	hash_mac(mint->key, parts, 2, mac);
 }
 
 static void
-encode(const uint8_t *bytes, size_t len, uint8_t *out)
+encode(const uint8_t bytes[BYTES_LEN], uint8_t text[TOKEN_LEN])
 {
 	static const char alphabet[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	uint32_t group = 0;
-	unsigned bits = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		group = group << 8 | bytes[i];
-		for (bits += 8; bits >= 6; bits -= 6)
-			*out++ = (uint8_t)alphabet[group >> (bits - 6) & 63];
+	for (size_t i = 0; i < BYTES_LEN; i += 3) {
+		uint32_t group =
+			(uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | bytes[i + 2];
+
+		for (int shift = 18; shift >= 0; shift -= 6)
+			*text++ = (uint8_t)alphabet[group >> shift & 63];
 	}
-	if (bits)
-		*out = (uint8_t)alphabet[group << (6 - bits) & 63];
 }
 
-/* One text for one token: no padding, no other alphabet, no stray bits at the end. The length in
- * bytes; 0: this is none. */
-static size_t
-decode(const char *text, size_t len, uint8_t bytes[TOKEN_BYTES_MAX])
+static bool
+decode(const char text[TOKEN_LEN], uint8_t bytes[BYTES_LEN])
 {
-	uint32_t group = 0;
-	unsigned bits = 0;
-	size_t count = 0;
+	for (size_t i = 0; i < TOKEN_LEN; i += 4) {
+		uint32_t group = 0;
 
-	if (len < (TOKEN_BYTES_MIN * 4 + 2) / 3 || len > TOKEN_TEXT_MAX)
-		return 0;
-	for (size_t i = 0; i < len; i++) {
-		int digit = text[i] == '+' || text[i] == '/' ? -1 : text_base64_digit(text[i]);
+		for (size_t n = 0; n < 4; n++) {
+			char c = text[i + n];
+			/* one alphabet: a token has one text */
+			int digit = c == '+' || c == '/' ? -1 : text_base64_digit(c);
 
-		if (digit < 0)
-			return 0;
-		group = (group << 6 | (uint32_t)digit) & 0xfff;
-		bits += 6;
-		if (bits >= 8) {
-			bits -= 8;
-			bytes[count++] = (uint8_t)(group >> bits);
+			if (digit < 0)
+				return false;
+			group = group << 6 | (uint32_t)digit;
 		}
+		*bytes++ = (uint8_t)(group >> 16);
+		*bytes++ = (uint8_t)(group >> 8);
+		*bytes++ = (uint8_t)group;
 	}
-	return bits < 6 && !(group & ((1u << bits) - 1)) ? count : 0;
+	return true;
 }
 
 enum un_err
 token_issue(const struct token_mint *mint, const struct token_facts *facts,
             struct secbuf **ret_text)
 {
-	uint8_t bytes[TOKEN_BYTES_MAX], mac[HASH_LEN];
-	size_t name_len = strlen(facts->name), len = AT_NAME + name_len;
+	uint8_t bytes[BYTES_LEN], mac[HASH_LEN];
 	struct secbuf *text = NULL;
-	enum un_err err = name_check_api_key(facts->name, NULL);
+	enum un_err err = secbuf_new(TOKEN_LEN, &text);
 
-	if (!err)
-		err = secbuf_new(((len + TOKEN_MAC_LEN) * 4 + 2) / 3, &text);
 	if (err)
 		return err;
 	bytes[0] = VERSION;
@@ -133,10 +128,9 @@ token_issue(const struct token_mint *mint, const struct token_facts *facts,
 	put_number(bytes + AT_ID, 8, (uint64_t)facts->id);
 	put_number(bytes + AT_EPOCH, 4, facts->epoch);
 	random_bytes(bytes + AT_NONCE, NONCE_LEN);
-	memcpy(bytes + AT_NAME, facts->name, name_len);
-	mac_of(mint, bytes, len, mac);
-	memcpy(bytes + len, mac, TOKEN_MAC_LEN);
-	encode(bytes, len + TOKEN_MAC_LEN, secbuf_edit(text));
+	mac_of(mint, bytes, mac);
+	memcpy(bytes + AT_MAC, mac, MAC_LEN);
+	encode(bytes, secbuf_edit(text));
 	explicit_bzero(bytes, sizeof bytes);
 	explicit_bzero(mac, sizeof mac);
 	*ret_text = text;
@@ -147,24 +141,20 @@ enum un_err
 token_check(const struct token_mint *mint, const char *text, size_t len, int64_t now_ms,
             struct token_facts *ret_facts)
 {
-	uint8_t bytes[TOKEN_BYTES_MAX], mac[HASH_LEN];
-	size_t count = decode(text, len, bytes);
-	bool good = false;
+	uint8_t bytes[BYTES_LEN], mac[HASH_LEN];
+	bool good = len == TOKEN_LEN && decode(text, bytes);
 
-	if (count >= TOKEN_BYTES_MIN) {
-		count -= TOKEN_MAC_LEN;
-		mac_of(mint, bytes, count, mac);
-		good = bytes_equal(mac, bytes + count, TOKEN_MAC_LEN) && bytes[0] == VERSION &&
+	if (good) {
+		mac_of(mint, bytes, mac);
+		good = bytes_equal(mac, bytes + AT_MAC, MAC_LEN) && bytes[0] == VERSION &&
 		       (int64_t)get_number(bytes + AT_EXPIRES, 8) > now_ms;
+		explicit_bzero(mac, sizeof mac);
 	}
 	if (good) {
 		ret_facts->expires_ms = (int64_t)get_number(bytes + AT_EXPIRES, 8);
 		ret_facts->id = (int64_t)get_number(bytes + AT_ID, 8);
 		ret_facts->epoch = (uint32_t)get_number(bytes + AT_EPOCH, 4);
-		memcpy(ret_facts->name, bytes + AT_NAME, count - AT_NAME);
-		ret_facts->name[count - AT_NAME] = '\0';
 	}
 	explicit_bzero(bytes, sizeof bytes);
-	explicit_bzero(mac, sizeof mac);
 	return good ? UN_OK : UN_ERR_UNAUTHENTICATED;
 }
