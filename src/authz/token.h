@@ -6,7 +6,7 @@
  * Whether the API key still exists is not in the token: the caller asks the directory, with each
  * call, so that a deleted key ends its tokens at once. A mint may be used from any thread.
  *
- *   base64url( version 1 | expires 8 | id 8 | epoch 4 | nonce 8 | mac 16 ): 60 characters */
+ *   base64url( version 1 | expires 8 | id 8 | epoch 8 | nonce 7 | mac 16 ): 64 characters */
 #ifndef AUTHZ_TOKEN_H
 #define AUTHZ_TOKEN_H
 
@@ -16,13 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TOKEN_LEN 60
+#define TOKEN_LEN 64
 
 struct token_mint;
 
 struct token_facts {
 	int64_t id; /* of the API key */
-	uint32_t epoch;
+	uint64_t epoch;
 	int64_t expires_ms; /* of clock_mono_ms */
 };
 

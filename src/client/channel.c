@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "client/reply.h"
+#include "crypto/base64.h"
 #include "crypto/secbuf.h"
 
 #include <errno.h>
@@ -543,23 +544,17 @@ channel_stream_next(struct channel_stream *stream, int64_t deadline_ms,
 static enum un_err
 add_credential(struct buf *out, const struct secbuf *credential)
 {
-	static const char alphabet[] =
-	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	const uint8_t *bytes = secbuf_peek(credential);
-	size_t len = secbuf_len(credential);
-	uint32_t group = 0;
-	unsigned bits = 0;
+	size_t len = base64_len(secbuf_len(credential), BASE64_URL);
 	enum un_err err = buf_append_text(out, "authorization: Bearer ");
 
-	for (size_t i = 0; i < len && !err; i++) {
-		group = group << 8 | bytes[i];
-		for (bits += 8; bits >= 6 && !err; bits -= 6)
-			err = buf_append_byte(out, (uint8_t)alphabet[group >> (bits - 6) & 63]);
-	}
-	if (!err && bits)
-		err = buf_append_byte(out, (uint8_t)alphabet[group << (6 - bits) & 63]);
-	explicit_bzero(&group, sizeof group);
-	return err ? err : buf_append_text(out, "\r\n");
+	if (!err)
+		err = buf_reserve(out, len);
+	if (err)
+		return err;
+	base64_encode(secbuf_peek(credential), secbuf_len(credential), BASE64_URL,
+	              out->data + out->len);
+	buf_added(out, len);
+	return buf_append_text(out, "\r\n");
 }
 
 static bool
@@ -650,8 +645,7 @@ send_file(struct channel *channel, const struct channel_file *file, int64_t dead
 }
 
 enum un_err
-channel_put_file(struct channel *channel, const struct channel_file *file,
-                 struct un_detail *detail)
+channel_put_file(struct channel *channel, const struct channel_file *file, struct un_detail *detail)
 {
 	struct answer answer = {.deadline_ms = deadline_or_default(file->deadline_ms)};
 	struct buf body;
