@@ -56,6 +56,8 @@ const char *http_query(const struct http_stream *stream); /* behind it; "" */
 const char *http_authority(const struct http_stream *stream);
 /* The first field of that lower-case name, or NULL. */
 const char *http_header(const struct http_stream *stream, const char *name);
+/* Zeroes the value of every field of that name: nobody needs it any more. */
+void http_wipe_header(struct http_stream *stream, const char *name);
 size_t http_header_count(const struct http_stream *stream);
 const struct http_field *http_header_at(const struct http_stream *stream, size_t at);
 bool http_is_h2(const struct http_stream *stream);

@@ -300,6 +300,21 @@ http_header(const struct http_stream *stream, const char *name)
 	return NULL;
 }
 
+void
+http_wipe_header(struct http_stream *stream, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < stream->field_count; i++) {
+		struct http_field *field = &stream->fields[i];
+
+		if (field->name_len != len || !text_equal(field->name, name, len))
+			continue;
+		explicit_bzero((char *)(uintptr_t)field->value, field->value_len);
+		field->value_len = 0;
+	}
+}
+
 size_t
 http_header_count(const struct http_stream *stream)
 {

@@ -650,6 +650,13 @@ rpc_header(const struct rpc_call *call, const char *name)
 	return call->stream ? http_header(call->stream, name) : NULL;
 }
 
+void
+rpc_wipe_header(struct rpc_call *call, const char *name)
+{
+	if (call->stream)
+		http_wipe_header(call->stream, name);
+}
+
 const char *
 rpc_authority(const struct rpc_call *call)
 {

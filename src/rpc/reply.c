@@ -320,6 +320,8 @@ connect_error(struct rpc_call *call, enum un_err err, const struct un_detail *de
 	buf_init(&json, 16u << 10, BUF_PLAIN);
 	add_field(&fields, "content-type", "application/json");
 	add_ours(call, &fields, err, detail);
+	if (response.status == 401)
+		add_field(&fields, "www-authenticate", "Bearer");
 	response.field_count = fields.count;
 	http_respond(call->stream, &response);
 	if (reply_error_json(err, detail, &json) || put_bytes(call, 0, json.data, json.len))

@@ -110,6 +110,8 @@ const char *rpc_request_id(const struct rpc_call *call);
 /* A request header by its lower-case name; NULL, also once the client has gone: copy what is needed
  * later. */
 const char *rpc_header(const struct rpc_call *call, const char *name);
+/* Zeroes its value: it was a credential, and has been looked at. It reads as "" then. */
+void rpc_wipe_header(struct rpc_call *call, const char *name);
 /* The host (and port) that the client asked for: "Host" or ":authority"; "" without, or once it has
  * gone. */
 const char *rpc_authority(const struct rpc_call *call);

@@ -133,6 +133,8 @@ web_fail(struct web_call *call, enum un_err err, const struct un_detail *detail)
 	assert(!call->answered);
 	buf_init(&json, 16u << 10, BUF_PLAIN);
 	web_add_header(call, "union-error", un_err_slug(err));
+	if (status == 401)
+		web_add_header(call, "www-authenticate", "Bearer");
 	if (encoded)
 		web_add_header(call, "union-hint", encoded);
 	if (reply_error_json(err, detail, &json))
@@ -274,6 +276,12 @@ const char *
 web_header(const struct web_call *call, const char *name)
 {
 	return http_header(call->stream, name);
+}
+
+const char *
+web_authority(const struct web_call *call)
+{
+	return http_authority(call->stream);
 }
 
 uint64_t

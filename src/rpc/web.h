@@ -35,6 +35,7 @@ const char *web_method(const struct web_call *call);
 const char *web_path(const struct web_call *call);  /* without the query, not percent-decoded */
 const char *web_query(const struct web_call *call); /* without the '?'; "" */
 const char *web_header(const struct web_call *call, const char *name); /* lower case; NULL */
+const char *web_authority(const struct web_call *call); /* the host asked for; "" */
 /* What content-length promised; UINT64_MAX when it did not. */
 uint64_t web_body_len(const struct web_call *call);
 const struct net_peer *web_peer(const struct web_call *call);
