@@ -377,6 +377,8 @@ worker_fini(void *ctx, void *worker)
 	audit_notes_free(mine->notes);
 	mine->notes = NULL;
 	keeper_link_close(&plane->links[mine->index]);
+	while (mine->logins) /* whose clients have gone; the store still answers */
+		(void)!loop_step(mine->loop, 1000);
 	loop_hook_remove(mine->loop, &slot->hook);
 	loop_timer_cancel(mine->loop, &slot->quiet);
 	directory_reader_fini(&mine->access);

@@ -23,6 +23,7 @@ struct store;
 struct store_reader;
 struct keeper_client;
 struct metrics;
+struct login;
 struct audit_notes;
 
 /* What the starter may want to hear, on the control loop's thread. */
@@ -71,6 +72,7 @@ struct plane_worker {
 	struct directory_reader access; /* keys and grants */
 	struct audit_notes *notes; /* audit_notes.h */
 	unsigned index;
+	unsigned logins; /* that wait for the store */
 };
 
 /* Opens the store, starts the keeper, recovers the runs, listens. Serving begins with plane_run.
@@ -88,5 +90,6 @@ void plane_free(struct plane *plane);
 struct store *plane_store(const struct plane *plane);
 const char *plane_data_dir(const struct plane *plane);
 struct directory *plane_access(const struct plane *plane); /* keys and grants; any thread */
+struct login *plane_login(const struct plane *plane); /* any thread */
 
 #endif

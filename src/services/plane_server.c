@@ -4,57 +4,7 @@
 
 #include "net/address.h"
 
-#include <arpa/inet.h>
-#include <stdio.h>
-#include <string.h>
-#include <strings.h>
-#include <unistd.h>
-
-#define HOST_MAX 64
 #define LISTENERS_MAX (1 + PLANE_PASSED_MAX + NET_ADDRESSES_MAX)
-
-/* Does the client call this machine by a name that can be no other's? */
-static bool
-is_loopback(const char *authority)
-{
-	static const char *const names[] = {"localhost", "[::1]"};
-	char host[HOST_MAX];
-	size_t len = strcspn(authority, ":");
-	struct in_addr v4;
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		size_t name_len = strlen(names[i]);
-
-		if (strncasecmp(authority, names[i], name_len) == 0 &&
-		    (authority[name_len] == '\0' || authority[name_len] == ':'))
-			return true;
-	}
-	if (len >= sizeof host)
-		return false;
-	memcpy(host, authority, len);
-	host[len] = '\0';
-	return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
-}
-
-/* This version knows one principal, the local user: whoever runs uniond, and root. Over a Unix
- * socket the listener has checked it; a loopback port is open to every user of the machine, so
- * there the owner of the other socket was looked up when the connection was accepted. */
-static enum un_err
-only_the_local_user(struct rpc_call *call, void *ctx, struct un_detail *detail)
-{
-	const struct net_peer *peer = rpc_peer(call);
-
-	(void)ctx;
-	/* A browser of the user's is that user, too: a page from elsewhere whose name was made to
-	 * point here still asks for its own name. Over TLS that name's certificate is not ours. */
-	if (peer->family == NET_TCP && !peer->tls && !is_loopback(rpc_authority(call)))
-		return un_fail(detail, UN_ERR_UNAUTHENTICATED,
-		               "this control plane is asked for by another machine's name");
-	if (peer->uid == geteuid() || peer->uid == 0)
-		return UN_OK;
-	return un_fail(detail, UN_ERR_UNAUTHENTICATED,
-	               "this control plane serves the user that runs it, and no one else");
-}
 
 static bool
 ready(void *ctx, struct un_detail *why)
@@ -118,7 +68,6 @@ plane_open_server(struct plane *plane,
 		.listeners = listeners,
 		.tls = with_tls ? &tls : NULL,
 		.workers = plane->worker_count,
-		.authenticate = only_the_local_user,
 		.refused = audit_stranger,
 		.worker_init = worker_init,
 		.worker_fini = worker_fini,
@@ -133,5 +82,8 @@ plane_open_server(struct plane *plane,
 	err = list_listeners(options, addresses, listeners, &server.listener_count, detail);
 	if (err)
 		return err;
-	return server_new(&server, &plane->server, detail);
+	err = server_new(&server, &plane->server, detail);
+	if (err)
+		return err;
+	return plane_services_add_metrics(plane, server_metrics(plane->server));
 }

@@ -2,7 +2,11 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "services/access_service.h"
+#include "services/authenticate.h"
 #include "services/cluster_service.h"
+#include "services/discovery.h"
+#include "services/login.h"
 #include "services/plane_service.h"
 #include "services/rewrap.h"
 #include "services/run_services.h"
@@ -10,20 +14,23 @@
 
 #include <stdio.h>
 
-#define SERVICES_MAX 12
+#define SERVICES_MAX 16
+#define ROUTES_MAX (RUN_ROUTE_COUNT + DISCOVERY_ROUTE_COUNT + 1)
 
 struct plane_services {
 	struct plane *plane;
 	struct secret_service *secrets;
 	struct run_services *runs;
 	struct rewrap *rewrap;
+	struct login *login;
 	struct loop_task start_rewrap; /* posted by workers, one at a time */
 	struct loop_task check_key;
 	atomic_bool rewrap_posted;
 	atomic_bool check_posted;
 	const struct rpc_service *offered[SERVICES_MAX];
 	size_t offered_count;
-	struct http_route routes[RUN_ROUTE_COUNT];
+	struct http_route routes[ROUTES_MAX];
+	size_t route_count;
 };
 
 static void
@@ -116,7 +123,24 @@ open_runs(struct plane *plane, struct plane_services *services, struct un_detail
 		services->offered[services->offered_count++] =
 			run_services_service(services->runs, i);
 	for (size_t i = 0; i < RUN_ROUTE_COUNT; i++)
-		services->routes[i] = *run_services_route(services->runs, i);
+		services->routes[services->route_count++] = *run_services_route(services->runs, i);
+	return UN_OK;
+}
+
+static enum un_err
+open_login(struct plane_services *services)
+{
+	enum un_err err = login_new(&services->login);
+
+	if (err)
+		return err;
+	services->offered[services->offered_count++] = &access_service;
+	services->offered[services->offered_count++] = &auth_metadata_service;
+	services->offered[services->offered_count++] = &identity_service;
+	for (size_t i = 0; i < DISCOVERY_ROUTE_COUNT; i++)
+		services->routes[services->route_count++] = discovery_routes[i];
+	services->routes[services->route_count] = login_route;
+	services->routes[services->route_count++].ctx = services->login;
 	return UN_OK;
 }
 
@@ -137,6 +161,9 @@ plane_open_services(struct plane *plane, struct un_detail *detail)
 	services->offered[services->offered_count++] = secret_service_classic(services->secrets);
 	services->offered[services->offered_count++] = &plane_service;
 	services->offered[services->offered_count++] = &cluster_service;
+	err = open_login(services);
+	if (err)
+		return err;
 	err = open_rewrap(plane, services);
 	if (err)
 		return err;
@@ -153,6 +180,7 @@ plane_close_services(struct plane *plane)
 	run_services_free(services->runs);
 	(void)!loop_step(plane->loop, 0); /* runs what was posted: loop_free would, too late */
 	rewrap_free(services->rewrap);
+	login_free(services->login);
 	secret_service_free(services->secrets);
 	mem_free(services);
 	plane->services = NULL;
@@ -164,11 +192,25 @@ plane_services_offer(struct plane *plane, struct server_options *options)
 	options->services = plane->services->offered;
 	options->service_count = plane->services->offered_count;
 	options->routes = plane->services->routes;
-	options->route_count = RUN_ROUTE_COUNT;
+	options->route_count = plane->services->route_count;
+	options->authenticate = authenticate_call;
+	options->authenticate_ctx = plane->services->login;
 }
 
 unsigned
 plane_active_runs(const struct plane *plane)
 {
 	return run_services_active(plane->services->runs);
+}
+
+struct login *
+plane_login(const struct plane *plane)
+{
+	return plane->services->login;
+}
+
+enum un_err
+plane_services_add_metrics(struct plane *plane, struct metrics *metrics)
+{
+	return login_add_metrics(plane->services->login, metrics);
 }

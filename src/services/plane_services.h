@@ -7,5 +7,6 @@
 
 /* Puts services and routes into `options`; what they point to lives as long as the plane. */
 void plane_services_offer(struct plane *plane, struct server_options *options);
+MUST_CHECK enum un_err plane_services_add_metrics(struct plane *plane, struct metrics *metrics);
 
 #endif

@@ -36,27 +36,7 @@ refuses "a certificate for another name" "is not accepted" \
 refuses "a key of the configuration that is not known" "line 1" \
 	union get secret --config <(printf 'admn: {}\n')
 
-v=$(canary)
-check "creates over TLS" run_with_input "$v" union create secret far
-check "lists over TLS" union get secret
-says "with the name" far
-check "info says where" union info
-says "over TLS" "https://localhost:$port"
-check "the key is pinned" grep -q "^https://localhost:$port " "$XDG_STATE_HOME/union/known_planes"
-
+refuses "who has not logged in" "serves those who log in" union get secret
 end_served
-check "another control plane takes its place" serve second
-refuses "nothing is sealed for a key that has changed" "has another key than before" \
-	run_with_input "$v" union create secret near
-warns "with what to do" "union trust "
-check "and nothing was stored" union get secret -o json
-equals "no secret there" 0 "$(grep -c '"name"' "$T/out")"
-refuses "trust in another fingerprint" "has another fingerprint" union trust 0000-0000
-check "info shows the new one" union info -o json
-new=$(sed -n 's/.*"fingerprint": "\(.*\)",/\1/p' "$T/out")
-check "trust in the one that was compared" union trust "$new"
-check "then it creates" run_with_input "$v" union create secret near
-end_served
-refuses "and a server that is gone is named" "localhost:$port" union get secret
 rm -f "$T/tls.key"
 finish

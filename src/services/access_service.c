@@ -1,0 +1,25 @@
+#include "services/access_service.h"
+
+#include "services/api_keys.h"
+#include "union/v1/access.pb-c.h"
+
+#define METHOD(title, request, response, function)                                                 \
+	{                                                                                          \
+		.name = title, .input = &union__v1__##request##__descriptor,                       \
+		.output = &union__v1__##response##__descriptor, .handler = function,               \
+		.flags = RPC_SENSITIVE, .request_max = 16u << 10                                   \
+	}
+
+static const struct rpc_method methods[] = {
+	METHOD("CreateApiKey", create_api_key_request, create_api_key_response, api_keys_create),
+	METHOD("ListApiKeys", list_api_keys_request, list_api_keys_response, api_keys_list),
+	METHOD("DeleteApiKey", delete_api_key_request, delete_api_key_response, api_keys_delete),
+};
+
+static const char *const names[] = {"union.v1.AccessService", NULL};
+
+const struct rpc_service access_service = {
+	.names = names,
+	.methods = methods,
+	.method_count = sizeof methods / sizeof methods[0],
+};
