@@ -1,0 +1,144 @@
+/* format.c - which format bytes are of, by their marks. */
+#include "guard/inside.h"
+#include "guard/unpack.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+#define TEXT_JUDGED (64u << 10) /* bytes of a text that are judged, unless all are asked for */
+#define MSGPACK_JUDGED (64u << 20)
+
+static bool
+begins(const uint8_t *bytes, size_t len, const char *mark, size_t mark_len)
+{
+	return len >= mark_len && text_equal(bytes, mark, mark_len);
+}
+
+#define BEGINS(mark) begins(bytes, len, mark, sizeof(mark) - 1)
+
+static bool
+ends(const uint8_t *bytes, size_t len, const char *mark, size_t mark_len)
+{
+	return len >= mark_len && text_equal(bytes + len - mark_len, mark, mark_len);
+}
+
+/* Text without control characters but blanks, escapes of terminals and form feeds. */
+static bool
+is_text(const uint8_t *bytes, size_t len, bool all)
+{
+	size_t end = all || len < TEXT_JUDGED ? len : TEXT_JUDGED;
+
+	for (size_t at = 0; at < end;) {
+		uint64_t eight;
+		size_t more;
+
+		if (end - at >= 8) {
+			memcpy(&eight, bytes + at, 8);
+			/* no byte below 0x20, none above 0x7e: eight at once */
+			if (!((eight | (eight - 0x2020202020202020u) |
+			       (eight + 0x0101010101010101u)) &
+			      0x8080808080808080u)) {
+				at += 8;
+				continue;
+			}
+		}
+		more = text_utf8_len((const char *)bytes + at, len - at);
+		if (more == 0)
+			return at + 4 > end && end < len; /* cut in a character */
+		if (bytes[at] < ' ' && !(bytes[at] >= '\b' && bytes[at] <= '\r') &&
+		    bytes[at] != 0x1b)
+			return false;
+		at += more;
+	}
+	return true;
+}
+
+static bool
+begins_json(const uint8_t *bytes, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len && at < 64 && bytes[at] <= ' ')
+		at++;
+	return at < len && (bytes[at] == '{' || bytes[at] == '[' || bytes[at] == '"');
+}
+
+/* A protocol of 2 to 5, then an opcode that such pickles begin with. */
+static bool
+begins_pickle(const uint8_t *bytes, size_t len)
+{
+	return len >= 3 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 &&
+	       strchr("}]()cCXUBGJKMNKIVS\x8c\x8d\x8e\x95\x89\x88\x8a\x8b\x8f\x85\x96", bytes[2]) &&
+	       bytes[2];
+}
+
+/* Protocols 0 and 1 have no mark: an opcode of theirs, and the STOP at the end. */
+static bool
+is_old_pickle(const uint8_t *bytes, size_t len)
+{
+	return len >= 4 && bytes[len - 1] == '.' && bytes[0] && strchr("(cSVIL}])", bytes[0]) &&
+	       (bytes[len - 2] == '\n' || bytes[len - 2] == 'b' || bytes[len - 2] == 's' ||
+	        bytes[len - 2] == 'u' || bytes[len - 2] == 'a' || bytes[len - 2] == 'e' ||
+	        bytes[len - 2] == 't') &&
+	       memchr(bytes, '\n', len < 4096 ? len : 4096);
+}
+
+static bool
+begins_arrow_stream(const uint8_t *bytes, size_t len)
+{
+	return len >= 24 && BEGINS("\xff\xff\xff\xff") && bytes[7] == 0 &&
+	       (bytes[4] | bytes[5] | bytes[6]) != 0 && bytes[11] == 0 && bytes[10] == 0;
+}
+
+static enum format
+by_mark(const uint8_t *bytes, size_t len)
+{
+	if (BEGINS("PK\3\4") || BEGINS("PK\5\6"))
+		return FORMAT_ZIP;
+	if (BEGINS("\x1f\x8b\x08"))
+		return FORMAT_GZIP;
+	if (BEGINS("\x28\xb5\x2f\xfd"))
+		return FORMAT_ZSTD;
+	if (BEGINS("\x04\x22\x4d\x18"))
+		return FORMAT_LZ4;
+	if (BEGINS("\x93NUMPY"))
+		return FORMAT_NPY;
+	if (BEGINS("ARROW1\0\0") || begins_arrow_stream(bytes, len))
+		return FORMAT_ARROW;
+	if (BEGINS("PAR1") || BEGINS("PARE") || ends(bytes, len, "PAR1", 4))
+		return FORMAT_PARQUET;
+	if (begins_pickle(bytes, len))
+		return FORMAT_PICKLE;
+	/* a self-extracting one, or one behind anything else, begins with something of its own */
+	if (tar_begins(bytes, len))
+		return FORMAT_TAR;
+	if (zlib_begins(bytes, len))
+		return FORMAT_ZLIB;
+	return FORMAT_UNKNOWN;
+}
+
+enum format
+format_of(const uint8_t *bytes, size_t len, bool all)
+{
+	enum format format;
+
+	if (len < 3)
+		return FORMAT_TEXT;
+	format = by_mark(bytes, len);
+	if (format != FORMAT_UNKNOWN)
+		return format;
+	if (is_old_pickle(bytes, len))
+		return FORMAT_PICKLE;
+	if (is_text(bytes, len, all))
+		return begins_json(bytes, len) ? FORMAT_JSON : FORMAT_TEXT;
+	if (msgpack_is_whole(bytes, len < MSGPACK_JUDGED ? len : 0))
+		return FORMAT_MSGPACK;
+	return FORMAT_UNKNOWN;
+}
+
+bool
+format_is_flat(enum format format)
+{
+	return format == FORMAT_UNKNOWN || format == FORMAT_TEXT;
+}
