@@ -9,6 +9,8 @@
 static const char *
 verdict(const Union__V1__ExplainedPlace *place)
 {
+	if (place->hidden)
+		return "not yours to see";
 	if (place->wins)
 		return "wins";
 	if (place->shadowed)
@@ -73,6 +75,7 @@ print_json(const char *name, const Union__V1__ExplainSecretResponse *reply)
 		jout_bool(&json, "wins", place->wins);
 		jout_bool(&json, "shadowed", place->shadowed);
 		jout_number(&json, "version", place->version);
+		jout_bool(&json, "hidden", place->hidden);
 		jout_close(&json, '}');
 	}
 	jout_close(&json, ']');
@@ -94,7 +97,7 @@ command_explain_secret(struct cli *cli)
 	Union__V1__ExplainSecretRequest request = UNION__V1__EXPLAIN_SECRET_REQUEST__INIT;
 	Union__V1__ExplainSecretResponse *reply = NULL;
 	struct secret_id id;
-	bool found = false;
+	bool found = false, doubtful = false;
 	int status;
 	enum un_err err = secret_id_init(&id, cli_project(cli), cli_domain(cli), cli->args[0],
 	                                 &cli->detail);
@@ -106,8 +109,10 @@ command_explain_secret(struct cli *cli)
 	request.domain = id.scope.domain;
 	err = cli_call(cli, "/union.v1.SecretService/ExplainSecret", &request,
 	               &union__v1__explain_secret_response__descriptor, &reply);
-	for (size_t i = 0; !err && i < reply->n_places; i++)
-		found = found || reply->places[i]->wins;
+	for (size_t i = 0; !err && i < reply->n_places; i++) {
+		found = found || reply->places[i]->exists;
+		doubtful = doubtful || reply->places[i]->hidden;
+	}
 	if (!err)
 		err = cli_wants_json(cli) ? print_json(id.name, reply) : print_table(cli, reply);
 	channel_message_free(reply);
@@ -115,6 +120,8 @@ command_explain_secret(struct cli *cli)
 		return cli_fail(cli, err);
 	status = cli_finish(cli);
 	if (!found)
-		cli_note(cli, "a task there would not find '%s'", id.name);
+		cli_note(cli, doubtful ? "no place that you may see has '%s'" :
+		                         "a task there would not find '%s'",
+		         id.name);
 	return found ? status : 1;
 }

@@ -1,6 +1,7 @@
 /* Reading tasks, workflows and launch plans. The "compiled" closures echo what was registered,
  * which is all that clients take from them. */
 #include "services/admin_service.h"
+#include "services/run_access.h"
 #include "services/run_messages.h"
 #include "services/run_services_impl.h"
 
@@ -113,6 +114,16 @@ has_task(const Flyteidl__Core__CompiledWorkflowClosure *closure,
 	return false;
 }
 
+/* Whoever registered a workflow could read all that it names; who reads it now perhaps not. */
+static bool
+sees_entity(const struct rpc_call *call, const Flyteidl__Core__Identifier *id)
+{
+	struct scope scope;
+
+	return scope_init(&scope, id->project, id->domain, NULL) == UN_OK &&
+	       caller_sees(call, AUTHZ_ENTITY_READ, &scope);
+}
+
 static enum un_err
 add_tasks_of(struct reading *reading, Flyteidl__Core__CompiledWorkflowClosure *closure,
              const workflow_template *template)
@@ -127,7 +138,7 @@ add_tasks_of(struct reading *reading, Flyteidl__Core__CompiledWorkflowClosure *c
 		if (node->target_case != FLYTEIDL__CORE__NODE__TARGET_TASK_NODE)
 			continue;
 		id = node->task_node->reference_id;
-		if (id == NULL || has_task(closure, id))
+		if (id == NULL || has_task(closure, id) || !sees_entity(reading->call, id))
 			continue;
 		err = entity_get(reading->view,
 		                 &(struct entity_key){ENTITY_TASK, id->project, id->domain,
@@ -337,6 +348,10 @@ admin_get_launch_plan(struct rpc_call *call, void *ctx, const ProtobufCMessage *
 		return;
 	}
 	id = plan->spec->workflow_id;
+	if (!sees_entity(call, id)) { /* then what the plan wants is not said, either */
+		rpc_reply(call, &plan->base);
+		return;
+	}
 	err = entity_get(reading.view,
 	                 &(struct entity_key){ENTITY_WORKFLOW, id->project, id->domain, id->name,
 	                                      id->version},
@@ -400,33 +415,36 @@ list(struct rpc_call *call, enum entity_kind kind, const ProtobufCMessage *messa
 {
 	const Flyteidl__Admin__ResourceListRequest *request = (const void *)message;
 	struct entity_key like = {kind, "", "", "", ""};
-	unsigned limit = run_page(request->limit);
-	int64_t before = INT64_MAX;
+	struct run_seen seen = {.before = INT64_MAX, .limit = run_page(request->limit)};
 	struct un_detail detail = {0};
+	struct caller_filter may;
 	enum un_err err;
 
-	if (!caller_may(call, AUTHZ_ENTITY_READ, NULL) ||
-	    !run_token_parse(call, request->token, &before))
-		return false;
-	if (request->filters[0] != '\0') {
-		rpc_failf(call, UN_ERR_UNSUPPORTED, "filters are not supported");
-		return false;
-	}
 	if (request->id != NULL) {
 		like.project = request->id->project;
 		like.domain = request->id->domain;
 		like.name = request->id->name;
 	}
+	if (!run_may_list(call, AUTHZ_ENTITY_READ, like.project, like.domain, &seen, &may) ||
+	    !run_token_parse(call, request->token, &seen.before))
+		return false;
+	if (request->filters[0] != '\0') {
+		rpc_failf(call, UN_ERR_UNSUPPORTED, "filters are not supported");
+		return false;
+	}
 	*reading = (struct reading){.call = call, .view = run_view(call)};
 	if (reading->view == NULL)
 		return false;
-	reading->items = rpc_alloc(call, (limit + 1) * sizeof *reading->items);
+	reading->items = rpc_alloc(call, (seen.limit + 1) * sizeof *reading->items);
 	if (reading->items == NULL)
 		err = UN_ERR_NO_MEMORY;
+	else if (seen.may != NULL)
+		err = entity_list_seen(reading->view, &like, &seen, each, reading, &detail);
 	else
-		err = entity_list(reading->view, &like, before, limit, each, reading, &detail);
+		err = entity_list(reading->view, &like, seen.before, seen.limit, each, reading,
+		                  &detail);
 	if (!err) {
-		*ret_token = reading->count == limit ? run_token(call, reading->last) :
+		*ret_token = reading->count == seen.limit ? run_token(call, reading->last) :
 		                                       rpc_strdup(call, "");
 		if (*ret_token == NULL)
 			err = UN_ERR_NO_MEMORY;

@@ -1,6 +1,7 @@
 /* Reading executions; their nodes and attempts are in admin_nodes.c. */
 #include "services/admin_impl.h"
 #include "services/admin_service.h"
+#include "services/run_access.h"
 #include "services/run_messages.h"
 #include "services/run_services_impl.h"
 
@@ -9,6 +10,25 @@
 #include <string.h>
 
 /* ---- one message from one row ---- */
+
+/* Who started it is what we know, not what the request said. */
+static Flyteidl__Admin__ExecutionSpec *
+spec_of(struct rpc_call *call, const struct run_row *row)
+{
+	Flyteidl__Admin__ExecutionSpec *spec =
+	        run_unpack(call, &flyteidl__admin__execution_spec__descriptor, row->spec);
+
+	if (spec == NULL)
+		return NULL;
+	if (spec->metadata == NULL) {
+		spec->metadata = rpc_alloc(call, sizeof *spec->metadata);
+		if (spec->metadata == NULL)
+			return NULL;
+		flyteidl__admin__execution_metadata__init(spec->metadata);
+	}
+	spec->metadata->principal = rpc_strdup(call, row->principal);
+	return spec->metadata->principal == NULL ? NULL : spec;
+}
 
 /* Everything but what needs another read. Copies. */
 static Flyteidl__Admin__Execution *
@@ -24,7 +44,7 @@ execution_of(struct rpc_call *call, const struct run_row *row)
 	flyteidl__admin__execution_closure__init(closure);
 	flyteidl__admin__abort_metadata__init(abort);
 	execution->id = run_execution_id(call, row->project, row->domain, row->name);
-	execution->spec = run_unpack(call, &flyteidl__admin__execution_spec__descriptor, row->spec);
+	execution->spec = spec_of(call, row);
 	execution->closure = closure;
 	closure->phase = run_phase(row->state);
 	closure->created_at = closure->started_at = run_timestamp(call, row->created_us);
@@ -146,16 +166,18 @@ admin_list_executions(struct rpc_call *call, void *ctx, const ProtobufCMessage *
 {
 	const Flyteidl__Admin__ResourceListRequest *request = (const void *)message;
 	Flyteidl__Admin__ExecutionList response = FLYTEIDL__ADMIN__EXECUTION_LIST__INIT;
-	unsigned limit = run_page(request->limit);
+	struct run_seen seen = {.before = INT64_MAX, .limit = run_page(request->limit)};
 	struct listing listing = {.call = call};
-	int64_t before = INT64_MAX;
 	struct un_detail detail = {0};
+	struct caller_filter may;
 	struct store_view *view;
 	enum un_err err;
 
 	(void)ctx;
-	if (!caller_may(call, AUTHZ_EXECUTION_READ, NULL) ||
-	    !run_token_parse(call, request->token, &before))
+	if (!run_may_list(call, AUTHZ_EXECUTION_READ,
+	                  request->id == NULL ? "" : request->id->project,
+	                  request->id == NULL ? "" : request->id->domain, &seen, &may) ||
+	    !run_token_parse(call, request->token, &seen.before))
 		return;
 	if (request->filters[0] != '\0') {
 		rpc_failf(call, UN_ERR_UNSUPPORTED, "filters are not supported");
@@ -164,20 +186,21 @@ admin_list_executions(struct rpc_call *call, void *ctx, const ProtobufCMessage *
 	view = run_view(call);
 	if (view == NULL)
 		return;
-	listing.items = rpc_alloc(call, (limit + 1) * sizeof *listing.items);
+	listing.items = rpc_alloc(call, (seen.limit + 1) * sizeof *listing.items);
 	if (listing.items == NULL)
 		err = UN_ERR_NO_MEMORY;
+	else if (seen.may != NULL)
+		err = run_list_seen(view, &seen, each_execution, &listing, &detail);
 	else
-		err = run_list(view, request->id == NULL ? "" : request->id->project,
-		               request->id == NULL ? "" : request->id->domain, before, limit,
-		               each_execution, &listing, &detail);
+		err = run_list(view, seen.within.project, seen.within.domain, seen.before,
+		               seen.limit, each_execution, &listing, &detail);
 	if (err) {
 		rpc_fail(call, err, &detail);
 		return;
 	}
 	response.n_executions = listing.count;
 	response.executions = (Flyteidl__Admin__Execution **)listing.items;
-	if (listing.count == limit)
+	if (listing.count == seen.limit)
 		response.token = run_token(call, listing.last);
 	admin_reply(call, response.token == NULL ? NULL : &response.base);
 }

@@ -1,6 +1,7 @@
 /* flyteidl.service.AdminService: registration, and starting and ending executions. What only reads
  * executions is in admin_executions.c, what only reads entities in admin_entities.c. */
 #include "services/admin_service.h"
+#include "services/run_access.h"
 #include "services/run_services_impl.h"
 
 /* ---- registration ---- */
@@ -68,63 +69,33 @@ update_plan_reply(struct run_job *job)
 	rpc_reply(job->call, &response.base);
 }
 
-/* Whether the caller may, in the scope that the identifier names. Fails the call. */
-static bool
-may(struct rpc_call *call, enum authz_action action, const char *project, const char *domain)
-{
-	struct un_detail detail = {0};
-	struct scope scope;
-	enum un_err err = scope_init(&scope, project, domain, &detail);
-
-	if (err) {
-		rpc_fail(call, err, &detail);
-		return false;
-	}
-	return caller_may(call, action, &scope);
-}
-
-static bool
-may_register(struct rpc_call *call, const Flyteidl__Core__Identifier *id)
-{
-	if (id == NULL) {
-		rpc_failf(call, UN_ERR_INVALID, "the request has no identifier");
-		return false;
-	}
-	return may(call, AUTHZ_ENTITY_REGISTER, id->project, id->domain);
-}
-
 static void
 create_task(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
-	if (may_register(call,
-	                 ((const Flyteidl__Admin__TaskCreateRequest *)(const void *)message)->id))
+	if (run_may_register_task(call, (const void *)message))
 		run_job_start(call, ctx, message, create_task_work, create_task_reply);
 }
 
 static void
 create_workflow(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
-	if (may_register(
-		    call,
-		    ((const Flyteidl__Admin__WorkflowCreateRequest *)(const void *)message)->id))
+	if (run_may_register_workflow(call, (const void *)message))
 		run_job_start(call, ctx, message, create_workflow_work, create_workflow_reply);
 }
 
 static void
 create_launch_plan(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
-	if (may_register(
-	            call,
-	            ((const Flyteidl__Admin__LaunchPlanCreateRequest *)(const void *)message)->id))
+	if (run_may_register_launch_plan(call, (const void *)message))
 		run_job_start(call, ctx, message, create_plan_work, create_plan_reply);
 }
 
 static void
 update_launch_plan(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
-	if (may_register(
-	            call,
-	            ((const Flyteidl__Admin__LaunchPlanUpdateRequest *)(const void *)message)->id))
+	const Flyteidl__Admin__LaunchPlanUpdateRequest *request = (const void *)message;
+
+	if (run_may_register(call, request->id))
 		run_job_start(call, ctx, message, update_plan_work, update_plan_reply);
 }
 
@@ -159,9 +130,7 @@ create_execution_reply(struct run_job *job)
 static void
 create_execution(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
-	const Flyteidl__Admin__ExecutionCreateRequest *request = (const void *)message;
-
-	if (may(call, AUTHZ_EXECUTION_CREATE, request->project, request->domain))
+	if (run_may_start(call, (const void *)message))
 		run_job_start(call, ctx, message, create_execution_work, create_execution_reply);
 }
 
@@ -211,6 +180,8 @@ get_version(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 
 	(void)ctx;
 	(void)message;
+	if (!caller_may(call, AUTHZ_PLANE_READ, NULL))
+		return;
 	version.version = (char *)(uintptr_t)UNION_VERSION;
 	response.control_plane_version = &version;
 	rpc_reply(call, &response.base);

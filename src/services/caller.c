@@ -81,23 +81,33 @@ filter_sees(void *ctx, const struct scope *scope)
 	return filter->last_seen;
 }
 
-bool
-caller_may_list(struct rpc_call *call, enum authz_action action, const struct scope *within,
-                struct caller_filter *ret_filter)
+enum authz_reach
+caller_filter_init(struct caller_filter *filter, struct rpc_call *call, enum authz_action action,
+                   const struct scope *within)
 {
 	static const struct scope everything;
 	struct principal principal;
 	enum authz_reach reach;
 
-	within = within ? within : &everything;
-	freshen(call);
 	caller_principal(call, &principal);
-	reach = authz_reach(&principal, caller_access(call), action, within);
-	*ret_filter = (struct caller_filter){.call = call, .action = action};
-	if (reach == AUTHZ_REACH_SOME)
-		ret_filter->filter = (struct scope_filter){filter_sees, ret_filter};
-	if (reach == AUTHZ_REACH_NONE)
+	reach = authz_reach(&principal, caller_access(call), action,
+	                    within ? within : &everything);
+	*filter = (struct caller_filter){.call = call, .action = action};
+	if (reach != AUTHZ_REACH_ALL)
+		filter->filter = (struct scope_filter){filter_sees, filter};
+	return reach;
+}
+
+bool
+caller_may_list(struct rpc_call *call, enum authz_action action, const struct scope *within,
+                struct caller_filter *ret_filter)
+{
+	struct principal principal;
+
+	freshen(call);
+	if (caller_filter_init(ret_filter, call, action, within) == AUTHZ_REACH_NONE)
 		return caller_may(call, action, within);
+	caller_principal(call, &principal);
 	audit_allowed(call, &principal, action, within);
 	return true;
 }

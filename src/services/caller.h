@@ -33,8 +33,11 @@ struct caller_filter {
 	struct scope last; /* the scope asked for last: rows of one come together */
 	bool has_last, last_seen;
 };
-/* For a list of what lies in `within` (an empty part does not filter; NULL: nothing is filtered).
- * Ends the call when the caller can see nothing there, whatever there is. */
+/* Fills it for a list of what lies in `within` (an empty part does not filter; NULL: nothing is
+ * filtered), and says how much the caller may see of it. */
+enum authz_reach caller_filter_init(struct caller_filter *filter, struct rpc_call *call,
+                                    enum authz_action action, const struct scope *within);
+/* The same; ends the call when the caller can see nothing there, whatever there is. */
 MUST_CHECK bool caller_may_list(struct rpc_call *call, enum authz_action action,
                                 const struct scope *within, struct caller_filter *ret_filter);
 

@@ -199,7 +199,7 @@ get_secret(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 			err = UN_ERR_NO_MEMORY;
 	}
 	if (err)
-		rpc_fail(call, err, &detail);
+		secret_fail(call, &id, err, &detail);
 	else
 		rpc_reply(call, &reply.base);
 }
@@ -263,6 +263,7 @@ list_secrets(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 	Cloudidl__Secret__ListSecretsResponse reply = CLOUDIDL__SECRET__LIST_SECRETS_RESPONSE__INIT;
 	struct secret_filter filter = {.org = "", .cursor = cursor_of(request)};
 	struct un_detail detail = {0};
+	struct caller_filter may;
 	struct head_page page;
 	enum un_err err = scope_init(&filter.scope, request->project, request->domain, &detail);
 
@@ -276,8 +277,10 @@ list_secrets(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 	filter.limit = (uint32_t)request->limit;
 	if (filter.limit == 0 || filter.limit > SECRET_LIST_PAGE_MAX)
 		filter.limit = SECRET_LIST_PAGE_MAX;
-	if (!caller_may(call, AUTHZ_SECRET_READ, &filter.scope) ||
-	    !read_head_page(call, filter, !request->include_system_secrets, &page))
+	if (!caller_may_list(call, AUTHZ_SECRET_READ, &filter.scope, &may))
+		return;
+	filter.may = may.filter;
+	if (!read_head_page(call, filter, !request->include_system_secrets, &page))
 		return;
 	err = fill_secrets(call, &page, &reply);
 	if (err)

@@ -4,7 +4,6 @@
 #include "services/plane_service.h"
 
 #include "audit/audit.h"
-#include "authz/authz.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "crypto/hash.h"
@@ -14,7 +13,6 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <unistd.h>
 
 struct plane_backup {
 	struct plane *plane;
@@ -61,6 +59,8 @@ send_more(struct rpc_call *call, void *ctx)
 	enum un_err err = UN_OK;
 	bool last = false;
 
+	if (!caller_sees(call, AUTHZ_PLANE_BACKUP, NULL)) /* not any more */
+		err = UN_ERR_DENIED;
 	while (!err && !last) {
 		if (!job->held)
 			err = store_backup_read(job->snapshot, job->frame, sizeof job->frame,
@@ -133,7 +133,7 @@ begin(struct plane_backup *job)
 {
 	struct principal who;
 
-	principal_of_uid(rpc_peer(job->call)->uid, geteuid(), &who);
+	caller_principal(job->call, &who);
 	principal_format(&who, job->principal);
 	(void)snprintf(job->request_id, sizeof job->request_id, "%s", rpc_request_id(job->call));
 	job->ready = (struct loop_task){.fn = on_snapshot, .ctx = job};

@@ -100,7 +100,7 @@ plane_service_get_rotation(struct rpc_call *call, void *ctx, const ProtobufCMess
 
 	(void)ctx;
 	(void)message;
-	if (!caller_may(call, AUTHZ_PLANE_READ, NULL))
+	if (!caller_may(call, AUTHZ_PLANE_INSPECT, NULL))
 		return;
 	err = keeper_ask_info(worker->keeper, (struct keeper_call){on_rotation_info, call, 0});
 	if (err)
@@ -138,10 +138,13 @@ on_unlocked(void *context, const struct keeper_answer *answer)
 {
 	struct rpc_call *call = context;
 	struct plane_worker *worker = rpc_worker(call);
-	unsigned uid = (unsigned)rpc_peer(call)->uid;
+	struct principal principal;
+	char who[PRINCIPAL_TEXT_MAX];
 
+	caller_principal(call, &principal);
+	principal_format(&principal, who);
 	if (answer->err == UN_ERR_WRONG_PASSPHRASE) {
-		log_warn("keeper", "a wrong passphrase from uid %u", uid);
+		log_warn("keeper", "a wrong passphrase from %s", who);
 		audit_job_start(call, AUDIT_KEYS_UNLOCK, AUDIT_DENIED,
 		                un_err_slug(UN_ERR_WRONG_PASSPHRASE), on_refusal_recorded, NULL);
 		return;
@@ -150,7 +153,7 @@ on_unlocked(void *context, const struct keeper_answer *answer)
 		rpc_fail(call, answer->err, answer->detail);
 		return;
 	}
-	log_notice("keeper", "unlocked by uid %u", uid);
+	log_notice("keeper", "unlocked by %s", who);
 	plane_unlocked(worker->plane);
 	audit_job_start(call, AUDIT_KEYS_UNLOCK, AUDIT_ALLOWED, NULL, on_unlock_recorded, NULL);
 }

@@ -48,19 +48,28 @@ endpoint_of(struct rpc_call *call, const struct plane *plane)
 	return text;
 }
 
+/* Counts, paths and keys: for those who may inspect the plane. */
 static enum un_err
-count_records(struct plane_worker *worker, Union__V1__GetInfoResponse *reply, uint32_t generation,
-              struct un_detail *detail)
+fill_inside(struct rpc_call *call, const struct keeper_info *info,
+            Union__V1__GetInfoResponse *reply, struct un_detail *detail)
 {
-	enum un_err err = store_read_begin(worker->reader, detail);
+	struct plane_worker *worker = rpc_worker(call);
+	struct plane *plane = worker->plane;
+	enum un_err err;
 
-	if (err)
-		return err;
-	err = secret_count(store_reader_view(worker->reader), &reply->secrets, detail);
-	if (err)
-		return err;
-	return dek_count_stale(store_reader_view(worker->reader), generation, &reply->stale_deks,
-	                       detail);
+	reply->pid = getpid();
+	reply->data_dir = (char *)plane->options.data_dir;
+	reply->key_provider = (char *)info->provider;
+	reply->kek_generation = info->generation;
+	reply->active_executions = plane_active_runs(plane);
+	reply->idle_timeout_seconds = plane->options.idle_timeout_s;
+	err = store_read_begin(worker->reader, detail);
+	if (!err)
+		err = secret_count(store_reader_view(worker->reader), &reply->secrets, detail);
+	if (!err)
+		err = dek_count_stale(store_reader_view(worker->reader), info->generation,
+		                      &reply->stale_deks, detail);
+	return err;
 }
 
 static void
@@ -73,7 +82,7 @@ on_info(void *context, const struct keeper_answer *answer)
 	Google__Protobuf__Timestamp started = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	char fingerprint[FINGERPRINT_TEXT_MAX] = "";
 	struct un_detail detail = {0};
-	enum un_err err;
+	enum un_err err = UN_OK;
 
 	if (answer->err) {
 		rpc_fail(call, answer->err, answer->detail);
@@ -83,15 +92,9 @@ on_info(void *context, const struct keeper_answer *answer)
 	started.nanos = (int32_t)(plane->started_us % 1000000 * 1000);
 	reply.version = (char *)UNION_VERSION;
 	reply.instance_id = hex_of(call, plane->instance_id, sizeof plane->instance_id);
-	reply.pid = getpid();
 	reply.started_at = &started;
 	reply.endpoint = endpoint_of(call, plane);
-	reply.data_dir = (char *)plane->options.data_dir;
-	reply.key_provider = (char *)answer->info->provider;
 	reply.sealed = answer->info->state != KEEPER_OPEN;
-	reply.kek_generation = answer->info->generation;
-	reply.active_executions = plane_active_runs(plane);
-	reply.idle_timeout_seconds = plane->options.idle_timeout_s;
 	if (answer->info->state != KEEPER_NEW) {
 		fingerprint_format(answer->info->plane_public, fingerprint);
 		reply.plane_key.data = (uint8_t *)answer->info->plane_public;
@@ -100,7 +103,8 @@ on_info(void *context, const struct keeper_answer *answer)
 	reply.fingerprint = fingerprint;
 	reply.unlock_key.data = (uint8_t *)answer->info->start_public;
 	reply.unlock_key.len = BOX_PUBLIC_LEN;
-	err = count_records(worker, &reply, answer->info->generation, &detail);
+	if (caller_sees(call, AUTHZ_PLANE_INSPECT, NULL))
+		err = fill_inside(call, answer->info, &reply, &detail);
 	if (!err && (!reply.instance_id || !reply.endpoint))
 		err = UN_ERR_NO_MEMORY;
 	if (err)
@@ -132,12 +136,16 @@ shut_down(struct rpc_call *call, void *ctx, const ProtobufCMessage *request)
 {
 	struct plane_worker *worker = rpc_worker(call);
 	Union__V1__ShutdownResponse reply = UNION__V1__SHUTDOWN_RESPONSE__INIT;
+	struct principal principal;
+	char who[PRINCIPAL_TEXT_MAX];
 
 	(void)ctx;
 	(void)request;
 	if (!caller_may(call, AUTHZ_PLANE_STOP, NULL))
 		return;
-	log_notice("uniond", "stopping: asked to by uid %u", (unsigned)rpc_peer(call)->uid);
+	caller_principal(call, &principal);
+	principal_format(&principal, who);
+	log_notice("uniond", "stopping: asked to by %s", who);
 	plane_stop(worker->plane);
 	rpc_reply(call, &reply.base);
 }

@@ -1,4 +1,5 @@
 /* union.v1.RunService: Launch. What follows executions is in run_watch.c. */
+#include "services/run_access.h"
 #include "services/run_services_impl.h"
 #include "services/run_watch.h"
 
@@ -25,30 +26,42 @@ launch_reply(struct run_job *job)
 	response.id = &id;
 	response.project_is_new = job->novelty.project_is_new;
 	response.domain_is_new = job->novelty.domain_is_new;
-	response.nearest_project = job->novelty.nearest_project;
-	response.nearest_domain = job->novelty.nearest_domain;
+	if (caller_sees(job->call, AUTHZ_EXECUTION_READ, NULL)) { /* they name scopes of others */
+		response.nearest_project = job->novelty.nearest_project;
+		response.nearest_domain = job->novelty.nearest_domain;
+	}
 	rpc_reply(job->call, &response.base);
+}
+
+/* Everything that the request registers, and the execution. */
+static bool
+may_launch(struct rpc_call *call, const Union__V1__LaunchRequest *request)
+{
+	if (!run_may_start(call, request->execution))
+		return false;
+	for (size_t i = 0; i < request->n_tasks; i++) {
+		if (!run_may_register_task(call, request->tasks[i]))
+			return false;
+	}
+	for (size_t i = 0; i < request->n_workflows; i++) {
+		if (!run_may_register_workflow(call, request->workflows[i]))
+			return false;
+	}
+	for (size_t i = 0; i < request->n_launch_plans; i++) {
+		if (!run_may_register_launch_plan(call, request->launch_plans[i]))
+			return false;
+	}
+	return true;
 }
 
 static void
 launch(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
 	const Union__V1__LaunchRequest *request = (const void *)message;
-	struct un_detail detail = {0};
-	struct scope scope;
-	enum un_err err;
 
-	if (request->execution == NULL) {
+	if (request->execution == NULL)
 		rpc_failf(call, UN_ERR_INVALID, "it is not said what to execute");
-		return;
-	}
-	err = scope_init(&scope, request->execution->project, request->execution->domain, &detail);
-	if (err) {
-		rpc_fail(call, err, &detail);
-		return;
-	}
-	if (caller_may(call, AUTHZ_ENTITY_REGISTER, &scope) &&
-	    caller_may(call, AUTHZ_EXECUTION_CREATE, &scope))
+	else if (may_launch(call, request))
 		run_job_start(call, ctx, message, launch_work, launch_reply);
 }
 

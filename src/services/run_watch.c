@@ -442,11 +442,20 @@ send_all(struct watch *watch, bool *ret_over, bool *ret_more)
 	return err;
 }
 
+/* A watch may outlive what allowed it. */
+static bool
+is_still_allowed(const struct watch *watch)
+{
+	return caller_sees(watch->call, AUTHZ_EXECUTION_READ, &watch->name.at) &&
+	       (!watch->with_logs ||
+	        caller_sees(watch->call, AUTHZ_EXECUTION_LOGS, &watch->name.at));
+}
+
 static void
 watch_turn(struct watch *watch)
 {
 	bool over = false, more = false;
-	enum un_err err = send_all(watch, &over, &more);
+	enum un_err err = is_still_allowed(watch) ? send_all(watch, &over, &more) : UN_ERR_DENIED;
 
 	if (err == UN_ERR_AGAIN)
 		return; /* on_writable goes on */
@@ -493,7 +502,7 @@ watch_cancelled(struct rpc_call *call, void *ctx)
 
 static struct watch *
 watch_new(struct rpc_call *call, struct run_services *services,
-          const Flyteidl__Core__WorkflowExecutionIdentifier *id)
+          const Flyteidl__Core__WorkflowExecutionIdentifier *id, bool with_logs)
 {
 	struct un_detail detail = {0};
 	struct runs_name name;
@@ -502,7 +511,8 @@ watch_new(struct rpc_call *call, struct run_services *services,
 	struct run_row row;
 	enum un_err err;
 
-	if (!run_name_of(call, id, &name) || !caller_may(call, AUTHZ_EXECUTION_READ, &name.at))
+	if (!run_name_of(call, id, &name) || !caller_may(call, AUTHZ_EXECUTION_READ, &name.at) ||
+	    (with_logs && !caller_may(call, AUTHZ_EXECUTION_LOGS, &name.at)))
 		return NULL;
 	view = run_view(call);
 	if (view == NULL)
@@ -523,6 +533,7 @@ watch_new(struct rpc_call *call, struct run_services *services,
 	watch->listener.wake = watch_woken;
 	watch->task = (struct loop_task){.fn = watch_task, .ctx = watch};
 	watch->sent_state = -1;
+	watch->with_logs = with_logs;
 	return watch;
 }
 
@@ -539,12 +550,11 @@ void
 run_watch(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
 	const Union__V1__WatchRequest *request = (const void *)message;
-	struct watch *watch = watch_new(call, ctx, request->id);
+	struct watch *watch = watch_new(call, ctx, request->id, request->logs);
 
 	if (watch == NULL)
 		return;
 	watch->with_states = watch->follow = true;
-	watch->with_logs = request->logs;
 	watch->from = request->from;
 	watch->from_count = request->n_from;
 	watch_start(watch);
@@ -554,11 +564,10 @@ void
 run_get_logs(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
 	const Union__V1__GetLogsRequest *request = (const void *)message;
-	struct watch *watch = watch_new(call, ctx, request->id);
+	struct watch *watch = watch_new(call, ctx, request->id, true);
 
 	if (watch == NULL)
 		return;
-	watch->with_logs = true;
 	watch->follow = request->follow;
 	watch_start(watch);
 }

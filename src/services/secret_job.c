@@ -44,9 +44,27 @@ release(struct secret_job *job)
 static void
 fail(struct secret_job *job, enum un_err err, const struct un_detail *detail)
 {
-	struct rpc_call *call = job->call;
+	struct un_detail copy = {0};
 
 	release(job);
+	if (detail)
+		copy = *detail;
+	secret_fail(job->call, &job->order.id, err, &copy);
+}
+
+void
+secret_fail(struct rpc_call *call, const struct secret_id *id, enum un_err err,
+            struct un_detail *detail)
+{
+	struct plane_worker *worker = rpc_worker(call);
+	struct caller_filter may;
+
+	if ((err == UN_ERR_SECRET_NOT_FOUND || err == UN_ERR_SECRET_EXISTS) &&
+	    store_read_begin(worker->reader, NULL) == UN_OK) {
+		(void)caller_filter_init(&may, call, AUTHZ_SECRET_READ, NULL);
+		secret_hint_scopes(store_reader_view(worker->reader), id, err, &may.filter,
+		                   detail);
+	}
 	rpc_fail(call, err, detail);
 }
 

@@ -46,6 +46,11 @@ struct secret_job_order {
 	struct sealing_keys *keys; /* to seal it with */
 };
 
+/* Ends the call with an error about `id`. The hint names scopes where the name exists, too: those
+ * that the caller may see. `detail` is written to. On the call's loop. */
+void secret_fail(struct rpc_call *call, const struct secret_id *id, enum un_err err,
+                 struct un_detail *detail);
+
 /* Starts the write; the call ends later. Fails the call itself when it cannot. */
 void secret_job_start(struct rpc_call *call, const struct secret_job_order *order);
 

@@ -62,8 +62,10 @@ reply_written(struct rpc_call *call, const struct secret_job_result *result)
 	reply.version = result->version;
 	reply.project_is_new = result->novelty.project_is_new;
 	reply.domain_is_new = result->novelty.domain_is_new;
-	reply.nearest_project = (char *)result->novelty.nearest_project;
-	reply.nearest_domain = (char *)result->novelty.nearest_domain;
+	if (caller_sees(call, AUTHZ_SECRET_READ, NULL)) { /* they name scopes of others */
+		reply.nearest_project = (char *)result->novelty.nearest_project;
+		reply.nearest_domain = (char *)result->novelty.nearest_domain;
+	}
 	rpc_reply(call, &reply.base);
 }
 
@@ -218,7 +220,7 @@ describe_secret(struct rpc_call *call, void *ctx, const ProtobufCMessage *messag
 		return;
 	err = describe(call, &id, view, &reply, &detail);
 	if (err)
-		rpc_fail(call, err, &detail);
+		secret_fail(call, &id, err, &detail);
 	else
 		rpc_reply(call, &reply.base);
 }
@@ -253,6 +255,7 @@ list_secret_descriptions(struct rpc_call *call, void *ctx, const ProtobufCMessag
 	        UNION__V1__LIST_SECRET_DESCRIPTIONS_RESPONSE__INIT;
 	struct secret_filter filter = {.org = "", .cursor = request->token};
 	struct un_detail detail = {0};
+	struct caller_filter may;
 	struct head_page page;
 	enum un_err err = scope_init(&filter.scope, request->project, request->domain, &detail);
 
@@ -264,8 +267,10 @@ list_secret_descriptions(struct rpc_call *call, void *ctx, const ProtobufCMessag
 	filter.limit = request->limit ? request->limit : SECRET_LIST_PAGE;
 	if (filter.limit > SECRET_LIST_PAGE_MAX)
 		filter.limit = SECRET_LIST_PAGE_MAX;
-	if (!caller_may(call, AUTHZ_SECRET_READ, &filter.scope) ||
-	    !read_head_page(call, filter, false, &page))
+	if (!caller_may_list(call, AUTHZ_SECRET_READ, &filter.scope, &may))
+		return;
+	filter.may = may.filter;
+	if (!read_head_page(call, filter, false, &page))
 		return;
 	err = fill_descriptions(call, &page, &reply);
 	if (err)
@@ -292,7 +297,8 @@ take_elsewhere(void *ctx, const struct secret_head *head)
 	struct elsewhere *list = ctx;
 	Cloudidl__Secret__SecretIdentifier *id;
 
-	if (cascade_rank(list->at, &head->id.scope) >= 0)
+	if (cascade_rank(list->at, &head->id.scope) >= 0 ||
+	    !caller_sees(list->call, AUTHZ_SECRET_READ, &head->id.scope))
 		return true;
 	id = new_secret_id(list->call, &head->id);
 	if (!id) {
@@ -303,10 +309,34 @@ take_elsewhere(void *ctx, const struct secret_head *head)
 	return list->reply->n_elsewhere < ELSEWHERE_MAX;
 }
 
+/* Of a place that the caller may not see nothing is said, nor what follows from it about wider
+ * ones. */
+static void
+hide_places(const struct rpc_call *call, struct secret_place places[CASCADE_PLACES],
+            bool hidden[CASCADE_PLACES])
+{
+	bool found = false, doubtful = false;
+
+	for (size_t i = 0; i < CASCADE_PLACES; i++) {
+		struct secret_place *place = &places[i];
+
+		hidden[i] = !caller_sees(call, AUTHZ_SECRET_READ, &place->scope);
+		if (hidden[i])
+			*place = (struct secret_place){.scope = place->scope};
+		doubtful = doubtful || hidden[i];
+		place->wins = place->exists && !found && !doubtful;
+		place->shadowed = place->exists && found;
+		found = found || place->exists;
+	}
+}
+
 static bool
-fill_places(struct rpc_call *call, const struct secret_place places[CASCADE_PLACES],
+fill_places(struct rpc_call *call, struct secret_place places[CASCADE_PLACES],
             Union__V1__ExplainSecretResponse *reply)
 {
+	bool hidden[CASCADE_PLACES];
+
+	hide_places(call, places, hidden);
 	reply->places = rpc_alloc(call, CASCADE_PLACES * sizeof(void *));
 	for (size_t i = 0; reply->places && i < CASCADE_PLACES; i++) {
 		Union__V1__ExplainedPlace *one = rpc_alloc(call, sizeof *one);
@@ -320,6 +350,7 @@ fill_places(struct rpc_call *call, const struct secret_place places[CASCADE_PLAC
 		one->wins = places[i].wins;
 		one->shadowed = places[i].shadowed;
 		one->version = places[i].version;
+		one->hidden = hidden[i];
 		if (!one->project || !one->domain)
 			return false;
 		reply->places[reply->n_places++] = one;

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "model/name.h"
+#include "store/scopes.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -65,6 +66,19 @@ MUST_CHECK enum un_err entity_list(struct store_view *view, const struct entity_
                                    int64_t before, unsigned limit, entity_each *each, void *ctx,
                                    struct un_detail *detail);
 
+/* A page for somebody who may not see everything: newest first, as full as if nothing else was
+ * there. */
+struct run_seen {
+	struct scope within; /* an empty part does not filter */
+	const struct scope_filter *may; /* its `sees` is set */
+	int64_t before;
+	unsigned limit; /* at least 1 */
+};
+/* Of `like`, kind and name count. */
+MUST_CHECK enum un_err entity_list_seen(struct store_view *view, const struct entity_key *like,
+                                        const struct run_seen *seen, entity_each *each, void *ctx,
+                                        struct un_detail *detail);
+
 /* ---- executions ---- */
 
 struct run_row {
@@ -98,6 +112,8 @@ typedef enum un_err run_each(void *ctx, const struct run_row *row);
 MUST_CHECK enum un_err run_list(struct store_view *view, const char *project, const char *domain,
                                 int64_t before, unsigned limit, run_each *each, void *ctx,
                                 struct un_detail *detail);
+MUST_CHECK enum un_err run_list_seen(struct store_view *view, const struct run_seen *seen,
+                                     run_each *each, void *ctx, struct un_detail *detail);
 /* Ids of what is not over, oldest first. */
 MUST_CHECK enum un_err run_list_active(struct store_view *view, int64_t after,
                                        enum un_err (*each)(void *ctx, int64_t id), void *ctx,

@@ -34,6 +34,7 @@ secret_bind_id(struct sql *sql, const struct secret_id *id)
 
 struct hint {
 	const struct secret_id *id;
+	const struct scope_filter *may;
 	char text[UN_DETAIL_MAX / 2];
 	size_t named, others;
 };
@@ -45,7 +46,8 @@ hint_one(void *ctx, const struct secret_head *head)
 	char scope[SCOPE_TEXT_MAX];
 	size_t used = strlen(hint->text);
 
-	if (scope_equal(&head->id.scope, &hint->id->scope))
+	if (scope_equal(&head->id.scope, &hint->id->scope) ||
+	    (hint->may->sees && !hint->may->sees(hint->may->ctx, &head->id.scope)))
 		return true;
 	scope_format(&head->id.scope, scope);
 	if (hint->named == HINTED_SCOPES || used + strlen(scope) + 3 > sizeof hint->text) {
@@ -59,12 +61,17 @@ hint_one(void *ctx, const struct secret_head *head)
 }
 
 void
-secret_hint_scopes(struct store_view *view, const struct secret_id *id, const char *lead,
-                   struct un_detail *detail)
+secret_hint_scopes(struct store_view *view, const struct secret_id *id, enum un_err err,
+                   const struct scope_filter *may, struct un_detail *detail)
 {
-	struct hint hint = {.id = id};
+	struct hint hint = {.id = id, .may = may};
 	struct secret_visit visit = {.each = hint_one, .ctx = &hint};
+	const char *lead = "the name exists at: ";
 
+	if (err == UN_ERR_SECRET_EXISTS)
+		lead = "to give it a new value: union update secret; the name also exists at: ";
+	else if (err != UN_ERR_SECRET_NOT_FOUND)
+		return;
 	if (!detail || secret_scopes(view, id->org, id->name, visit, NULL) != UN_OK || !hint.named)
 		return;
 	if (hint.others)
@@ -74,14 +81,11 @@ secret_hint_scopes(struct store_view *view, const struct secret_id *id, const ch
 }
 
 static enum un_err
-fail_not_found(struct store_view *view, const struct secret_id *id, struct un_detail *detail)
+fail_not_found(const struct secret_id *id, struct un_detail *detail)
 {
 	char scope[SCOPE_TEXT_MAX];
 
-	if (!detail)
-		return UN_ERR_SECRET_NOT_FOUND;
 	scope_format(&id->scope, scope);
-	secret_hint_scopes(view, id, "the name exists at: ", detail);
 	return un_fail(detail, UN_ERR_SECRET_NOT_FOUND, "no secret '%s' at %s", id->name, scope);
 }
 
@@ -107,7 +111,7 @@ secret_find(struct store_view *view, const struct secret_id *id, struct secret_h
 	}
 	sql_close(sql);
 	if (!err && !row)
-		err = fail_not_found(view, id, detail);
+		err = fail_not_found(id, detail);
 	return err;
 }
 

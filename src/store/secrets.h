@@ -53,20 +53,20 @@ struct secret_write {
 	int64_t at_us;
 };
 
-/* UN_ERR_SECRET_EXISTS, with a hint that names the other scopes where the name exists. */
+/* UN_ERR_SECRET_EXISTS. */
 MUST_CHECK enum un_err secret_insert(struct store_txn *txn, const struct secret_write *write,
                                      struct scope_novelty *ret_novelty, struct un_detail *detail);
-/* UN_ERR_SECRET_NOT_FOUND, with a hint that names the scopes where the name does exist.
+/* UN_ERR_SECRET_NOT_FOUND.
  * UN_ERR_CONFLICT: `version` is not the one that comes next; look again, seal again.
  * UN_ERR_RANGE: SECRET_VERSION_MAX is reached. */
 MUST_CHECK enum un_err secret_add_version(struct store_txn *txn, const struct secret_write *write,
                                           struct un_detail *detail);
 /* Removes the secret, every version and every stored DEK, overwritten on disk (store_txn_scrub).
- * UN_ERR_SECRET_NOT_FOUND as above. *ret_head: what was removed (NULL is fine). */
+ * UN_ERR_SECRET_NOT_FOUND. *ret_head: what was removed (NULL is fine). */
 MUST_CHECK enum un_err secret_delete(struct store_txn *txn, const struct secret_id *id,
                                      struct secret_head *ret_head, struct un_detail *detail);
 
-/* Exactly this identity. UN_ERR_SECRET_NOT_FOUND with the hint. */
+/* Exactly this identity. UN_ERR_SECRET_NOT_FOUND. */
 MUST_CHECK enum un_err secret_get(struct store_view *view, const struct secret_id *id,
                                   struct secret_head *ret_head, struct un_detail *detail);
 /* What a task in `at` gets for `name`: the first hit of the cascade, in one query. `version` 0 is
@@ -90,6 +90,7 @@ struct secret_filter {
 	struct scope scope;
 	uint32_t limit;     /* at least 1 */
 	const char *cursor; /* NULL or "": from the beginning; else ret_cursor of the page before */
+	struct scope_filter may; /* pages are as full, and end, as if there was nothing else */
 };
 
 /* Ordered by project, domain, name. *ret_cursor is "" when this was the last page. A page never
@@ -122,9 +123,9 @@ MUST_CHECK enum un_err secret_explain(struct store_view *view, const struct secr
                                       struct secret_place ret_places[CASCADE_PLACES],
                                       struct un_detail *detail);
 
-/* Sets the hint to the scopes (other than id's own) where id's name exists; leaves it alone when
- * there are none. For refusals outside of this file. */
-void secret_hint_scopes(struct store_view *view, const struct secret_id *id, const char *lead,
-                        struct un_detail *detail);
+/* For UN_ERR_SECRET_EXISTS and UN_ERR_SECRET_NOT_FOUND of `id`: sets the hint to the other scopes
+ * where the name exists, of those that `may` sees; leaves it alone when there are none. */
+void secret_hint_scopes(struct store_view *view, const struct secret_id *id, enum un_err err,
+                        const struct scope_filter *may, struct un_detail *detail);
 
 #endif

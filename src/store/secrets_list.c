@@ -87,55 +87,98 @@ list_text(const struct scope *scope)
 	return scope->domain[0] ? list_domain : list_all;
 }
 
+/* Behind every name. */
+#define AFTER_ALL_NAMES "\x7f"
+
+struct list_walk {
+	const struct secret_filter *filter;
+	struct secret_id after;   /* where the statement begins */
+	struct secret_head head;  /* the last row that was given */
+	uint32_t count;           /* rows given */
+	bool more;                /* there is one more than were asked for */
+	bool over;                /* the visitor has had enough, or there is no more */
+};
+
 static void
-list_bind(struct sql *sql, const struct secret_filter *filter, const struct secret_id *after)
+list_bind(struct sql *sql, const struct list_walk *walk)
 {
+	const struct secret_filter *filter = walk->filter;
+
 	sql_bind_text(sql, 1, filter->org ? filter->org : "");
-	sql_bind_text(sql, 2, after->scope.project);
-	sql_bind_text(sql, 3, after->scope.domain);
-	sql_bind_text(sql, 4, after->name);
-	sql_bind_int(sql, 5, (int64_t)filter->limit + 1); /* one more tells whether there is more */
+	sql_bind_text(sql, 2, walk->after.scope.project);
+	sql_bind_text(sql, 3, walk->after.scope.domain);
+	sql_bind_text(sql, 4, walk->after.name);
+	/* one more tells whether there is more */
+	sql_bind_int(sql, 5, (int64_t)filter->limit - walk->count + 1);
 	if (filter->scope.project[0])
 		sql_bind_text(sql, 6, filter->scope.project);
 	if (filter->scope.domain[0])
 		sql_bind_text(sql, 7, filter->scope.domain);
 }
 
+static bool
+is_hidden(const struct scope_filter *may, const struct scope *scope)
+{
+	return may->sees && !may->sees(may->ctx, scope);
+}
+
+/* From `after` to the end, or to a row that is not to be seen: then the walk goes on behind all of
+ * its scope, whose rows cost nothing. */
+static enum un_err
+list_run(struct store_view *view, struct list_walk *walk, struct secret_visit visit,
+         struct un_detail *detail)
+{
+	struct secret_head head;
+	struct sql *sql;
+	enum un_err err;
+	bool row = true;
+
+	err = sql_open(view, list_text(&walk->filter->scope), &sql, detail);
+	if (err)
+		return err;
+	list_bind(sql, walk);
+	for (;;) {
+		err = sql_step(sql, &row, detail);
+		walk->over = err || !row;
+		if (walk->over)
+			break;
+		secret_head_read(sql, &head);
+		if (is_hidden(&walk->filter->may, &head.id.scope)) {
+			walk->after = head.id;
+			memcpy(walk->after.name, AFTER_ALL_NAMES, sizeof AFTER_ALL_NAMES);
+			break;
+		}
+		walk->more = walk->count == walk->filter->limit;
+		if (walk->more)
+			break;
+		walk->head = head;
+		walk->count++;
+		walk->over = !visit.each(visit.ctx, &head);
+		if (walk->over)
+			break;
+	}
+	sql_close(sql);
+	return err;
+}
+
 enum un_err
 secret_list(struct store_view *view, const struct secret_filter *filter, struct secret_visit visit,
             char ret_cursor[SECRET_CURSOR_MAX], struct un_detail *detail)
 {
-	struct secret_id after = {0};
-	struct secret_head head;
-	struct sql *sql;
+	struct list_walk walk = {.filter = filter};
 	enum un_err err = UN_OK;
-	uint32_t count = 0;
-	bool row = true;
 
 	if (filter->cursor && filter->cursor[0])
-		err = cursor_parse(filter->cursor, &after, detail);
+		err = cursor_parse(filter->cursor, &walk.after, detail);
 	if (!err && filter->limit == 0)
 		err = un_fail(detail, UN_ERR_INVALID, "a page has at least one row");
-	if (!err)
-		err = sql_open(view, list_text(&filter->scope), &sql, detail);
 	if (err)
 		return err;
-	list_bind(sql, filter, &after);
 	ret_cursor[0] = '\0';
-	for (;;) {
-		err = sql_step(sql, &row, detail);
-		if (err || !row)
-			break;
-		if (count == filter->limit) { /* `head` is the last one of this page */
-			err = cursor_format(&head.id, ret_cursor);
-			break;
-		}
-		secret_head_read(sql, &head);
-		count++;
-		if (!visit.each(visit.ctx, &head))
-			break;
-	}
-	sql_close(sql);
+	while (!err && !walk.over && !walk.more)
+		err = list_run(view, &walk, visit, detail);
+	if (!err && walk.more)
+		err = cursor_format(&walk.head.id, ret_cursor);
 	return err;
 }
 

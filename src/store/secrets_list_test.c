@@ -20,11 +20,11 @@ add_to_listing(void *ctx, const struct secret_head *head)
 
 /* All pages of `limit` rows, one after the other. */
 static void
-list_pages(struct store *store, const char *project, const char *domain, uint32_t limit,
-           struct listing *listing)
+list_pages_seen(struct store *store, const char *project, const char *domain, uint32_t limit,
+                struct scope_filter may, struct listing *listing)
 {
 	char cursor[SECRET_CURSOR_MAX] = "";
-	struct secret_filter filter = {.org = "", .limit = limit, .cursor = cursor};
+	struct secret_filter filter = {.org = "", .limit = limit, .cursor = cursor, .may = may};
 	struct secret_visit visit = {.each = add_to_listing, .ctx = listing};
 	struct store_reader *reader;
 
@@ -42,6 +42,14 @@ list_pages(struct store *store, const char *project, const char *domain, uint32_
 		memcpy(cursor, next, sizeof cursor);
 	} while (cursor[0]);
 	store_reader_close(reader);
+}
+
+static void
+list_pages(struct store *store, const char *project, const char *domain, uint32_t limit,
+           struct listing *listing)
+{
+	list_pages_seen(store, project, domain, limit, (struct scope_filter){.sees = NULL},
+	                listing);
 }
 
 TEST(secrets_list, filters_orders_and_pages)
@@ -72,6 +80,56 @@ TEST(secrets_list, filters_orders_and_pages)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		for (uint32_t limit = 1; limit < 14; limit++) {
 			list_pages(store, cases[i].project, cases[i].domain, limit, &listing);
+			EXPECT_STR(cases[i].expected, listing.text);
+		}
+	}
+	store_close(store);
+	scratch_end(&scratch);
+}
+
+/* What a grant for project p, or for domain d, or for nothing would see. */
+static bool
+sees(void *ctx, const struct scope *scope)
+{
+	const char *which = ctx;
+
+	return strcmp(which, "p") == 0 ? strcmp(scope->project, "p") == 0 :
+	       strcmp(which, "d") == 0 ? strcmp(scope->domain, "d") == 0 :
+	                                 false;
+}
+
+TEST(secrets_list, pages_of_what_may_be_seen_are_full_and_end_as_if_there_was_nothing_else)
+{
+	static const char *const rows[][3] = {
+		{"", "", "z"},    {"", "d", "b"},  {"", "d", "c"},   {"p", "", "c"},
+		{"p", "d", "b"},  {"p", "d", "a"}, {"p", "e", "a"},  {"pp", "d", "a"},
+		{"pp", "e", "a"}, {"q", "d", "a"}, {"q", "e", "m"},  {"q", "e", "n"},
+	};
+	static const struct {
+		const char *which, *project, *domain, *expected;
+	} cases[] = {
+		{"p", "", "", "p//c p/d/a p/d/b p/e/a "},
+		{"p", "", "d", "p/d/a p/d/b "},
+		{"p", "p", "", "p//c p/d/a p/d/b p/e/a "},
+		{"p", "q", "", ""},
+		{"d", "", "", "/d/b /d/c p/d/a p/d/b pp/d/a q/d/a "},
+		{"d", "p", "", "p/d/a p/d/b "},
+		{"d", "p", "e", ""},
+		{"d", "", "e", ""},
+		{"-", "", "", ""},
+	};
+	struct scratch scratch = scratch_begin();
+	struct store *store = scratch_open(&scratch);
+	struct listing listing;
+	char which[2];
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		sample_put(store, rows[i][0], rows[i][1], rows[i][2], 1);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		memcpy(which, cases[i].which, sizeof which);
+		for (uint32_t limit = 1; limit < 14; limit++) {
+			list_pages_seen(store, cases[i].project, cases[i].domain, limit,
+			                (struct scope_filter){sees, which}, &listing);
 			EXPECT_STR(cases[i].expected, listing.text);
 		}
 	}

@@ -16,7 +16,7 @@ void secret_head_read(const struct sql *sql, struct secret_head *ret_head);
 
 void secret_bind_id(struct sql *sql,
                     const struct secret_id *id); /* ?1 org ?2 name ?3 project ?4 domain */
-/* Head and row number. UN_ERR_SECRET_NOT_FOUND with the hint. */
+/* Head and row number. UN_ERR_SECRET_NOT_FOUND. */
 MUST_CHECK enum un_err secret_find(struct store_view *view, const struct secret_id *id,
                                    struct secret_head *ret_head, int64_t *ret_row,
                                    struct un_detail *detail);

@@ -104,6 +104,15 @@ TEST(secrets, explains_the_four_places)
 	plane_end(&plane);
 }
 
+static bool
+sees_org_only(void *ctx, const struct scope *scope)
+{
+	(void)ctx;
+	return !scope->project[0] && !scope->domain[0];
+}
+
+static const struct scope_filter all_seen, org_seen = {.sees = sees_org_only};
+
 TEST(secrets, refuses_a_second_one_at_the_same_scope_and_names_the_others)
 {
 	struct plane plane = plane_begin();
@@ -116,6 +125,9 @@ TEST(secrets, refuses_a_second_one_at_the_same_scope_and_names_the_others)
 	sample_init(&sample, "fraud", "", "db", 3);
 	EXPECT_ERR(UN_ERR_SECRET_EXISTS, sample_insert(plane.store, &sample, &detail));
 	assert_non_null(strstr(detail.message, "project 'fraud'"));
+	EXPECT_STR("", detail.hint);
+	secret_hint_scopes(now(&plane), &sample.id, UN_ERR_SECRET_EXISTS, &all_seen, &detail);
+	assert_non_null(strstr(detail.hint, "union update secret"));
 	assert_non_null(strstr(detail.hint, "the whole organization"));
 	assert_null(strstr(detail.hint, "'fraud'"));
 	EXPECT_OK(secret_count(now(&plane), &count, NULL));
@@ -124,7 +136,7 @@ TEST(secrets, refuses_a_second_one_at_the_same_scope_and_names_the_others)
 	plane_end(&plane);
 }
 
-TEST(secrets, names_the_scopes_where_a_missing_one_does_exist)
+TEST(secrets, names_the_scopes_where_a_missing_one_exists_and_may_be_seen)
 {
 	struct plane plane = plane_begin();
 	struct un_detail detail = {0};
@@ -132,15 +144,21 @@ TEST(secrets, names_the_scopes_where_a_missing_one_does_exist)
 	struct sample sample;
 
 	sample_put(plane.store, "fraud", "production", "db", 1);
-	sample_init(&sample, "", "", "db", 3);
+	sample_put(plane.store, "", "", "db", 1);
+	sample_init(&sample, "", "test", "db", 3);
 	EXPECT_ERR(UN_ERR_SECRET_NOT_FOUND, secret_get(now(&plane), &sample.id, &head, &detail));
-	assert_non_null(strstr(detail.hint, "project 'fraud', domain 'production'"));
-	detail = (struct un_detail){0};
 	EXPECT_ERR(UN_ERR_SECRET_NOT_FOUND, sample_update(plane.store, &sample, &detail));
-	assert_non_null(strstr(detail.hint, "project 'fraud', domain 'production'"));
-	detail = (struct un_detail){0};
 	EXPECT_ERR(UN_ERR_SECRET_NOT_FOUND, sample_delete(plane.store, &sample, &detail));
-	assert_non_null(strstr(detail.hint, "project 'fraud', domain 'production'"));
+	EXPECT_STR("", detail.hint);
+	secret_hint_scopes(now(&plane), &sample.id, UN_ERR_SECRET_NOT_FOUND, &all_seen, &detail);
+	EXPECT_STR("the name exists at: the whole organization; project 'fraud', domain "
+	           "'production'",
+	           detail.hint);
+	secret_hint_scopes(now(&plane), &sample.id, UN_ERR_SECRET_NOT_FOUND, &org_seen, &detail);
+	EXPECT_STR("the name exists at: the whole organization", detail.hint);
+	detail = (struct un_detail){0};
+	secret_hint_scopes(now(&plane), &sample.id, UN_ERR_CONFLICT, &all_seen, &detail);
+	EXPECT_STR("", detail.hint);
 	sample_fini(&sample);
 	plane_end(&plane);
 }

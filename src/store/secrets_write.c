@@ -89,17 +89,13 @@ insert_version(struct store_view *view, int64_t row, uint32_t generation,
 }
 
 static enum un_err
-fail_exists(struct store_view *view, const struct secret_id *id, struct un_detail *detail)
+fail_exists(const struct secret_id *id, struct un_detail *detail)
 {
 	char scope[SCOPE_TEXT_MAX];
 
-	if (!detail)
-		return UN_ERR_SECRET_EXISTS;
 	scope_format(&id->scope, scope);
-	detail->hint[0] = '\0';
-	secret_hint_scopes(view, id,
-	                   "to give it a new value: union update secret; the name also exists at: ",
-	                   detail);
+	if (detail)
+		detail->hint[0] = '\0';
 	return un_fail(detail, UN_ERR_SECRET_EXISTS, "the secret '%s' exists already at %s",
 	               id->name, scope);
 }
@@ -179,7 +175,7 @@ secret_insert(struct store_txn *txn, const struct secret_write *write,
 		return err;
 	err = insert_head(view, row, write, detail);
 	if (err == UN_ERR_EXISTS)
-		return fail_exists(view, write->id, detail);
+		return fail_exists(write->id, detail);
 	if (!err)
 		err = insert_version(view, row, generation, write, detail);
 	if (!err)
