@@ -31,6 +31,8 @@ start(void)
 	err = err ? err : keyholder_new(&options, NULL, &holder);
 	(void)unlinkat(options.dir_fd, "ring", 0);
 	(void)unlinkat(options.dir_fd, "root", 0);
+	(void)unlinkat(options.dir_fd, "journal", 0);
+	(void)unlinkat(options.dir_fd, "head", 0);
 	(void)rmdir(path);
 	err = err ? err : secbuf_new(TICKET_LEN_MIN, &ticket);
 	err = err ? err : scope_init(&at, "fraud", "production", NULL);
@@ -42,7 +44,7 @@ start(void)
 static bool
 is_cheap(enum wire_op op)
 {
-	return op != WIRE_ROTATE && op != WIRE_UNLOCK && op != WIRE_EXPORT;
+	return op != WIRE_ROTATE && op != WIRE_SIGN && op != WIRE_UNLOCK && op != WIRE_EXPORT;
 }
 
 static void
@@ -60,8 +62,10 @@ to_keeper(const uint8_t *bytes, size_t len)
 		if (err)
 			return;
 		if (is_cheap(request.op)) {
-			err = keyholder_answer(holder, &request, &out);
-			assert(err == UN_OK && out.len <= KEYHOLDER_ANSWER_MAX);
+			bool held;
+
+			err = keyholder_answer(holder, &request, &out, &held);
+			assert(err == UN_OK && !held && out.len <= KEYHOLDER_ANSWER_MAX);
 			err = wire_answer_unpack(out.data + WIRE_LENGTH_LEN,
 			                         out.len - WIRE_LENGTH_LEN, &answer);
 			assert(err == UN_OK);
@@ -100,6 +104,8 @@ ask_all(struct keeper_client *client, unsigned *answered)
 	asked += keeper_unlock(client, bytes, sizeof bytes, call) == UN_OK;
 	asked += keeper_export(client, bytes, sizeof bytes, call) == UN_OK;
 	asked += keeper_hash_credential(client, ticket, call) == UN_OK;
+	asked += keeper_sign_head(client, 1, bytes, call) == UN_OK;
+	asked += keeper_last_head(client, call) == UN_OK;
 	return asked;
 }
 

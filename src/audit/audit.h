@@ -85,6 +85,7 @@ struct audit_event {
 	const struct scope *scope;      /* where, when `secret` is NULL; NULL: the whole plane */
 	uint32_t version;               /* of the secret; 0: none */
 	const char *execution;
+	const struct scope *execution_at; /* where it runs; NULL: there is none */
 	const char *node;
 	uint32_t attempt;
 	const char *request_id;
@@ -107,6 +108,7 @@ struct audit_record {
 	struct secret_id secret; /* an empty name: only where, or all empty */
 	uint32_t version;
 	char execution[AUDIT_EXECUTION_MAX + 1];
+	struct scope execution_at;
 	char node[AUDIT_NODE_MAX + 1];
 	uint32_t attempt;
 	char request_id[AUDIT_REQUEST_MAX + 1];

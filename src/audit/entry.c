@@ -15,6 +15,7 @@ enum extra_tag {
 	EXTRA_SUBJECT = 3,
 	EXTRA_ADDRESS = 4,
 	EXTRA_JOURNAL = 5,
+	EXTRA_EXECUTION_AT = 6,
 };
 
 static const char hash_purpose[] = "union audit 1";
@@ -113,6 +114,19 @@ pack_tag_journal(struct buf *out, const struct audit_journal_ref *ref)
 }
 
 static enum un_err
+pack_tag_place(struct buf *out, const struct scope *at)
+{
+	size_t project = strlen(at->project), domain = strlen(at->domain);
+	enum un_err err = pack_u8(out, EXTRA_EXECUTION_AT);
+
+	if (!err)
+		err = pack_u16(out, (uint16_t)(8 + project + domain));
+	if (!err)
+		err = pack_text(out, at->project);
+	return err ? err : pack_text(out, at->domain);
+}
+
+static enum un_err
 pack_extra(struct buf *out, const struct audit_event *event)
 {
 	char address[AUDIT_ADDRESS_MAX + 1];
@@ -133,6 +147,8 @@ pack_extra(struct buf *out, const struct audit_event *event)
 		err = pack_tag_text(out, EXTRA_ADDRESS, address);
 	if (!err && event->journal.number)
 		err = pack_tag_journal(out, &event->journal);
+	if (!err && event->execution_at && event->execution)
+		err = pack_tag_place(out, event->execution_at);
 	if (err)
 		return err;
 	len = out->len - start - 4;
@@ -177,6 +193,17 @@ take_journal(const uint8_t *bytes, size_t len, struct audit_record *record)
 	return true;
 }
 
+static bool
+take_place(const uint8_t *bytes, size_t len, struct audit_record *record)
+{
+	struct unpack in;
+
+	unpack_init(&in, bytes, len);
+	unpack_text(&in, record->execution_at.project, sizeof record->execution_at.project);
+	unpack_text(&in, record->execution_at.domain, sizeof record->execution_at.domain);
+	return unpack_end(&in) == UN_OK;
+}
+
 /* A tag that this version does not know is hashed and shown by none. */
 static bool
 take_tag(unsigned tag, const uint8_t *bytes, size_t len, struct audit_record *record)
@@ -193,6 +220,8 @@ take_tag(unsigned tag, const uint8_t *bytes, size_t len, struct audit_record *re
 		return copy_text(bytes, len, record->address, sizeof record->address);
 	case EXTRA_JOURNAL:
 		return take_journal(bytes, len, record);
+	case EXTRA_EXECUTION_AT:
+		return take_place(bytes, len, record);
 	default:
 		return true;
 	}

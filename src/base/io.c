@@ -103,6 +103,35 @@ io_fsync(int fd)
 }
 
 enum un_err
+io_write_at(int fd, const void *bytes, size_t len, uint64_t offset)
+{
+	const uint8_t *at = bytes;
+
+	if (FAULT(FAULT_WRITE))
+		return UN_ERR_DISK_FULL;
+	while (len) {
+		ssize_t done = pwrite(fd, at, len, (off_t)offset);
+
+		if (done >= 0) {
+			at += done;
+			len -= (size_t)done;
+			offset += (uint64_t)done;
+		} else if (errno != EINTR) {
+			return un_err_from_errno(errno);
+		}
+	}
+	return UN_OK;
+}
+
+enum un_err
+io_fdatasync(int fd)
+{
+	if (FAULT(FAULT_FSYNC))
+		return UN_ERR_IO;
+	return fdatasync(fd) == 0 ? UN_OK : un_err_from_errno(errno);
+}
+
+enum un_err
 io_rename_at(int dir_fd, const char *from, const char *to)
 {
 	if (FAULT(FAULT_RENAME))

@@ -20,6 +20,9 @@ MUST_CHECK enum un_err io_read_exact(int fd, void *bytes, size_t len);
 /* All until the end, up to the maximum of `out` (UN_ERR_TOO_LARGE). */
 MUST_CHECK enum un_err io_read_all(int fd, struct buf *out);
 MUST_CHECK enum un_err io_fsync(int fd);
+/* All of it at `offset`, on a file. */
+MUST_CHECK enum un_err io_write_at(int fd, const void *bytes, size_t len, uint64_t offset);
+MUST_CHECK enum un_err io_fdatasync(int fd);
 MUST_CHECK enum un_err io_rename_at(int dir_fd, const char *from, const char *to);
 
 /* Replaces dir_fd/name with `bytes`: temporary file of `mode`, fsync, rename, fsync of the folder.

@@ -207,6 +207,25 @@ keeper_client_expire(struct keeper_client *client, int64_t now_ms)
 	/* the slots stay until their answers come: only those may move `head` */
 }
 
+/* A release of nothing has no place in the journal. */
+static enum un_err
+read_release(struct unpack *in, struct keeper_answer *answer)
+{
+	const uint8_t *id;
+
+	if (!in->left)
+		return UN_OK;
+	id = unpack_fixed(in, JOURNAL_ID_LEN);
+	answer->journal.number = unpack_u64(in);
+	if (in->bad || !in->left || in->left % DELIVERED_DEK_LEN || !answer->journal.number)
+		return UN_ERR_PROTOCOL;
+	memcpy(answer->journal.id, id, JOURNAL_ID_LEN);
+	answer->bytes = in->at;
+	answer->len = in->left;
+	answer->count = in->left / DELIVERED_DEK_LEN;
+	return UN_OK;
+}
+
 static enum un_err
 read_body(const struct wire_answer *wire, struct keeper_answer *answer, struct keeper_info *info)
 {
@@ -229,8 +248,7 @@ read_body(const struct wire_answer *wire, struct keeper_answer *answer, struct k
 		answer->len = 0;
 		return secbuf_copy(wire->body, wire->len, &answer->ticket);
 	case WIRE_RELEASE:
-		answer->count = wire->len / DELIVERED_DEK_LEN;
-		return wire->len % DELIVERED_DEK_LEN ? UN_ERR_PROTOCOL : UN_OK;
+		return read_release(&in, answer);
 	case WIRE_ROTATE:
 		answer->generation = unpack_u32(&in);
 		return unpack_end(&in);
@@ -240,6 +258,10 @@ read_body(const struct wire_answer *wire, struct keeper_answer *answer, struct k
 		return wire->len ? UN_OK : UN_ERR_PROTOCOL;
 	case WIRE_HASH:
 		return wire->len == HASH_LEN ? UN_OK : UN_ERR_PROTOCOL;
+	case WIRE_SIGN:
+		return wire->len == SIGNED_HEAD_LEN ? UN_OK : UN_ERR_PROTOCOL;
+	case WIRE_LAST_HEAD:
+		return wire->len == 0 || wire->len == SIGNED_HEAD_LEN ? UN_OK : UN_ERR_PROTOCOL;
 	}
 	return UN_ERR_PROTOCOL;
 }
@@ -585,4 +607,35 @@ keeper_hash_credential(struct keeper_client *client, const struct secbuf *creden
 	if (len == 0 || len > WIRE_CREDENTIAL_MAX)
 		return UN_ERR_RANGE;
 	return queue(client, &(struct request){WIRE_HASH, credential, pack_credential_body}, call);
+}
+
+struct head_body {
+	uint64_t count;
+	const uint8_t *hash;
+};
+
+static enum un_err
+pack_head_body(struct buf *out, const void *what)
+{
+	const struct head_body *body = what;
+	enum un_err err = pack_u64(out, body->count);
+
+	return err ? err : buf_append(out, body->hash, HASH_LEN);
+}
+
+enum un_err
+keeper_sign_head(struct keeper_client *client, uint64_t count, const uint8_t hash[HASH_LEN],
+                 struct keeper_call call)
+{
+	struct head_body body = {count, hash};
+
+	if (count == 0)
+		return UN_ERR_RANGE;
+	return queue(client, &(struct request){WIRE_SIGN, &body, pack_head_body}, call);
+}
+
+enum un_err
+keeper_last_head(struct keeper_client *client, struct keeper_call call)
+{
+	return queue(client, &(struct request){.op = WIRE_LAST_HEAD}, call);
 }

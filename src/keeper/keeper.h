@@ -13,6 +13,7 @@
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
 
+#include "audit/audit.h"
 #include "base/err.h"
 #include "crypto/box.h"
 #include "crypto/secbuf.h"
@@ -37,13 +38,15 @@ struct keeper_answer {
 	enum un_err err;
 	const struct un_detail *detail; /* of a refusal; lent; NULL with UN_OK */
 	/* ingest, rewrap: one stored DEK; release: `count` delivered DEKs in the order of the rows;
-	 * export: the sealed ring; hash: HASH_LEN bytes. Lent for the time of the callback. */
+	 * export: the sealed ring; hash: HASH_LEN; heads: SIGNED_HEAD_LEN. Lent for the time
+	 * of the callback. */
 	const uint8_t *bytes;
 	size_t len;
 	size_t count;
 	struct secbuf *ticket;          /* grant: now the callback's */
 	const struct keeper_info *info; /* info; lent */
 	uint32_t generation;            /* rotate: the new one */
+	struct audit_journal_ref journal; /* release: of the first row; the others follow it */
 };
 
 /* Runs on the client's thread, inside keeper_client_pump or _expire. May queue more requests; must
@@ -108,7 +111,8 @@ struct keeper_release {
 };
 /* DEKs that only the launcher can open. All or nothing: UN_ERR_BAD_TICKET (forged, expired),
  * UN_ERR_DENIED (a row out of the ticket's reach), UN_ERR_NOT_AUTHENTIC (a row that was moved,
- * rolled back or damaged). The caller has made the audit record durable before. */
+ * rolled back or damaged), UN_ERR_DISK_FULL, UN_ERR_IO (the keeper cannot record it). The keeper's
+ * own record of it is durable when the answer comes. */
 MUST_CHECK enum un_err keeper_release(struct keeper_client *client,
                                       const struct keeper_release *what, struct keeper_call call);
 /* A new generation, durable before the answer. */
@@ -125,6 +129,13 @@ MUST_CHECK enum un_err keeper_export(struct keeper_client *client, const uint8_t
 MUST_CHECK enum un_err keeper_hash_credential(struct keeper_client *client,
                                               const struct secbuf *credential,
                                               struct keeper_call call);
+/* A head over the trail's `count` entries, the last of which has `hash`: SIGNED_HEAD_LEN bytes, and
+ * remembered by the keeper. UN_ERR_NOT_AUTHENTIC: it goes back behind one that was signed, or is
+ * another of the same number. UN_ERR_SEALED. */
+MUST_CHECK enum un_err keeper_sign_head(struct keeper_client *client, uint64_t count,
+                                        const uint8_t hash[HASH_LEN], struct keeper_call call);
+/* The head that was signed last: SIGNED_HEAD_LEN bytes, or none. */
+MUST_CHECK enum un_err keeper_last_head(struct keeper_client *client, struct keeper_call call);
 
 /* --- supervisor --- */
 

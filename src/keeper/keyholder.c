@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "crypto/hash.h"
+#include "keeper/journal_file.h"
 #include "keeper/keyring_file.h"
 
 #include <string.h>
@@ -16,6 +17,9 @@ struct keyholder {
 	struct keyring *ring;   /* while KEEPER_OPEN */
 	struct keyring_seal seal;
 	struct box_receiver *receiver;
+	struct secbuf *sign_secret; /* while KEEPER_OPEN */
+	uint8_t sign_public[SIGN_PUBLIC_LEN];
+	struct journal *journal;
 	struct secbuf *start_private;
 	uint8_t start_public[BOX_PUBLIC_LEN];
 };
@@ -25,6 +29,8 @@ keyholder_free(struct keyholder *holder)
 {
 	if (!holder)
 		return;
+	journal_free(holder->journal);
+	secbuf_free(holder->sign_secret);
 	box_receiver_free(holder->receiver);
 	keyring_free(holder->ring);
 	keyring_seal_fini(&holder->seal);
@@ -43,10 +49,17 @@ keyholder_set_landlocked(struct keyholder *holder, bool landlocked)
 static enum un_err
 adopt_ring(struct keyholder *holder, struct keyring *ring, struct keyring_seal *seal)
 {
-	enum un_err err = box_receiver_new(keyring_plane_private(ring), &holder->receiver);
+	enum un_err err = sign_keypair(keyring_derived(ring, KEYRING_HEADS), &holder->sign_secret,
+	                               holder->sign_public);
 
 	if (err)
 		return err;
+	err = box_receiver_new(keyring_plane_private(ring), &holder->receiver);
+	if (err) {
+		secbuf_free(holder->sign_secret);
+		holder->sign_secret = NULL;
+		return err;
+	}
 	holder->ring = ring;
 	holder->seal = *seal;
 	*seal = (struct keyring_seal){0};
@@ -169,6 +182,9 @@ keyholder_new(const struct keyholder_options *options, struct un_detail *detail,
 	err = start(holder, options, detail);
 	if (err)
 		goto out;
+	err = journal_open(options->dir_fd, detail, &holder->journal);
+	if (err)
+		goto out;
 	*ret_holder = holder;
 	holder = NULL;
 out:
@@ -190,6 +206,7 @@ do_info(struct keyholder *holder, const struct wire_request *request, struct un_
 	        .state = holder->state,
 	        .memory_locked = secbuf_protection() != SECBUF_NOT_LOCKED,
 	        .landlocked = holder->landlocked,
+	        .journal_broken = journal_is_broken(holder->journal),
 	};
 
 	(void)request;
@@ -197,6 +214,7 @@ do_info(struct keyholder *holder, const struct wire_request *request, struct un_
 	if (holder->state == KEEPER_OPEN) {
 		info.generation = keyring_newest(holder->ring);
 		keyring_plane_public(holder->ring, info.plane_public);
+		memcpy(info.audit_public, holder->sign_public, SIGN_PUBLIC_LEN);
 		holder->provider->describe(holder->seal.params.data, holder->seal.params.len,
 		                           info.provider);
 	} else if (holder->state == KEEPER_SEALED &&
@@ -328,6 +346,43 @@ deliver_rows(struct keyholder *holder, const struct wire_request *request,
 	return err;
 }
 
+/* All or nothing: into the journal's memory, to be committed before the answer leaves. */
+static enum un_err
+record_release(struct keyholder *holder, const struct wire_request *request,
+               const struct ticket_view *ticket)
+{
+	size_t mark = journal_mark(holder->journal);
+	int64_t now_us = clock_wall_us();
+	enum un_err err = UN_OK;
+
+	for (size_t i = 0; !err && i < request->release.count; i++) {
+		const struct wire_row *row = &request->release.rows[i];
+		struct journal_entry entry = {
+			.at_us = now_us, .id = row->id, .version = row->version};
+
+		memcpy(entry.attempt, ticket->attempt, ATTEMPT_ID_LEN);
+		err = envelope_stored_generation(row->stored, STORED_DEK_LEN, &entry.generation);
+		if (!err)
+			err = journal_add(holder->journal, &entry);
+	}
+	if (err)
+		journal_rewind(holder->journal, mark);
+	return err;
+}
+
+static enum un_err
+release_rows(struct keyholder *holder, const struct wire_request *request,
+             const struct ticket_view *ticket, struct un_detail *detail, struct buf *out)
+{
+	enum un_err err = buf_append(out, journal_peek(holder->journal)->id, JOURNAL_ID_LEN);
+
+	if (!err)
+		err = pack_u64(out, journal_next(holder->journal));
+	if (!err)
+		err = deliver_rows(holder, request, ticket, detail, out);
+	return err ? err : record_release(holder, request, ticket);
+}
+
 /* The ticket, then each row's reach, and only then the first DEK is opened. */
 static enum un_err
 do_release(struct keyholder *holder, const struct wire_request *request, struct un_detail *detail,
@@ -345,7 +400,7 @@ do_release(struct keyholder *holder, const struct wire_request *request, struct 
 			return un_fail(detail, UN_ERR_DENIED,
 			               "secret '%s' is not in the ticket's reach",
 			               request->release.rows[i].id.name);
-	return request->release.count ? deliver_rows(holder, request, &ticket, detail, out) : UN_OK;
+	return request->release.count ? release_rows(holder, request, &ticket, detail, out) : UN_OK;
 }
 
 static enum un_err
@@ -440,6 +495,68 @@ do_hash(struct keyholder *holder, const struct wire_request *request, struct un_
 	return buf_append(out, hash, sizeof hash);
 }
 
+/* --- heads --- */
+
+static enum un_err
+check_forward(const struct wire_request *request, const struct signed_head *last,
+              struct un_detail *detail)
+{
+	if (!last || request->head.count > last->count)
+		return UN_OK;
+	if (request->head.count == last->count &&
+	    bytes_equal(request->head.hash, last->hash, HASH_LEN))
+		return UN_OK;
+	return un_fail(detail, UN_ERR_NOT_AUTHENTIC,
+	               "the audit trail was changed: a head over %llu records is to be signed, and "
+	               "one over %llu was signed before",
+	               (unsigned long long)request->head.count, (unsigned long long)last->count);
+}
+
+/* Never one that goes back, and never two of one number: what was signed stays true. */
+static enum un_err
+do_sign(struct keyholder *holder, const struct wire_request *request, struct un_detail *detail,
+        struct buf *out)
+{
+	const struct journal_position *journal = journal_peek(holder->journal);
+	const struct signed_head *last = journal_last_head(holder->journal);
+	struct signed_head head = {.count = request->head.count, .at_us = clock_wall_us()};
+	uint8_t bytes[SIGNED_HEAD_LEN];
+	enum un_err err = check_forward(request, last, detail);
+
+	if (err)
+		return err;
+	memcpy(head.hash, request->head.hash, HASH_LEN);
+	memcpy(head.journal_id, journal->id, JOURNAL_ID_LEN);
+	head.journal_count = journal->count;
+	memcpy(head.journal_hash, journal->hash, HASH_LEN);
+	if (last) {
+		head_hash(last, head.previous);
+		if (head.at_us <= last->at_us)
+			head.at_us = last->at_us + 1;
+	}
+	head_sign(&head, holder->sign_secret);
+	err = journal_set_head(holder->journal, &head, detail);
+	if (err)
+		return err;
+	head_pack(&head, bytes);
+	return buf_append(out, bytes, sizeof bytes);
+}
+
+static enum un_err
+do_last_head(struct keyholder *holder, const struct wire_request *request,
+             struct un_detail *detail, struct buf *out)
+{
+	const struct signed_head *last = journal_last_head(holder->journal);
+	uint8_t bytes[SIGNED_HEAD_LEN];
+
+	(void)request;
+	(void)detail;
+	if (!last)
+		return UN_OK;
+	head_pack(last, bytes);
+	return buf_append(out, bytes, sizeof bytes);
+}
+
 static const struct {
 	operation *run;
 	bool needs_ring;
@@ -448,14 +565,16 @@ static const struct {
         [WIRE_GRANT] = {do_grant, true},    [WIRE_RELEASE] = {do_release, true},
         [WIRE_REWRAP] = {do_rewrap, true},  [WIRE_ROTATE] = {do_rotate, true},
         [WIRE_UNLOCK] = {do_unlock, false}, [WIRE_EXPORT] = {do_export, true},
-        [WIRE_HASH] = {do_hash, true},
+        [WIRE_HASH] = {do_hash, true},      [WIRE_SIGN] = {do_sign, true},
+        [WIRE_LAST_HEAD] = {do_last_head, false},
 };
 
 enum un_err
-keyholder_answer(struct keyholder *holder, const struct wire_request *request, struct buf *out)
+keyholder_answer(struct keyholder *holder, const struct wire_request *request, struct buf *out,
+                 bool *ret_held)
 {
+	size_t begin, mark = journal_mark(holder->journal);
 	struct un_detail detail = {0};
-	size_t begin;
 	enum un_err err = wire_answer_begin(out, request, &begin);
 
 	if (err)
@@ -464,6 +583,7 @@ keyholder_answer(struct keyholder *holder, const struct wire_request *request, s
 		err = un_fail(&detail, UN_ERR_SEALED, "the key ring is locked");
 	else
 		err = operations[request->op].run(holder, request, &detail, out);
+	*ret_held = journal_mark(holder->journal) != mark;
 	if (err == UN_OK) {
 		wire_end(out, begin);
 		return UN_OK;
@@ -471,4 +591,10 @@ keyholder_answer(struct keyholder *holder, const struct wire_request *request, s
 	explicit_bzero(out->data + begin, out->len - begin); /* all or nothing */
 	out->len = begin;
 	return wire_answer_refuse(out, request, err, &detail);
+}
+
+enum un_err
+keyholder_commit(struct keyholder *holder, struct un_detail *detail)
+{
+	return journal_commit(holder->journal, detail);
 }

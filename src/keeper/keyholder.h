@@ -14,6 +14,8 @@
 
 /* The most bytes an answer can have: `out` of keyholder_answer has room for them. */
 #define KEYHOLDER_ANSWER_MAX (32 * 1024)
+/* The most that a refusal for want of a record has. */
+#define KEYHOLDER_REFUSAL_MAX 512
 
 struct keyholder;
 
@@ -33,8 +35,13 @@ void keyholder_free(struct keyholder *holder); /* wipes; NULL is fine */
 /* For info: how well the process is confined. */
 void keyholder_set_landlocked(struct keyholder *holder, bool landlocked);
 
-/* Appends the answer. Fails only when `out` is too small. */
+/* Appends the answer. Fails only when `out` is too small. *ret_held: it releases secrets, and must
+ * not leave before keyholder_commit has returned UN_OK; else a refusal takes its place. */
 MUST_CHECK enum un_err keyholder_answer(struct keyholder *holder,
-                                        const struct wire_request *request, struct buf *out);
+                                        const struct wire_request *request, struct buf *out,
+                                        bool *ret_held);
+/* Makes durable what the answers since the last one release: one sync for all of them. On failure
+ * none of them may leave. */
+MUST_CHECK enum un_err keyholder_commit(struct keyholder *holder, struct un_detail *detail);
 
 #endif

@@ -1,17 +1,20 @@
 /* Attacks on release: each row is one lie, told to a keeper that would honour the truth. */
 #include "keeper/keyholder.h"
 
+#include "audit/journal.h"
 #include "base/clock.h"
 #include "crypto/hash.h"
 #include "keeper/keyring_file.h"
 #include "keeper/secret_buf.h"
 #include "test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define NAMES 2
+#define RELEASE_LEN (JOURNAL_ID_LEN + 8 + DELIVERED_DEK_LEN)
 
 struct world {
 	char path[64];
@@ -23,6 +26,7 @@ struct world {
 	uint8_t launcher_public[BOX_PUBLIC_LEN];
 	struct secret_id id; /* (fraud, any) db_password, version 2 */
 	uint8_t stored[STORED_DEK_LEN], stored_first[STORED_DEK_LEN];
+	bool held; /* of the last answer */
 };
 
 static struct wire_request request; /* large */
@@ -36,7 +40,7 @@ ask(struct world *w)
 	                  .max = sizeof answer_memory - 1};
 	struct wire_answer answer;
 
-	EXPECT_OK(keyholder_answer(w->holder, &request, &out));
+	EXPECT_OK(keyholder_answer(w->holder, &request, &out, &w->held));
 	EXPECT_OK(wire_answer_unpack(out.data + 4, out.len - 4, &answer));
 	return answer;
 }
@@ -117,8 +121,24 @@ world_fini(struct world *w)
 	secbuf_free(w->ticket_memory);
 	(void)unlinkat(w->dir_fd, "ring", 0);
 	(void)unlinkat(w->dir_fd, "root", 0);
+	(void)unlinkat(w->dir_fd, "journal", 0);
+	(void)unlinkat(w->dir_fd, "head", 0);
 	(void)close(w->dir_fd);
 	assert_int_equal(rmdir(w->path), 0);
+}
+
+/* With a journal that was put aside. */
+static void
+world_fini_broken(struct world *w)
+{
+	DIR *dir = fdopendir(dup(w->dir_fd));
+	struct dirent *one;
+
+	while ((one = readdir(dir)))
+		if (strncmp(one->d_name, "journal.", 8) == 0)
+			EXPECT_INT(0, unlinkat(w->dir_fd, one->d_name, 0));
+	(void)closedir(dir);
+	world_fini(w);
 }
 
 /* The honest request, for an attack to change. */
@@ -284,7 +304,8 @@ TEST(keyholder, releases_to_the_truth_and_refuses_every_lie_whole)
 		if (answer.err != attacks[i].verdict)
 			print_error("attack: %s\n", attacks[i].what);
 		EXPECT_ERR(attacks[i].verdict, answer.err);
-		EXPECT_INT(answer.err == UN_OK, answer.len == DELIVERED_DEK_LEN);
+		EXPECT_INT(answer.err == UN_OK, answer.len == RELEASE_LEN);
+		EXPECT(w.held == (answer.err == UN_OK));
 		world_fini(&w);
 	}
 }
@@ -397,6 +418,185 @@ TEST(keyholder, hashes_under_the_key_of_its_own_plane)
 	hash_credential(&w, "the secret of a key", theirs);
 	EXPECT(!bytes_equal(ours, theirs, HASH_LEN));
 	world_fini(&w);
+}
+
+/* ---- the journal and the heads ---- */
+
+static void
+restart(struct world *w)
+{
+	struct keyholder_options options = {w->dir_fd, "file", false, NULL};
+
+	keyholder_free(w->holder);
+	EXPECT_OK(keyholder_new(&options, NULL, &w->holder));
+}
+
+static struct wire_answer
+sign(struct world *w, uint64_t count, uint8_t fill)
+{
+	static uint8_t hash[HASH_LEN];
+
+	memset(hash, fill, sizeof hash);
+	request = (struct wire_request){.op = WIRE_SIGN, .id = 6};
+	request.head.count = count;
+	request.head.hash = hash;
+	return ask(w);
+}
+
+static struct signed_head
+signed_over(struct world *w, uint64_t count, uint8_t fill)
+{
+	struct wire_answer answer = sign(w, count, fill);
+	struct signed_head head;
+
+	EXPECT_OK(answer.err);
+	EXPECT_OK(head_unpack(answer.body, answer.len, &head));
+	return head;
+}
+
+static uint64_t
+journaled(struct world *w)
+{
+	return signed_over(w, UINT64_MAX, 9).journal_count;
+}
+
+TEST(keyholder, holds_a_release_until_its_record_is_durable)
+{
+	struct world w;
+
+	world_init(&w);
+	honest(&w);
+	EXPECT_OK(ask(&w).err);
+	EXPECT(w.held);
+	EXPECT_INT(0, signed_over(&w, 1, 1).journal_count); /* added, not yet there */
+	EXPECT_OK(keyholder_commit(w.holder, NULL));
+	EXPECT_INT(1, signed_over(&w, 1, 1).journal_count);
+	restart(&w);
+	EXPECT_INT(1, journaled(&w));
+	world_fini(&w);
+}
+
+TEST(keyholder, records_each_release_of_a_replayed_request)
+{
+	struct unpack in;
+	struct world w;
+
+	world_init(&w);
+	for (uint64_t i = 1; i <= 5; i++) {
+		struct wire_answer answer;
+
+		honest(&w);
+		answer = ask(&w);
+		EXPECT_OK(answer.err);
+		EXPECT_OK(keyholder_commit(w.holder, NULL));
+		unpack_init(&in, answer.body + JOURNAL_ID_LEN, 8);
+		EXPECT_INT(i, unpack_u64(&in));
+	}
+	EXPECT_INT(5, journaled(&w));
+	world_fini(&w);
+}
+
+TEST(keyholder, records_nothing_of_what_it_refuses)
+{
+	struct world w;
+
+	for (size_t i = 1; i < sizeof attacks / sizeof attacks[0]; i++) {
+		world_init(&w);
+		honest(&w);
+		attacks[i].change(&w);
+		EXPECT(ask(&w).err != UN_OK);
+		EXPECT(!w.held);
+		EXPECT_OK(keyholder_commit(w.holder, NULL));
+		EXPECT_INT(0, journaled(&w));
+		world_fini(&w);
+	}
+}
+
+TEST(keyholder, signs_no_head_that_goes_back_also_after_a_restart)
+{
+	static const struct {
+		uint64_t count;
+		uint8_t fill;
+		enum un_err verdict;
+	} asked[] = {
+		{1, 1, UN_OK},
+		{5, 5, UN_OK},
+		{5, 5, UN_OK}, /* the same is no other */
+		{4, 4, UN_ERR_NOT_AUTHENTIC},
+		{1, 1, UN_ERR_NOT_AUTHENTIC}, /* even one that was signed */
+		{5, 6, UN_ERR_NOT_AUTHENTIC},
+		{6, 5, UN_OK},
+		{5, 5, UN_ERR_NOT_AUTHENTIC},
+	};
+
+	for (int restarts = 0; restarts < 2; restarts++) {
+		struct world w;
+
+		world_init(&w);
+		for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+			if (restarts)
+				restart(&w);
+			EXPECT_ERR(asked[i].verdict, sign(&w, asked[i].count, asked[i].fill).err);
+		}
+		world_fini(&w);
+	}
+}
+
+TEST(keyholder, binds_each_head_to_the_one_before_and_to_its_own_key)
+{
+	uint8_t expected[HASH_LEN], zeros[HASH_LEN] = {0};
+	struct signed_head first, second;
+	struct wire_answer answer;
+	struct keeper_info info;
+	struct world w;
+
+	world_init(&w);
+	request = (struct wire_request){.op = WIRE_INFO, .id = 1};
+	answer = ask(&w);
+	EXPECT_OK(wire_unpack_info(&answer, &info));
+	first = signed_over(&w, 3, 3);
+	EXPECT_OK(head_check(&first, info.audit_public));
+	EXPECT_BYTES(zeros, first.previous, HASH_LEN);
+	restart(&w);
+	second = signed_over(&w, 4, 4);
+	EXPECT_OK(head_check(&second, info.audit_public));
+	head_hash(&first, expected);
+	EXPECT_BYTES(expected, second.previous, HASH_LEN);
+	EXPECT(second.at_us > first.at_us);
+	second.count++;
+	EXPECT_ERR(UN_ERR_NOT_AUTHENTIC, head_check(&second, info.audit_public));
+	world_fini(&w);
+}
+
+TEST(keyholder, says_when_the_journal_is_not_the_one_it_signed)
+{
+	struct keeper_info info;
+	struct wire_answer answer;
+	struct world w;
+
+	for (int cut = 0; cut < 2; cut++) {
+		world_init(&w);
+		honest(&w);
+		EXPECT_OK(ask(&w).err);
+		EXPECT_OK(keyholder_commit(w.holder, NULL));
+		EXPECT_INT(1, signed_over(&w, 1, 1).journal_count);
+		keyholder_free(w.holder);
+		w.holder = NULL;
+		if (cut) {
+			int fd = openat(w.dir_fd, "journal", O_RDWR | O_CLOEXEC);
+
+			EXPECT_INT(0, ftruncate(fd, JOURNAL_HEADER_LEN));
+			(void)close(fd);
+		} else {
+			EXPECT_INT(0, unlinkat(w.dir_fd, "journal", 0));
+		}
+		restart(&w);
+		request = (struct wire_request){.op = WIRE_INFO, .id = 1};
+		answer = ask(&w);
+		EXPECT_OK(wire_unpack_info(&answer, &info));
+		EXPECT(info.journal_broken);
+		world_fini_broken(&w);
+	}
 }
 
 TEST_MAIN()

@@ -55,6 +55,7 @@ derive_rest(struct keyring *ring)
 	static const char *const purposes[KEYRING_PURPOSES] = {
 	        [KEYRING_TICKETS] = "union ticket key 1",
 	        [KEYRING_CREDENTIALS] = "union credential key 1",
+	        [KEYRING_HEADS] = "union audit key 1",
 	};
 	enum un_err err = box_public_of(ring->plane_private, ring->plane_public);
 

@@ -41,6 +41,7 @@ void keyring_plane_public(const struct keyring *ring, uint8_t ret_public[BOX_PUB
 enum keyring_purpose {
 	KEYRING_TICKETS,
 	KEYRING_CREDENTIALS, /* hashes the secrets of API keys, and nothing else */
+	KEYRING_HEADS,       /* the seed of the key that signs heads of the audit trail */
 	KEYRING_PURPOSES,
 };
 const struct secbuf *keyring_derived(const struct keyring *ring, enum keyring_purpose purpose);

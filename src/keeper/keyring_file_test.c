@@ -30,6 +30,8 @@ folder_clear(struct folder *folder)
 {
 	(void)unlinkat(folder->fd, "ring", 0);
 	(void)unlinkat(folder->fd, "root", 0);
+	(void)unlinkat(folder->fd, "journal", 0);
+	(void)unlinkat(folder->fd, "head", 0);
 }
 
 static void
@@ -69,6 +71,8 @@ static_buf(void)
 	return (struct buf){.data = memory, .cap = sizeof memory, .max = sizeof memory - 1};
 }
 
+static bool held; /* of the last answer */
+
 static struct keeper_info
 info_of(struct keyholder *holder)
 {
@@ -77,7 +81,7 @@ info_of(struct keyholder *holder)
 	struct keeper_info info;
 	struct buf out = static_buf();
 
-	EXPECT_OK(keyholder_answer(holder, &request, &out));
+	EXPECT_OK(keyholder_answer(holder, &request, &out, &held));
 	EXPECT_OK(wire_answer_unpack(out.data + 4, out.len - 4, &answer));
 	EXPECT_OK(answer.err);
 	EXPECT_OK(wire_unpack_info(&answer, &info));
@@ -98,7 +102,7 @@ ask(struct keyholder *holder, enum wire_op op, const struct buf *sealed, struct 
 		request.sealed.bytes = sealed->data;
 		request.sealed.len = sealed->len;
 	}
-	EXPECT_OK(keyholder_answer(holder, &request, &out));
+	EXPECT_OK(keyholder_answer(holder, &request, &out, &held));
 	EXPECT_OK(wire_answer_unpack(out.data + 4, out.len - 4, &answer));
 	if (answer.err == UN_OK && body)
 		EXPECT_OK(buf_append(body, answer.body, answer.len));
@@ -339,7 +343,7 @@ TORTURE_IO(keyring_file, rotates_whole_or_not_at_all)
 	assert_non_null(mkdtemp(folder.path));
 	folder.fd = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (start(&folder, "file", true, NULL, &holder) == UN_OK) {
-		EXPECT_OK(keyholder_answer(holder, &request, &out));
+		EXPECT_OK(keyholder_answer(holder, &request, &out, &held));
 		EXPECT_OK(wire_answer_unpack(out.data + 4, out.len - 4, &answer));
 		answered = answer.err == UN_OK ? 2 : 1;
 		EXPECT_INT(answered, info_of(holder).generation);

@@ -54,11 +54,20 @@ process_report_unpack(const uint8_t *bytes, size_t len, enum un_err *ret_result,
 	return UN_OK;
 }
 
+/* Where a release lies in `out`, for as long as its record is not durable. */
+struct held {
+	size_t start, len;
+	uint32_t id;
+};
+#define HELD_MAX 32
+
 struct connection { /* one client's socket; both buffers may hold a ticket */
 	int fd;
 	struct secbuf *in_memory, *out_memory;
 	struct buf out;
 	size_t in_len;
+	struct held held[HELD_MAX];
+	size_t held_count;
 };
 
 struct process {
@@ -116,6 +125,29 @@ connection_flush(struct connection *one)
 	return UN_OK;
 }
 
+/* For the largest answer, and for a refusal in the place of each release that is held. */
+static bool
+has_room(const struct connection *one)
+{
+	return one->out.max - one->out.len >=
+	       KEYHOLDER_ANSWER_MAX + HELD_MAX * KEYHOLDER_REFUSAL_MAX;
+}
+
+static enum un_err
+answer_frame(struct process *process, struct connection *one, const uint8_t *frame, size_t len)
+{
+	size_t start = one->out.len;
+	bool held = false;
+	enum un_err err = wire_request_unpack(frame, len, &process->request);
+
+	if (err == UN_OK)
+		err = keyholder_answer(process->holder, &process->request, &one->out, &held);
+	if (held)
+		one->held[one->held_count++] = (struct held){
+			start, one->out.len - start, process->request.id};
+	return err;
+}
+
 /* Answers the whole frames for which there is room. UN_ERR_PROTOCOL: what came is no request. */
 static enum un_err
 connection_answer(struct process *process, struct connection *one)
@@ -124,14 +156,12 @@ connection_answer(struct process *process, struct connection *one)
 	size_t at = 0, frame_len;
 	enum un_err err = UN_OK;
 
-	while (one->out.max - one->out.len >= KEYHOLDER_ANSWER_MAX) {
+	while (has_room(one) && one->held_count < HELD_MAX) {
 		err = wire_frame_len(bytes + at, one->in_len - at, &frame_len);
 		if (err || !frame_len)
 			break;
-		err = wire_request_unpack(bytes + at + WIRE_LENGTH_LEN, frame_len - WIRE_LENGTH_LEN,
-		                          &process->request);
-		if (err == UN_OK)
-			err = keyholder_answer(process->holder, &process->request, &one->out);
+		err = answer_frame(process, one, bytes + at + WIRE_LENGTH_LEN,
+		                   frame_len - WIRE_LENGTH_LEN);
 		if (err)
 			break;
 		at += frame_len;
@@ -142,25 +172,47 @@ connection_answer(struct process *process, struct connection *one)
 	return err;
 }
 
-static bool
-has_room(const struct connection *one)
+/* Puts a refusal where a release is; what lies behind it moves. */
+static enum un_err
+replace_held(struct connection *one, const struct held *held, enum un_err why,
+             const struct un_detail *detail)
 {
-	return one->out.max - one->out.len >= KEYHOLDER_ANSWER_MAX;
+	const struct wire_request to = {.op = WIRE_RELEASE, .id = held->id};
+	uint8_t memory[KEYHOLDER_REFUSAL_MAX + 1];
+	struct buf refusal = {.data = memory,
+	                      .cap = sizeof memory,
+	                      .max = sizeof memory - 1,
+	                      .kind = BUF_PLAIN};
+	uint8_t *at = one->out.data + held->start;
+	size_t behind = one->out.len - held->start - held->len;
+	enum un_err err = wire_answer_refuse(&refusal, &to, why, detail);
+
+	if (err) /* too long a text: the error alone says it, too */
+		err = wire_answer_refuse(&refusal, &to, why, NULL);
+	if (err)
+		return err;
+	explicit_bzero(at, held->len);
+	memmove(at + refusal.len, at + held->len, behind);
+	memcpy(at, refusal.data, refusal.len);
+	one->out.len = held->start + refusal.len + behind;
+	return UN_OK;
 }
 
-/* Answers and writes until input or room runs out. */
+/* What is released is on disk before it leaves: one sync for all that came together. */
 static enum un_err
-connection_work(struct process *process, struct connection *one)
+commit_held(struct process *process)
 {
-	size_t before;
-	enum un_err err;
+	struct un_detail detail = {0};
+	enum un_err why = keyholder_commit(process->holder, &detail), err = UN_OK;
 
-	do {
-		before = one->in_len;
-		err = connection_answer(process, one);
-		if (err == UN_OK)
-			err = connection_flush(one);
-	} while (err == UN_OK && one->in_len && one->in_len != before);
+	for (size_t i = 0; i < process->count; i++) {
+		struct connection *one = &process->connections[i];
+
+		/* from the last one on: those before it stay where they are */
+		for (size_t n = one->held_count; why && !err && n > 0; n--)
+			err = replace_held(one, &one->held[n - 1], why, &detail);
+		one->held_count = 0;
+	}
 	return err;
 }
 
@@ -177,18 +229,56 @@ connection_read(struct connection *one)
 	return UN_OK;
 }
 
+/* A connection that has gone is closed; poll ignores it from then on. Its releases are recorded
+ * all the same. */
 static enum un_err
-connection_serve(struct process *process, struct connection *one, short revents)
+survive(struct connection *one, enum un_err err)
+{
+	if (err != UN_ERR_UNREACHABLE)
+		return err;
+	io_close(&one->fd);
+	return UN_OK;
+}
+
+static enum un_err
+connection_receive(struct connection *one, short revents)
 {
 	enum un_err err = UN_OK;
 
-	if (!revents)
-		return UN_OK;
 	if (revents & POLLOUT)
 		err = connection_flush(one);
 	if (err == UN_OK && (revents & (POLLIN | POLLHUP | POLLERR)) && has_room(one))
 		err = connection_read(one);
-	return err ? err : connection_work(process, one);
+	return survive(one, err);
+}
+
+/* One turn: answers, commits, writes. *ret_more: something was done, there may be more to do. */
+static enum un_err
+serve_turn(struct process *process, bool *ret_more)
+{
+	bool held = false;
+	enum un_err err = UN_OK;
+
+	*ret_more = false;
+	for (size_t i = 0; err == UN_OK && i < process->count; i++) {
+		struct connection *one = &process->connections[i];
+		size_t before = one->in_len;
+
+		if (one->fd < 0)
+			continue;
+		err = connection_answer(process, one);
+		*ret_more = *ret_more || one->in_len != before;
+		held = held || one->held_count;
+		if (err == UN_OK && !one->held_count)
+			err = survive(one, connection_flush(one)); /* need not wait for the disk */
+	}
+	if (err == UN_OK && held)
+		err = commit_held(process);
+	for (size_t i = 0; err == UN_OK && held && i < process->count; i++)
+		if (process->connections[i].fd >= 0)
+			err = survive(&process->connections[i],
+			              connection_flush(&process->connections[i]));
+	return err;
 }
 
 static void
@@ -204,6 +294,22 @@ arm_polls(struct process *process)
 	}
 }
 
+/* What has come, until input or room runs out. */
+static enum un_err
+serve(struct process *process)
+{
+	enum un_err err = UN_OK;
+	bool more = true;
+
+	for (size_t i = 0; err == UN_OK && i < process->count; i++)
+		if (process->polls[i + 1].revents)
+			err = connection_receive(&process->connections[i],
+			                         process->polls[i + 1].revents);
+	while (err == UN_OK && more)
+		err = serve_turn(process, &more);
+	return err;
+}
+
 /* Ends when the lifeline does. A frame that is no request is an intruder or a defect: the keeper
  * ends, and every key with it. */
 static int
@@ -216,16 +322,8 @@ run(struct process *process)
 			return STATUS_FAILED;
 		if (process->polls[0].revents)
 			return STATUS_OK;
-		for (size_t i = 0; i < process->count; i++) {
-			struct connection *one = &process->connections[i];
-			enum un_err err =
-			        connection_serve(process, one, process->polls[i + 1].revents);
-
-			if (err == UN_ERR_UNREACHABLE)
-				io_close(&one->fd); /* poll ignores it from now on */
-			else if (err)
-				return STATUS_FAILED;
-		}
+		if (serve(process) != UN_OK)
+			return STATUS_FAILED;
 	}
 }
 

@@ -37,7 +37,7 @@ static const int allowed[] = {
         SCMP_SYS(sendto),        SCMP_SYS(recvmsg),        SCMP_SYS(sendmsg),
         SCMP_SYS(poll),          SCMP_SYS(ppoll),          SCMP_SYS(close),
         SCMP_SYS(fstat),         SCMP_SYS(newfstatat),     SCMP_SYS(fsync),
-        SCMP_SYS(fdatasync),     SCMP_SYS(munmap),         SCMP_SYS(mremap),
+        SCMP_SYS(fdatasync),     SCMP_SYS(pwrite64),     SCMP_SYS(munmap),         SCMP_SYS(mremap),
         SCMP_SYS(madvise),       SCMP_SYS(mlock),          SCMP_SYS(mlock2),
         SCMP_SYS(munlock),       SCMP_SYS(brk),            SCMP_SYS(ftruncate),
         SCMP_SYS(getrandom),     SCMP_SYS(clock_gettime),  SCMP_SYS(clock_nanosleep),

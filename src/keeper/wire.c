@@ -4,6 +4,7 @@
 
 #define INFO_LOCKED 1
 #define INFO_LANDLOCKED 2
+#define INFO_JOURNAL_BROKEN 4
 
 enum un_err
 wire_frame_len(const uint8_t *bytes, size_t available, size_t *ret_len)
@@ -181,6 +182,7 @@ unpack_body(struct unpack *in, struct wire_request *request)
 	switch (request->op) {
 	case WIRE_INFO:
 	case WIRE_ROTATE:
+	case WIRE_LAST_HEAD:
 		return;
 	case WIRE_INGEST:
 		unpack_dek(in, TRAVEL_DEK_LEN, request);
@@ -203,6 +205,12 @@ unpack_body(struct unpack *in, struct wire_request *request)
 		request->credential.bytes =
 		        unpack_bytes(in, WIRE_CREDENTIAL_MAX, &request->credential.len);
 		if (request->credential.len == 0)
+			in->bad = true;
+		return;
+	case WIRE_SIGN:
+		request->head.count = unpack_u64(in);
+		request->head.hash = unpack_fixed(in, HASH_LEN);
+		if (request->head.count == 0)
 			in->bad = true;
 		return;
 	}
@@ -292,7 +300,8 @@ enum un_err
 wire_pack_info(struct buf *out, const struct keeper_info *info)
 {
 	unsigned flags = (info->memory_locked ? INFO_LOCKED : 0u) |
-	                 (info->landlocked ? INFO_LANDLOCKED : 0u);
+	                 (info->landlocked ? INFO_LANDLOCKED : 0u) |
+	                 (info->journal_broken ? INFO_JOURNAL_BROKEN : 0u);
 	enum un_err err = pack_u8(out, (uint8_t)info->state);
 
 	if (err == UN_OK)
@@ -304,6 +313,8 @@ wire_pack_info(struct buf *out, const struct keeper_info *info)
 	if (err == UN_OK)
 		err = buf_append(out, info->start_public, BOX_PUBLIC_LEN);
 	if (err == UN_OK)
+		err = buf_append(out, info->audit_public, SIGN_PUBLIC_LEN);
+	if (err == UN_OK)
 		err = pack_text(out, info->provider);
 	return err;
 }
@@ -311,7 +322,7 @@ wire_pack_info(struct buf *out, const struct keeper_info *info)
 enum un_err
 wire_unpack_info(const struct wire_answer *answer, struct keeper_info *ret_info)
 {
-	const uint8_t *plane_public, *start_public;
+	const uint8_t *plane_public, *start_public, *audit_public;
 	struct unpack in;
 	unsigned state, flags;
 
@@ -321,13 +332,16 @@ wire_unpack_info(const struct wire_answer *answer, struct keeper_info *ret_info)
 	ret_info->generation = unpack_u32(&in);
 	plane_public = unpack_fixed(&in, BOX_PUBLIC_LEN);
 	start_public = unpack_fixed(&in, BOX_PUBLIC_LEN);
+	audit_public = unpack_fixed(&in, SIGN_PUBLIC_LEN);
 	unpack_text(&in, ret_info->provider, sizeof ret_info->provider);
 	if (unpack_end(&in) || state < KEEPER_OPEN || state > KEEPER_NEW)
 		return UN_ERR_PROTOCOL;
 	memcpy(ret_info->plane_public, plane_public, BOX_PUBLIC_LEN);
 	memcpy(ret_info->start_public, start_public, BOX_PUBLIC_LEN);
+	memcpy(ret_info->audit_public, audit_public, SIGN_PUBLIC_LEN);
 	ret_info->state = (enum keeper_state)state;
 	ret_info->memory_locked = flags & INFO_LOCKED;
 	ret_info->landlocked = flags & INFO_LANDLOCKED;
+	ret_info->journal_broken = flags & INFO_JOURNAL_BROKEN;
 	return UN_OK;
 }

@@ -9,6 +9,7 @@
 #ifndef KEEPER_WIRE_H
 #define KEEPER_WIRE_H
 
+#include "audit/head.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/pack.h"
@@ -34,7 +35,9 @@ enum wire_op { /* never renumbered */
 	WIRE_UNLOCK = 7,
 	WIRE_EXPORT = 8,
 	WIRE_HASH = 9,
-	WIRE_OP_LAST = WIRE_HASH,
+	WIRE_SIGN = 10,
+	WIRE_LAST_HEAD = 11,
+	WIRE_OP_LAST = WIRE_LAST_HEAD,
 };
 #define WIRE_ANSWER 0x80
 
@@ -51,6 +54,8 @@ struct keeper_info {
 	uint8_t plane_public[BOX_PUBLIC_LEN];  /* zeros while KEEPER_NEW */
 	uint8_t start_public[BOX_PUBLIC_LEN];  /* to seal passphrases to; another at each start */
 	char provider[KEY_PROVIDER_TEXT_MAX];  /* for people */
+	uint8_t audit_public[SIGN_PUBLIC_LEN]; /* of signed heads; zeros unless KEEPER_OPEN */
+	bool journal_broken; /* it was not the one that the last head speaks of: a new one began */
 	bool memory_locked;                    /* no key can reach swap */
 	bool landlocked;                       /* the kernel also confines it to the keys folder */
 };
@@ -94,6 +99,10 @@ struct wire_request {
 			const uint8_t *bytes;
 			size_t len;
 		} credential;
+		struct { /* SIGN */
+			uint64_t count; /* at least 1 */
+			const uint8_t *hash; /* HASH_LEN */
+		} head;
 	};
 };
 

@@ -458,7 +458,8 @@ make_lease(struct runs_claimed *claimed, uint8_t ret_hash[HASH_LEN])
 
 /* The record of the claim, with one audit entry for the attempt and one for each secret. */
 static enum un_err
-record_claim(struct claiming *claiming, struct run *run, uint32_t place, struct un_detail *detail)
+record_claim(struct claiming *claiming, struct run *run, uint32_t place,
+             const struct vault_release *release, struct un_detail *detail)
 {
 	size_t count = claiming->wanted.count;
 	struct audit_event *events =
@@ -481,14 +482,20 @@ record_claim(struct claiming *claiming, struct run *run, uint32_t place, struct 
 		        .node = run->graph.graph->nodes[place].id,
 		        .attempt = attempt->number,
 		        .request_id = claiming->request_id,
+		        .scope = &run->execution->at,
+		        .execution_at = &run->execution->at,
 		};
+		if (i < count) {
+			events[i].journal = release->journal;
+			events[i].journal.number += i;
+		}
 	}
 	return run_save(claiming->runs, run, &extra, detail);
 }
 
 static void
-claim_released(void *ctx, enum un_err err, const struct un_detail *detail, const uint8_t *deks,
-               size_t count)
+claim_released(void *ctx, enum un_err err, const struct un_detail *detail,
+               const struct vault_release *release)
 {
 	struct claiming *claiming = ctx;
 	struct runs *runs = claiming->runs;
@@ -500,13 +507,13 @@ claim_released(void *ctx, enum un_err err, const struct un_detail *detail, const
 	if (!err && (run == NULL || run->stale))
 		err = UN_ERR_BAD_TICKET; /* it ended while the keeper was asked */
 	if (!err)
-		err = put_keys(claiming, deks, count);
+		err = put_keys(claiming, release->deks, release->count);
 	if (!err)
 		err = make_lease(claiming->claimed, hash);
 	if (!err)
 		err = execution_claim(run->execution, live->place, hash, runs_now(runs));
 	if (!err) {
-		err = record_claim(claiming, run, live->place, &why);
+		err = record_claim(claiming, run, live->place, release, &why);
 		detail = &why;
 	}
 	claim_end(claiming, err, detail);

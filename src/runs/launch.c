@@ -243,7 +243,9 @@ insert_row(struct store_txn *txn, struct launch *launch, int64_t entity, struct 
 	        .action = AUDIT_EXECUTION_CREATE,
 	        .verdict = AUDIT_ALLOWED,
 	        .principal = launch->asker->principal,
+	        .scope = &launch->name->at,
 	        .execution = launch->name->name,
+	        .execution_at = &launch->name->at,
 	        .request_id = launch->asker->request_id,
 	};
 	struct run_row row = {
@@ -393,7 +395,9 @@ runs_abort(struct runs *runs, const struct runs_name *name, const char *cause,
 	        .action = AUDIT_EXECUTION_ABORT,
 	        .verdict = AUDIT_ALLOWED,
 	        .principal = asker->principal,
+	        .scope = &name->at,
 	        .execution = name->name,
+	        .execution_at = &name->at,
 	        .request_id = asker->request_id,
 	};
 	const struct run_extra extra = {.events = &event, .event_count = 1};

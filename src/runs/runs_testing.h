@@ -142,11 +142,15 @@ static inline void
 test_vault_answer(struct test_vault *vault)
 {
 	uint8_t *deks = calloc(vault->held_count + 1, DELIVERED_DEK_LEN);
+	struct vault_release release = {
+	        .deks = deks,
+	        .count = vault->held_count,
+	        .journal = {.number = vault->held_count ? vault->released + 1 : 0}};
 	vault_released *held = vault->held;
 
 	vault->held = NULL;
 	vault->released += vault->held_count;
-	held(vault->held_ctx, UN_OK, NULL, deks, vault->held_count);
+	held(vault->held_ctx, UN_OK, NULL, &release);
 	free(deks);
 }
 
@@ -162,7 +166,7 @@ test_release(void *ctx, const struct keeper_release *what, vault_released *done,
 	for (size_t i = 0; i < what->count && !err; i++)
 		err = ticket_reaches(&view, what->rows[i].id) ? UN_OK : UN_ERR_DENIED;
 	if (err) {
-		done(done_ctx, err, NULL, NULL, 0);
+		done(done_ctx, err, NULL, NULL);
 		return UN_OK;
 	}
 	vault->held = done;

@@ -22,9 +22,11 @@ static void
 answer_release(void *context, const struct keeper_answer *answer)
 {
 	struct question question = *(struct question *)context;
+	const struct vault_release release = {answer->bytes, answer->count, answer->journal};
 
 	mem_free(context);
-	question.released(question.ctx, answer->err, answer->detail, answer->bytes, answer->count);
+	question.released(question.ctx, answer->err, answer->detail,
+	                  answer->err ? NULL : &release);
 }
 
 static enum un_err

@@ -10,9 +10,15 @@
 /* `ticket` is the callee's to free; NULL unless UN_OK. */
 typedef void vault_granted(void *ctx, enum un_err err, const struct un_detail *detail,
                            struct secbuf *ticket);
-/* `deks`: `count` delivered DEKs of DELIVERED_DEK_LEN bytes, lent. */
+/* What was released; lent. */
+struct vault_release {
+	const uint8_t *deks; /* `count` delivered DEKs of DELIVERED_DEK_LEN bytes */
+	size_t count;
+	struct audit_journal_ref journal; /* of the first; the others follow it */
+};
+/* `release` is NULL unless UN_OK. */
 typedef void vault_released(void *ctx, enum un_err err, const struct un_detail *detail,
-                            const uint8_t *deks, size_t count);
+                            const struct vault_release *release);
 
 struct vault {
 	MUST_CHECK enum un_err (*grant)(void *ctx, const struct ticket_grant *grant,
