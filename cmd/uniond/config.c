@@ -73,6 +73,10 @@ static const struct config_key keys[] = {
 	LIMIT_KEY("write_s", CONFIG_WRITE_S, 3600),
 	LIMIT_KEY("call_s", CONFIG_CALL_S, 3600),
 	TEXT_KEY("audit", "reads", audit_reads),
+	TEXT_KEY("guard", "default", guard.fallback),
+	TEXT_KEY("guard", "known", guard.known),
+	TEXT_KEY("guard", "strict", guard.strict),
+	TEXT_KEY("guard", "off", guard.off),
 	TEXT_KEY("log", "level", log_level),
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
@@ -383,7 +387,7 @@ config_check(struct config *config, struct un_detail *detail)
 		return un_fail(detail, UN_ERR_BAD_CONFIG,
 		               "'log.level' is error, warn, notice, info or debug, not '%s'",
 		               config->log_level);
-	return UN_OK;
+	return guard_policies_check(&config->guard, detail);
 }
 
 /* A YAML scalar in single quotes. */
@@ -490,6 +494,7 @@ config_init(struct config *config)
 {
 	*config = (struct config){0};
 	(void)snprintf(config->key_provider, sizeof config->key_provider, "file");
+	(void)snprintf(config->guard.fallback, sizeof config->guard.fallback, "known");
 	(void)snprintf(config->log_level, sizeof config->log_level, "notice");
 	(void)snprintf(config->audit_reads, sizeof config->audit_reads, "summed");
 	config->idle_timeout_s = IDLE_TIMEOUT_EMBEDDED_S;

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "model/guard_policy.h"
 #include "net/limit.h"
 
 #include <limits.h>
@@ -44,6 +45,7 @@ struct config {
 	char passphrase_file[PATH_MAX];
 	char audit_reads[16]; /* "summed", "each" or "off" */
 	char log_level[16];
+	struct guard_policies guard;
 	uint64_t unencrypted; /* 1: TCP beyond loopback without TLS */
 	uint64_t limits[CONFIG_LIMITS];
 	uint64_t workers;         /* threads that serve requests; 0: one a core, at most 8 */

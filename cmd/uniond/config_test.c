@@ -41,6 +41,18 @@ TEST(config, reads_every_key)
 	EXPECT_STR("debug", c.log_level);
 }
 
+TEST(config, has_a_guard_for_each_project)
+{
+	struct config c;
+	struct un_detail detail = {0};
+
+	EXPECT_OK(
+		read_text("data: /x\nguard: {default: off, strict: 'fraud, risk'}\n", &c, &detail));
+	EXPECT_INT(GUARD_STRICT, guard_policy_of(&c.guard, "risk"));
+	EXPECT_INT(GUARD_OFF, guard_policy_of(&c.guard, "x"));
+	EXPECT_ERR(UN_ERR_BAD_CONFIG, read_text("data: /x\nguard: {default: on}\n", &c, &detail));
+}
+
 TEST(config, listens_on_any_address_with_tls_or_on_purpose_without)
 {
 	struct config c;

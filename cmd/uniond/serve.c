@@ -194,6 +194,7 @@ options_of(struct announcement *what, const struct places *places, char *const *
 		.parallel_tasks = (unsigned)config->parallel_tasks,
 		.idle_timeout_s = (unsigned)config->idle_timeout_s,
 		.audit_reads = config->audit_reads,
+		.guard = &config->guard,
 		.embedded = config->embedded,
 	};
 }

@@ -29,6 +29,7 @@
 #define CONNECT_MS 5000
 #define CONNECT_PAUSE_MS 20
 #define BUNDLE_MS 120000
+#define LOG_OWN_MAX 1400 /* bytes of one line */
 #define PACKED_FOLDER ".union" /* in the bundle's folder, for the packed file */
 #define PACKED_FILE "code.tar.gz"
 #define BUNDLE_MAX (512ull << 20) /* bytes of a packed bundle */
@@ -55,6 +56,7 @@ struct attempt {
 	struct attempt_paths paths;
 	struct task_secrets secrets;
 	struct redact_set *values;
+	struct leaving leaving;
 	struct result result;
 };
 
@@ -306,6 +308,8 @@ fetch_bundle(struct attempt *attempt, struct un_detail *detail)
 			err = un_err_from_errno(errno);
 		else
 			err = bundle_unpack(file.fd, attempt->bundle_fd, detail);
+	if (!err)
+		err = leaving_check_code(&attempt->leaving, attempt->bundle_fd, detail);
 	}
 	io_close(&file.fd);
 	return err;
@@ -352,12 +356,36 @@ make_folders(struct attempt *attempt, struct un_detail *detail)
 static void
 log_own(struct attempt *attempt, const char *text)
 {
-	char line[SANDBOX_NOTES_MAX + 128];
+	char line[LOG_OWN_MAX];
 	int len = snprintf(line, sizeof line, "[union-exec: %s]\n", text);
 
 	if (len > 0)
 		(void)!report_log(attempt->reporter, (const uint8_t *)line,
 		                  (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
+}
+
+static void
+say_own(void *ctx, const char *line)
+{
+	log_own(ctx, line);
+}
+
+/* What may leave, and how it is judged. */
+static void
+set_leaving(struct attempt *attempt)
+{
+	const struct task_secrets *secrets = &attempt->secrets;
+
+	attempt->leaving = (struct leaving){.values = attempt->values,
+	                                    .policy = (enum guard_policy)attempt->claim->guard,
+	                                    .say = say_own,
+	                                    .ctx = attempt};
+	for (size_t i = 0; i < secrets->count; i++) {
+		size_t len = secbuf_len(secrets->values[i]);
+
+		if (len > attempt->leaving.longest)
+			attempt->leaving.longest = len;
+	}
 }
 
 static enum un_err
@@ -371,6 +399,8 @@ open_secrets(struct attempt *attempt, struct un_detail *detail)
 	attempt->private_key = NULL;
 	if (!err)
 		err = task_secrets_redaction(&attempt->secrets, &attempt->values, &unseen);
+	if (!err)
+		set_leaving(attempt);
 	if (!err)
 		err = task_secrets_write(&attempt->secrets, attempt->sandbox.secrets_fd, detail);
 	if (err)
@@ -470,7 +500,8 @@ is_users_fault(enum un_err err)
 {
 	return err == UN_ERR_BUNDLE_REFUSED || err == UN_ERR_NOT_FOR_ENVIRONMENT ||
 	       err == UN_ERR_MOUNT_COLLISION || err == UN_ERR_BAD_NAME || err == UN_ERR_INVALID ||
-	       err == UN_ERR_TOO_LARGE || err == UN_ERR_NOT_FOUND || err == UN_ERR_DENIED;
+	       err == UN_ERR_TOO_LARGE || err == UN_ERR_NOT_FOUND || err == UN_ERR_DENIED ||
+	       err == UN_ERR_BUNDLE_HAS_SECRET;
 }
 
 static enum un_err
@@ -507,7 +538,7 @@ run_claimed(struct attempt *attempt, struct un_detail *detail)
 		err = result_of_failure(&attempt->result, err, &why, is_users_fault(err));
 	} else {
 		source.dir_fd = attempt->outputs_fd;
-		source.values = attempt->values;
+		source.leaving = attempt->leaving;
 		err = result_of_task(&attempt->result, &source, &ending);
 	}
 	if (err)

@@ -200,7 +200,7 @@ take_error(struct result *result, const struct result_source *source, bool *ret_
 	if (err == UN_ERR_NOT_FOUND) {
 		err = UN_OK;
 	} else if (document && document->error) {
-		err = from_error_document(result, source->values, document->error);
+		err = from_error_document(result, source->leaving.values, document->error);
 	} else {
 		err = fail(result, UNION__V1__FINISH_REQUEST__OUTCOME__FAILED, "task-failed",
 		           "the task failed and left an error that cannot be read");
@@ -210,59 +210,13 @@ take_error(struct result *result, const struct result_source *source, bool *ret_
 	return err;
 }
 
-/* Looks at the bytes as they would travel: every text and every blob is in them, keys of dicts and
- * fields of dataclasses included. *ret_secret: the name of the one that is there, or NULL. */
-static enum un_err
-find_value(const struct redact_set *values, const ProtobufCMessage *message,
-           const char **ret_secret)
-{
-	size_t len = protobuf_c_message_get_packed_size(message);
-	uint8_t *bytes = mem_alloc(len);
-
-	if (!bytes)
-		return UN_ERR_NO_MEMORY;
-	(void)protobuf_c_message_pack(message, bytes);
-	*ret_secret = redact_find(values, bytes, len);
-	mem_wipe_free(bytes, len);
-	return UN_OK;
-}
-
-/* Each output, so that it can be named, and then all of the message: fields that nobody knows
- * travel too. */
-static enum un_err
-guard(const struct redact_set *values, const Flyteidl__Core__LiteralMap *outputs,
-      struct un_detail *detail)
-{
-	const char *secret = NULL;
-	enum un_err err;
-
-	for (size_t i = 0; i < outputs->n_literals; i++) {
-		const char *key = outputs->literals[i]->key;
-
-		err = find_value(values, &outputs->literals[i]->base, &secret);
-		if (err)
-			return err;
-		if (secret)
-			return un_fail(detail, UN_ERR_RESULT_HAS_SECRET,
-			               "output '%.128s' contains the value of secret '%s'",
-			               redact_find(values, (const uint8_t *)key, strlen(key)) ? "?"
-			                                                                      : key,
-			               secret);
-	}
-	err = find_value(values, &outputs->base, &secret);
-	if (!err && secret)
-		err = un_fail(detail, UN_ERR_RESULT_HAS_SECRET,
-		              "beside the outputs there is the value of secret '%s'", secret);
-	return err;
-}
-
 static enum un_err
 check_outputs(const struct result_source *source, const Flyteidl__Core__LiteralMap *outputs,
               struct un_detail *detail)
 {
 	const Flyteidl__Core__VariableMap *declared =
 		source->interface ? source->interface->outputs : NULL;
-	enum un_err err = guard(source->values, outputs, detail);
+	enum un_err err = leaving_check(&source->leaving, source->dir_fd, outputs, detail);
 
 	return err ? err : type_check_map("output", declared, outputs, detail);
 }

@@ -1,14 +1,14 @@
 /* result.h - what an attempt ends with: its outputs, or its error, as the control plane gets it.
  *
  * Reads outputs.pb and error.pb from the output folder (the last thing the task's process wrote),
- * with limits. No value leaves with them: outputs that contain one fail the attempt, error messages
- * are redacted. */
+ * with limits. No value leaves with them: outputs that contain one fail the attempt (leaving.h),
+ * error messages are redacted. */
 #ifndef LAUNCH_RESULT_H
 #define LAUNCH_RESULT_H
 
 #include "base/err.h"
+#include "launch/leaving.h"
 #include "launch/supervise.h"
-#include "redact/redact.h"
 #include "union/v1/attempts.pb-c.h"
 
 #define RESULT_OUTPUTS_MAX (8u << 20)  /* bytes of outputs.pb */
@@ -30,7 +30,7 @@ void result_fini(struct result *result);
 struct result_source {
 	int dir_fd; /* the output folder */
 	const Flyteidl__Core__TypedInterface *interface; /* NULL: no outputs */
-	const struct redact_set *values;
+	struct leaving leaving; /* with the values, which errors are cleaned of, too */
 	int64_t timeout_ms;
 };
 /* How the task ended. Only running out of memory is an error here. */

@@ -38,7 +38,8 @@ fixture_init(struct fixture *f)
 	EXPECT_OK(redact_set_add(f->values, "db", value, &too_short));
 	EXPECT_OK(redact_set_compile(f->values));
 	secbuf_free(value);
-	f->source.values = f->values;
+	f->source.leaving = (struct leaving){
+	        .values = f->values, .longest = 18, .policy = GUARD_KNOWN};
 	result_init(&f->result);
 }
 

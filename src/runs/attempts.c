@@ -371,6 +371,8 @@ describe_task(struct claiming *claiming, const struct run *run, uint32_t place)
 	Flyteidl__Admin__Envs *copy;
 	enum un_err err;
 
+	response->guard = (Union__V1__GuardPolicy)guard_policy_of(claiming->runs->options.guard,
+	                                                          run->execution->at.project);
 	err = copy_message(arena, &run->graph.graph->nodes[place].task->base, &response->task);
 	if (err || envs == NULL)
 		return err;

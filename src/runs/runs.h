@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "crypto/secbuf.h"
+#include "model/guard_policy.h"
 #include "proto-all.h"
 #include "runs/engine.h"
 #include "runs/execution.h"
@@ -45,6 +46,7 @@ struct runs_options {
 	struct hub *hub;
 	const char *data_dir; /* holds logs/ and bundles/; copied */
 	unsigned slots;       /* attempts at once; at least 1 */
+	const struct guard_policies *guard; /* lent; NULL: known for all */
 	/* Microseconds since 1970 that never go back while this runs. NULL: the clock. */
 	int64_t (*now_us)(void *ctx);
 	/* runs_tick is wanted when so much time has passed. A time of the day would not do: the

@@ -25,6 +25,7 @@ struct keeper_client;
 struct metrics;
 struct login;
 struct audit_notes;
+struct guard_policies;
 
 /* What the starter may want to hear, on the control loop's thread. */
 enum plane_event {
@@ -59,6 +60,7 @@ struct plane_options {
 	unsigned parallel_tasks;  /* 0: one a processor */
 	unsigned idle_timeout_s;  /* 0: never stop by itself */
 	struct net_limits limits; /* zeroes: the defaults */
+	const struct guard_policies *guard; /* NULL: known for all */
 	const char *audit_reads;  /* "summed", "each" or "off": reads that release nothing */
 	bool embedded;
 };

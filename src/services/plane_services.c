@@ -112,6 +112,7 @@ open_runs(struct plane *plane, struct plane_services *services, struct un_detail
 		.endpoint = endpoint,
 		.environment = plane->options.launcher_environment,
 		.slots = plane->parallel_tasks,
+		.guard = plane->options.guard,
 	};
 	enum un_err err;
 

@@ -50,6 +50,7 @@ begin(struct run_services *services, struct un_detail *detail)
 	        .hub = services->hub,
 	        .data_dir = services->data_dir,
 	        .slots = services->options.slots,
+	        .guard = services->options.guard,
 	        .wake_in = wake_in,
 	        .ctx = services,
 	};

@@ -28,6 +28,7 @@ struct run_services_options {
 	const char *endpoint;     /* for launchers: "unix:///..." */
 	char *const *environment; /* of launchers; ended by NULL */
 	unsigned slots;           /* attempts at once */
+	const struct guard_policies *guard; /* NULL: known for all */
 };
 
 /* Starts the thread and picks up what was not over. */

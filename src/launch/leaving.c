@@ -1,0 +1,291 @@
+#include "launch/leaving.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "guard/guard.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LINE_MAX_LEN 1024
+#define URI_SHOWN_MAX 60
+
+struct look {
+	const struct leaving *leaving;
+	struct guard *guard;
+	uint64_t files; /* looked at, and their bytes */
+	uint64_t bytes;
+};
+
+typedef enum un_err look_fn(struct guard *guard, const char *name, const uint8_t *bytes,
+                            size_t len);
+
+/* ---- files and folders ---- */
+
+static enum un_err
+look_mapped(struct look *look, int fd, uint64_t size, const char *name, look_fn *fn)
+{
+	void *map;
+	enum un_err err;
+
+	look->files++;
+	look->bytes += size;
+	if (size == 0)
+		return UN_OK;
+	map = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return errno == ENOMEM ? UN_ERR_NO_MEMORY
+		                       : guard_cannot(look->guard, name, "cannot be read");
+	(void)madvise(map, (size_t)size, MADV_SEQUENTIAL);
+	err = fn(look->guard, name, map, (size_t)size);
+	(void)munmap(map, (size_t)size);
+	return err;
+}
+
+static enum un_err look_folder(struct look *look, int fd, const char *name, look_fn *fn,
+                               unsigned depth);
+
+/* Takes `fd` over. */
+static enum un_err
+look_opened(struct look *look, int fd, const char *name, look_fn *fn, unsigned depth)
+{
+	struct stat facts;
+	enum un_err err;
+
+	if (fstat(fd, &facts) != 0)
+		err = guard_cannot(look->guard, name, "cannot be read");
+	else if (S_ISREG(facts.st_mode))
+		err = look_mapped(look, fd, (uint64_t)facts.st_size, name, fn);
+	else if (S_ISDIR(facts.st_mode))
+		return look_folder(look, fd, name, fn, depth);
+	else
+		err = guard_cannot(look->guard, name, "is no file");
+	(void)close(fd);
+	return err;
+}
+
+/* One entry of a folder; a link is followed to a file, never to a folder. */
+static enum un_err
+look_entry(struct look *look, int dir_fd, const char *folder, const struct dirent *entry,
+           look_fn *fn, unsigned depth)
+{
+	char path[PATH_MAX];
+	struct stat facts;
+	int fd;
+
+	(void)snprintf(path, sizeof path, "%s%s%s", folder, *folder ? "/" : "", entry->d_name);
+	if (fstatat(dir_fd, entry->d_name, &facts, 0) == 0 && S_ISDIR(facts.st_mode)) {
+		fd = openat(dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 || depth == LEAVING_FOLDER_DEPTH) {
+			io_close(&fd);
+			return guard_cannot(look->guard, path,
+			                    "is a link to a folder, or too deep");
+		}
+		return look_folder(look, fd, path, fn, depth + 1);
+	}
+	fd = openat(dir_fd, entry->d_name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return guard_cannot(look->guard, path, "cannot be read");
+	return look_opened(look, fd, path, fn, depth);
+}
+
+/* Takes `fd` over. */
+static enum un_err
+look_folder(struct look *look, int fd, const char *name, look_fn *fn, unsigned depth)
+{
+	DIR *dir = fdopendir(fd);
+	const struct dirent *entry;
+	enum un_err err = UN_OK;
+
+	if (!dir) {
+		(void)close(fd);
+		return guard_cannot(look->guard, name, "cannot be read");
+	}
+	while (!err && (entry = readdir(dir)) != NULL) {
+		const char *own = entry->d_name;
+
+		if (strcmp(own, ".") == 0 || strcmp(own, "..") == 0 ||
+		    (!*name && !depth && strcmp(own, "outputs.pb") == 0))
+			continue;
+		err = look_entry(look, dirfd(dir), name, entry, fn, depth);
+	}
+	(void)closedir(dir);
+	return err;
+}
+
+static const char *
+path_of(const char *uri)
+{
+	if (strncmp(uri, "file://", 7) == 0)
+		uri += 7;
+	return *uri == '/' ? uri : NULL;
+}
+
+/* What an output refers to: a file or folder here, or something elsewhere. */
+static enum un_err
+on_reference(void *ctx, struct guard *guard, const char *uri)
+{
+	struct look *look = ctx;
+	const char *path = path_of(uri), *name;
+	char shown[URI_SHOWN_MAX + 1];
+	int fd;
+
+	if (!path) {
+		(void)snprintf(shown, sizeof shown, "%s", uri);
+		return guard_cannot(guard, shown, "is not on this machine");
+	}
+	name = strrchr(path, '/');
+	name = name[1] ? name + 1 : path;
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return guard_cannot(guard, name, "is not there, or cannot be read");
+	return look_opened(look, fd, name, guard_member, 0);
+}
+
+/* ---- what is said ---- */
+
+static void
+say(const struct leaving *leaving, const char *line)
+{
+	if (leaving->say)
+		leaving->say(leaving->ctx, line);
+}
+
+static void
+size_text(uint64_t bytes, char text[32])
+{
+	if (bytes < 1u << 20)
+		(void)snprintf(text, 32, "%llu KiB", (unsigned long long)(bytes + 1023) >> 10);
+	else
+		(void)snprintf(text, 32, "%llu MiB", (unsigned long long)bytes >> 20);
+}
+
+static void
+list_blind(const struct guard *guard, char text[LINE_MAX_LEN])
+{
+	size_t count = guard_blind_count(guard), len = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < count && i < GUARD_BLIND_SHOWN && len + 200 < LINE_MAX_LEN; i++)
+		len += (size_t)snprintf(text + len, LINE_MAX_LEN - len, "%s%.180s", i ? "; " : "",
+		                        guard_blind(guard, i));
+	if (count > GUARD_BLIND_SHOWN && len < LINE_MAX_LEN)
+		(void)snprintf(text + len, LINE_MAX_LEN - len, "; and %zu more",
+		               count - GUARD_BLIND_SHOWN);
+}
+
+/* What could not be looked into: refused or told, as the policy says. */
+static enum un_err
+judge_blind(const struct look *look, struct un_detail *detail)
+{
+	char blind[LINE_MAX_LEN], line[LINE_MAX_LEN + 64];
+
+	if (!guard_blind_count(look->guard))
+		return UN_OK;
+	list_blind(look->guard, blind);
+	if (look->leaving->policy == GUARD_STRICT)
+		return un_fail(detail, UN_ERR_RESULT_UNSEEN, "a result cannot be looked into: %s",
+		               blind);
+	(void)snprintf(line, sizeof line, "the guard let pass what it cannot look into: %s", blind);
+	say(look->leaving, line);
+	return UN_OK;
+}
+
+static enum un_err
+name_find(const struct look *look, const char *what, enum un_err err, struct un_detail *detail)
+{
+	const char *path = guard_path(look->guard), *secret = guard_secret(look->guard);
+
+	if (err != UN_ERR_RESULT_HAS_SECRET)
+		return err;
+	if (!*path)
+		return un_fail(detail, err, "beside the outputs there is the value of secret '%s'",
+		               secret);
+	return un_fail(detail, err, "%s '%s' contains the value of secret '%s'", what, path,
+	               secret);
+}
+
+static enum un_err
+begin(struct look *look, const struct leaving *leaving)
+{
+	struct guard_options options = {.values = leaving->values,
+	                                .longest = leaving->longest,
+	                                .strict = leaving->policy == GUARD_STRICT,
+	                                .deadline_ms = clock_mono_ms() + LEAVING_MS,
+	                                .refers = on_reference,
+	                                .ctx = look};
+
+	look->leaving = leaving;
+	return guard_new(&options, &look->guard);
+}
+
+enum un_err
+leaving_check(const struct leaving *leaving, int outputs_fd,
+              const Flyteidl__Core__LiteralMap *outputs, struct un_detail *detail)
+{
+	struct look look = {0};
+	char line[128], size[32];
+	enum un_err err;
+	int fd;
+
+	if (leaving->policy == GUARD_OFF || !leaving->longest)
+		return UN_OK;
+	err = begin(&look, leaving);
+	if (err)
+		return err;
+	err = name_find(&look, "output", guard_outputs(look.guard, outputs), detail);
+	fd = err ? -1 : openat(outputs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		err = name_find(&look, "file", look_folder(&look, fd, "", guard_file, 0), detail);
+	if (!err)
+		err = judge_blind(&look, detail);
+	if (!err && look.files) {
+		size_text(look.bytes, size);
+		(void)snprintf(
+			line, sizeof line, "the guard looked into %llu %s of the results, %s",
+			(unsigned long long)look.files, look.files == 1 ? "file" : "files", size);
+		say(leaving, line);
+	}
+	guard_free(look.guard);
+	return err;
+}
+
+enum un_err
+leaving_check_code(const struct leaving *leaving, int code_fd, struct un_detail *detail)
+{
+	struct look look = {0};
+	char line[GUARD_PATH_MAX + 300];
+	enum un_err err;
+	int fd;
+
+	if (leaving->policy == GUARD_OFF || !leaving->longest)
+		return UN_OK;
+	err = begin(&look, leaving);
+	if (err)
+		return err;
+	fd = openat(code_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		err = look_folder(&look, fd, "", guard_file, 0);
+	if (err == UN_ERR_RESULT_HAS_SECRET) {
+		(void)snprintf(line, sizeof line,
+		               "the code has the value of secret '%s' in '%s', for all to see who "
+		               "can read the code",
+		               guard_secret(look.guard), guard_path(look.guard));
+		if (leaving->policy == GUARD_STRICT) {
+			err = un_fail(detail, UN_ERR_BUNDLE_HAS_SECRET, "%s", line);
+		} else {
+			err = UN_OK;
+			say(leaving, line);
+		}
+	}
+	guard_free(look.guard);
+	return err;
+}

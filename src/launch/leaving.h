@@ -1,0 +1,37 @@
+/* leaving.h - the guard at work: outputs of a task, the files that they mean, and its code.
+ *
+ * Opens and maps files; what is looked for and where is guard/'s. Of a folder every regular file
+ * below it is looked at. Not thread safe. */
+#ifndef LAUNCH_LEAVING_H
+#define LAUNCH_LEAVING_H
+
+#include "base/err.h"
+#include "flyteidl/core/literals.pb-c.h"
+#include "model/guard_policy.h"
+#include "redact/redact.h"
+
+#include <stddef.h>
+
+#define LEAVING_MS 600000 /* what a look may take */
+#define LEAVING_FOLDER_DEPTH 32
+
+struct leaving {
+	const struct redact_set *values;
+	size_t longest; /* bytes of the longest value; 0: there is none, and nothing to look for */
+	enum guard_policy policy;
+	void (*say)(void *ctx, const char *line); /* into the attempt's log; NULL: nobody */
+	void *ctx;
+};
+
+/* Looks at the outputs, at local files that they refer to, and at every file in `outputs_fd`
+ * (decks) but those of `outputs.pb`. UN_ERR_RESULT_HAS_SECRET, UN_ERR_RESULT_UNSEEN (strict), or
+ * UN_ERR_NO_MEMORY. */
+MUST_CHECK enum un_err leaving_check(const struct leaving *leaving, int outputs_fd,
+                                     const Flyteidl__Core__LiteralMap *outputs,
+                                     struct un_detail *detail);
+/* Looks at the unpacked code. A value in it is refused where the policy is strict
+ * (UN_ERR_BUNDLE_HAS_SECRET), and else told. */
+MUST_CHECK enum un_err leaving_check_code(const struct leaving *leaving, int code_fd,
+                                          struct un_detail *detail);
+
+#endif

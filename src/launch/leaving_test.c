@@ -1,0 +1,204 @@
+#include "launch/leaving.h"
+#include "test.h"
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "launch/tree.h"
+#include "model/literal.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VALUE "hunter22-swordfish-4711"
+
+struct fixture {
+	char path[64];
+	int parent, outputs_fd, raw_fd;
+	struct redact_set *values;
+	struct leaving leaving;
+	char said[4096];
+};
+
+static void
+hear(void *ctx, const char *line)
+{
+	struct fixture *f = ctx;
+	size_t len = strlen(f->said);
+
+	(void)snprintf(f->said + len, sizeof f->said - len, "%s\n", line);
+}
+
+static void
+fixture_init(struct fixture *f, enum guard_policy policy)
+{
+	struct secbuf *value;
+	bool too_short;
+
+	memset(f, 0, sizeof *f);
+	memcpy(f->path, "/tmp/leaving-test-XXXXXX", 25);
+	EXPECT(mkdtemp(f->path) != NULL);
+	f->parent = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	EXPECT_OK(tree_make(f->parent, "o", &f->outputs_fd, NULL));
+	EXPECT_OK(tree_make(f->parent, "raw", &f->raw_fd, NULL));
+	EXPECT_OK(redact_set_new(&f->values));
+	EXPECT_OK(secbuf_copy(VALUE, strlen(VALUE), &value));
+	EXPECT_OK(redact_set_add(f->values, "db", value, &too_short));
+	EXPECT_OK(redact_set_compile(f->values));
+	secbuf_free(value);
+	f->leaving = (struct leaving){.values = f->values,
+	                              .longest = strlen(VALUE),
+	                              .policy = policy,
+	                              .say = hear,
+	                              .ctx = f};
+}
+
+static void
+fixture_end(struct fixture *f)
+{
+	redact_set_free(f->values);
+	io_close(&f->outputs_fd);
+	io_close(&f->raw_fd);
+	EXPECT_OK(tree_remove(f->parent, "o"));
+	EXPECT_OK(tree_remove(f->parent, "raw"));
+	io_close(&f->parent);
+	EXPECT_INT(0, rmdir(f->path));
+}
+
+static void
+put(int dir_fd, const char *name, const char *text)
+{
+	EXPECT_OK(io_replace_file(dir_fd, name, text, strlen(text), 0600));
+}
+
+/* One output, o0, that refers to raw/NAME as `scheme` says. */
+static enum un_err
+check_reference(struct fixture *f, const char *scheme, const char *name, struct un_detail *detail)
+{
+	Flyteidl__Core__LiteralMap map = FLYTEIDL__CORE__LITERAL_MAP__INIT;
+	Flyteidl__Core__LiteralMap__LiteralsEntry
+		entry = FLYTEIDL__CORE__LITERAL_MAP__LITERALS_ENTRY__INIT,
+		*entries[] = {&entry};
+	Flyteidl__Core__Literal value = FLYTEIDL__CORE__LITERAL__INIT;
+	Flyteidl__Core__Scalar scalar = FLYTEIDL__CORE__SCALAR__INIT;
+	Flyteidl__Core__Blob blob = FLYTEIDL__CORE__BLOB__INIT;
+	char uri[128];
+
+	(void)snprintf(uri, sizeof uri, "%s%s/raw/%s", scheme, f->path, name);
+	blob.uri = strncmp(scheme, "s3", 2) == 0 ? (char *)(uintptr_t)scheme : uri;
+	scalar.value_case = FLYTEIDL__CORE__SCALAR__VALUE_BLOB;
+	scalar.blob = &blob;
+	value.value_case = FLYTEIDL__CORE__LITERAL__VALUE_SCALAR;
+	value.scalar = &scalar;
+	entry.key = (char *)(uintptr_t) "o0";
+	entry.value = &value;
+	map.literals = entries;
+	map.n_literals = 1;
+	return leaving_check(&f->leaving, f->outputs_fd, &map, detail);
+}
+
+TEST(leaving, a_file_that_an_output_means_is_looked_into)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+
+	fixture_init(&f, GUARD_KNOWN);
+	put(f.raw_fd, "clean.json", "{\"a\": 1}");
+	put(f.raw_fd, "model.json", "{\"items\": [{\"name\": \"" VALUE "\"}]}");
+	EXPECT_OK(check_reference(&f, "", "clean.json", &detail));
+	EXPECT_STR("the guard looked into 1 file of the results, 1 KiB\n", f.said);
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "", "model.json", &detail));
+	EXPECT_STR("output 'o0: model.json.items[0].name' contains the value of secret 'db'",
+	           detail.message);
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "file://", "model.json", &detail));
+	f.leaving.policy = GUARD_OFF;
+	EXPECT_OK(check_reference(&f, "", "model.json", &detail));
+	fixture_end(&f);
+}
+
+TEST(leaving, a_folder_is_looked_into_down_to_its_files)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+	int fd, inner;
+
+	fixture_init(&f, GUARD_KNOWN);
+	EXPECT_OK(tree_make(f.raw_fd, "dir", &fd, NULL));
+	EXPECT_OK(tree_make(fd, "a", &inner, NULL));
+	put(fd, "one.txt", "nothing");
+	EXPECT_INT(0, mkfifoat(fd, "pipe", 0600));
+	EXPECT_INT(0, symlinkat("..", fd, "up"));
+	EXPECT_OK(check_reference(&f, "", "dir", &detail));
+	EXPECT(strstr(f.said, "o0: dir/pipe is no file") != NULL);
+	EXPECT(strstr(f.said, "o0: dir/up is a link to a folder") != NULL);
+	put(inner, "two.txt", "x " VALUE);
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "", "dir", &detail));
+	EXPECT_STR("output 'o0: dir/a/two.txt' contains the value of secret 'db'", detail.message);
+	/* a link to a file is what it links to */
+	EXPECT_INT(0, unlinkat(inner, "two.txt", 0));
+	put(f.raw_fd, "elsewhere", VALUE);
+	EXPECT_INT(0, symlinkat("../../elsewhere", inner, "link"));
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "", "dir", &detail));
+	(void)close(fd);
+	(void)close(inner);
+	fixture_end(&f);
+}
+
+TEST(leaving, what_cannot_be_looked_into_passes_with_a_word_or_is_refused)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+
+	fixture_init(&f, GUARD_KNOWN);
+	put(f.raw_fd, "noise", "\x01\x02\x03\xff\xfe abc");
+	EXPECT_OK(check_reference(&f, "", "noise", &detail));
+	EXPECT(strstr(f.said, "let pass what it cannot look into: o0: noise is of no format") !=
+	       NULL);
+	EXPECT_OK(check_reference(&f, "", "absent", &detail));
+	EXPECT(strstr(f.said, "o0: absent is not there") != NULL);
+	EXPECT_OK(check_reference(&f, "s3://bucket/key", "", &detail));
+	EXPECT(strstr(f.said, "o0: s3://bucket/key is not on this machine") != NULL);
+	f.leaving.policy = GUARD_STRICT;
+	EXPECT_ERR(UN_ERR_RESULT_UNSEEN, check_reference(&f, "", "noise", &detail));
+	EXPECT(strstr(detail.message, "o0: noise is of no format") != NULL);
+	EXPECT_ERR(UN_ERR_RESULT_UNSEEN, check_reference(&f, "s3://bucket/key", "", &detail));
+	put(f.raw_fd, "fine", "text");
+	EXPECT_OK(check_reference(&f, "", "fine", &detail));
+	fixture_end(&f);
+}
+
+TEST(leaving, a_deck_beside_the_outputs_is_looked_into)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+
+	fixture_init(&f, GUARD_KNOWN);
+	put(f.raw_fd, "fine", "text");
+	put(f.outputs_fd, "outputs.pb", "not looked at twice: " VALUE);
+	EXPECT_OK(check_reference(&f, "", "fine", &detail));
+	put(f.outputs_fd, "deck.html", "<p>hunter22-swordfish-4711</p>");
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "", "fine", &detail));
+	EXPECT_STR("file 'deck.html' contains the value of secret 'db'", detail.message);
+	fixture_end(&f);
+}
+
+TEST(leaving, a_value_in_the_code_is_told_or_refused)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+
+	fixture_init(&f, GUARD_KNOWN);
+	put(f.raw_fd, "clean.py", "print(1)\n");
+	EXPECT_OK(leaving_check_code(&f.leaving, f.raw_fd, &detail));
+	EXPECT_STR("", f.said);
+	put(f.raw_fd, "config.py", "PASSWORD = '" VALUE "'\n");
+	EXPECT_OK(leaving_check_code(&f.leaving, f.raw_fd, &detail));
+	EXPECT(strstr(f.said, "secret 'db' in 'config.py'") != NULL);
+	f.leaving.policy = GUARD_STRICT;
+	EXPECT_ERR(UN_ERR_BUNDLE_HAS_SECRET, leaving_check_code(&f.leaving, f.raw_fd, &detail));
+	EXPECT_NULL(strstr(detail.message, "hunter"));
+	fixture_end(&f);
+}
+
+TEST_MAIN()
