@@ -72,6 +72,7 @@ static const struct config_key keys[] = {
 	LIMIT_KEY("idle_s", CONFIG_IDLE_S, 86400),
 	LIMIT_KEY("write_s", CONFIG_WRITE_S, 3600),
 	LIMIT_KEY("call_s", CONFIG_CALL_S, 3600),
+	TEXT_KEY("tasks", "path", tasks_path),
 	TEXT_KEY("audit", "reads", audit_reads),
 	TEXT_KEY("guard", "default", guard.fallback),
 	TEXT_KEY("guard", "known", guard.known),
@@ -355,6 +356,21 @@ check_tls(const struct config *config, struct un_detail *detail)
 	return UN_OK;
 }
 
+/* A relative folder would be one of the task's own. */
+static enum un_err
+check_tasks(const struct config *config, struct un_detail *detail)
+{
+	for (const char *at = config->tasks_path; *at; at += strcspn(at, ":")) {
+		at += at != config->tasks_path;
+		if (*at != '/')
+			return un_fail(detail, UN_ERR_BAD_CONFIG,
+			               "'tasks.path' is absolute folders with ':' between them, "
+			               "not '%s'",
+			               config->tasks_path);
+	}
+	return UN_OK;
+}
+
 enum un_err
 config_check(struct config *config, struct un_detail *detail)
 {
@@ -371,6 +387,8 @@ config_check(struct config *config, struct un_detail *detail)
 	err = check_addresses(config, detail);
 	if (!err)
 		err = check_tls(config, detail);
+	if (!err)
+		err = check_tasks(config, detail);
 	if (err)
 		return err;
 	if (strcmp(config->key_provider, "file") != 0 &&

@@ -44,6 +44,7 @@ struct config {
 	char key_provider[32]; /* "file" or "passphrase"; only read when the key ring is made */
 	char passphrase_file[PATH_MAX];
 	char audit_reads[16]; /* "summed", "each" or "off" */
+	char tasks_path[PATH_MAX]; /* where tasks look for programs; empty: where uniond does */
 	char log_level[16];
 	struct guard_policies guard;
 	uint64_t unencrypted; /* 1: TCP beyond loopback without TLS */

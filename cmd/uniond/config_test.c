@@ -31,8 +31,9 @@ TEST(config, reads_every_key)
 
 	EXPECT_OK(read_text("data: /var/lib/union\nworkers: 3\nlisten:\n  unix: /run/u.sock\n"
 	                    "  tcp: '127.0.0.1:8080'\ntls:\n  certificate: /c\n  key: /k\n"
-	                    "log: {level: debug}\n",
+	                    "log: {level: debug}\ntasks: {path: /opt/venv/bin:/usr/bin}\n",
 	                    &c, &detail));
+	EXPECT_STR("/opt/venv/bin:/usr/bin", c.tasks_path);
 	EXPECT_STR("/var/lib/union", c.data_dir);
 	EXPECT_INT(3, c.workers);
 	EXPECT_STR("/run/u.sock", c.listen_unix);
@@ -135,6 +136,8 @@ TEST(config, refuses_what_it_does_not_know_with_the_line)
 	         "exclude each other"},
 		{"data: /x\nkeys: {provider: magic}\n", "'file' or 'passphrase'"},
 		{"data: /x\nlog: {level: loud}\n", "'log.level'"},
+		{"data: /x\ntasks: {path: /bin:venv/bin}\n", "absolute folders"},
+		{"data: /x\ntasks: {path: '/bin:'}\n", "absolute folders"},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -63,25 +63,39 @@ find_places(struct places *places, struct un_detail *detail)
 
 extern char **environ;
 
+/* What launchers start with. */
+struct launchers {
+	char path[PATH_MAX + sizeof "PATH="];
+	char note[64]; /* of take_descriptors */
+	char *environment[LAUNCHER_ENVIRONMENT_MAX + 3];
+};
+
 /* What a launcher may know of the environment that uniond was started in: nothing but where
  * programs, the home and the language are. Values of whoever started uniond stay here. */
 static void
-pick_environment(char *note, char *picked[LAUNCHER_ENVIRONMENT_MAX + 2])
+pick_environment(const struct config *config, struct launchers *launchers)
 {
 	static const char *const names[] = {"PATH=", "HOME=", "USER=",   "LOGNAME=",     "LANG=",
 	                                    "LC_",   "TZ=",   "TMPDIR=", "ASAN_OPTIONS="};
+	char **picked = launchers->environment;
 	size_t count = 0;
 
+	if (config->tasks_path[0]) {
+		(void)snprintf(launchers->path, sizeof launchers->path, "PATH=%s",
+		               config->tasks_path);
+		picked[count++] = launchers->path;
+	}
 	for (char **e = environ; *e && count < LAUNCHER_ENVIRONMENT_MAX; e++) {
-		for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		for (size_t i = config->tasks_path[0] ? 1 : 0;
+		     i < sizeof names / sizeof names[0]; i++) {
 			if (strncmp(*e, names[i], strlen(names[i])) == 0) {
 				picked[count++] = *e;
 				break;
 			}
 		}
 	}
-	if (*note)
-		picked[count++] = note;
+	if (launchers->note[0])
+		picked[count++] = launchers->note;
 	picked[count] = NULL;
 }
 
@@ -207,8 +221,7 @@ serve_program(struct config *config, int ready_fd)
 	struct plane_options options;
 	struct un_detail detail = {0};
 	struct plane *plane = NULL;
-	char *environment[LAUNCHER_ENVIRONMENT_MAX + 2];
-	char note[64];
+	struct launchers launchers;
 	struct places places;
 	enum un_err err;
 
@@ -221,9 +234,9 @@ serve_program(struct config *config, int ready_fd)
 		err = find_places(&places, &detail);
 	if (err)
 		goto out;
-	take_descriptors(config, note, sizeof note);
-	pick_environment(note, environment);
-	options = options_of(&what, &places, environment);
+	take_descriptors(config, launchers.note, sizeof launchers.note);
+	pick_environment(config, &launchers);
+	options = options_of(&what, &places, launchers.environment);
 	err = plane_new(&options, &plane, &detail);
 	if (err)
 		goto out;
