@@ -15,6 +15,15 @@
 
 /* ---- where ---- */
 
+/* Clients also upload files that are inputs; a task could not get at them. */
+static bool
+is_bundle_name(const char *name)
+{
+	size_t len = strlen(name), end = sizeof ".tar.gz" - 1;
+
+	return len == 0 || (len > end && strcmp(name + len - end, ".tar.gz") == 0);
+}
+
 static enum un_err
 read_grant(const Flyteidl__Service__CreateUploadLocationRequest *request,
            struct upload_grant *ret_grant, int64_t *ret_expires_us, struct un_detail *detail)
@@ -29,6 +38,12 @@ read_grant(const Flyteidl__Service__CreateUploadLocationRequest *request,
 		err = scope_init(&ret_grant->at, request->project, request->domain, detail);
 	if (err)
 		return err;
+	if (!is_bundle_name(request->filename)) {
+		un_hint(detail, "give the task an address that it can read: https://..., s3://...");
+		return un_fail(detail, UN_ERR_INVALID,
+		               "only code bundles (.tar.gz) are kept here, not files like '%.128s'",
+		               request->filename);
+	}
 	if (request->content_md5.len != BUNDLE_MD5_LEN)
 		return un_fail(detail, UN_ERR_INVALID, "content_md5 has %d bytes", BUNDLE_MD5_LEN);
 	if (request->content_length < 0 || (uint64_t)request->content_length > BUNDLE_MAX)

@@ -130,6 +130,11 @@ def upload(plane):
     md5 = hashlib.md5(body).digest()
     request = dataproxy.CreateUploadLocationRequest(filename="script_mode.tar.gz", content_md5=md5,
                                                     add_content_md5_metadata=True, **SCOPE)
+    request.filename = "input.csv"
+    code, why = plane.fails("CreateUploadLocation", request, dataproxy.CreateUploadLocationResponse)
+    check("files that no task could read are refused",
+          code == grpc.StatusCode.INVALID_ARGUMENT and "only code bundles" in why, (code, why))
+    request.filename = "script_mode.tar.gz"
     place = plane.call("CreateUploadLocation", request, dataproxy.CreateUploadLocationResponse)
     check("the native URL ends as clients want it", place.native_url.endswith(".tar.gz"))
     headers = {"Content-MD5": base64.b64encode(md5).decode(), **dict(place.headers)}
