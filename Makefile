@@ -13,7 +13,7 @@ SHELL := bash
 # On a terminal ninja shows how far it is; elsewhere it speaks only when something is wrong.
 NINJA = if [ -t 1 ]; then ninja $(1); else ninja --quiet $(1) | { grep -v '^ninja: no work' || true; }; fi
 
-.PHONY: all quickstart check check-source check-layers check-static check-tsan check-kill bench fuzz install clean deps
+.PHONY: all quickstart check check-clients check-source check-layers check-static check-tsan check-kill bench fuzz install clean deps
 
 all: $(BUILD)/build.ninja
 	@$(call NINJA,-C $(BUILD))
@@ -44,6 +44,10 @@ check: all $(CHECK)/build.ninja $(TSAN)/build.ninja
 	@$(call NINJA,-C $(CHECK))
 	@$(call NINJA,-C $(TSAN))
 	@tests/run --build $(CHECK) --tsan $(TSAN) --release $(BUILD)
+
+# The clients that others wrote, as they come from the package index; part of `make check`.
+check-clients: all
+	@tests/run --build $(BUILD) --only clients
 
 check-source:
 	@tools/check-source
