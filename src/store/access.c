@@ -274,6 +274,32 @@ grant_read(const struct sql *sql, struct grant_row *ret_row)
 }
 
 enum un_err
+grant_get(struct store_view *view, struct grant_row *row, struct un_detail *detail)
+{
+	struct sql *sql;
+	enum un_err err;
+	bool found;
+
+	err = sql_open(view,
+	               "SELECT " GRANT_COLUMNS " FROM grants"
+	               " WHERE principal = ?1 AND project = ?2 AND domain = ?3 AND role = ?4",
+	               &sql, detail);
+	if (err)
+		return err;
+	bind_grant(sql, row);
+	err = sql_step(sql, &found, detail);
+	if (!err && !found)
+		err = fail_grant(UN_ERR_NOT_FOUND, row, "does not have", detail);
+	if (!err) {
+		row->id = sql_int(sql, 0);
+		row->created_us = sql_int(sql, 5);
+		sql_copy_text(sql, 6, row->created_by, sizeof row->created_by);
+	}
+	sql_close(sql);
+	return err;
+}
+
+enum un_err
 grant_walk(struct store_view *view, const struct grant_row *after,
            bool (*each)(void *ctx, const struct grant_row *row), void *ctx,
            struct un_detail *detail)

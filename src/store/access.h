@@ -65,6 +65,9 @@ MUST_CHECK enum un_err grant_insert(struct store_txn *txn, const struct grant_ro
 /* The one of this principal, role and scope. UN_ERR_NOT_FOUND. */
 MUST_CHECK enum un_err grant_delete(struct store_txn *txn, const struct grant_row *row,
                                     struct un_detail *detail);
+/* Fills the rest of the one of this principal, role and scope. UN_ERR_NOT_FOUND. */
+MUST_CHECK enum un_err grant_get(struct store_view *view, struct grant_row *row,
+                                 struct un_detail *detail);
 /* By principal, project, domain, role: those after `after` (NULL: all); `each` returns false to
  * stop. The row is lent. */
 MUST_CHECK enum un_err grant_walk(struct store_view *view, const struct grant_row *after,

@@ -195,7 +195,13 @@ TEST(access, gives_a_role_in_a_scope_once_and_takes_exactly_that_one_back)
 	           detail.message);
 	EXPECT_ERR(UN_ERR_NOT_FOUND, store_write_wait(f.store, delete_grant, &b, &detail));
 	EXPECT_OK(store_write_wait(f.store, insert_grant, &b, &detail));
+	a.grant.created_us = 0;
+	a.grant.created_by[0] = '\0';
+	EXPECT_OK(grant_get(view_of(&f), &a.grant, &detail));
+	EXPECT_INT(2000000, a.grant.created_us);
+	EXPECT_STR("uid:1000", a.grant.created_by);
 	EXPECT_OK(store_write_wait(f.store, delete_grant, &a, &detail));
+	EXPECT_ERR(UN_ERR_NOT_FOUND, grant_get(view_of(&f), &a.grant, &detail));
 	EXPECT_OK(grant_walk(view_of(&f), NULL, see_grant, &seen, NULL));
 	EXPECT_STR("key:ci/fraud//runner ", seen.text);
 	fixture_end(&f);
