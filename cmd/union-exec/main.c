@@ -32,7 +32,17 @@ static const char help[] =
 	"  --sdk DIR        folder with the Python package, for PYTHONPATH\n"
 	"  --ready-fd N     descriptor that gets one line feed when the attempt is claimed\n"
 	"  --ca-file FILE   authorities for https, PEM; default: the system's\n"
+	"  --uid N          user and group of the task, which nobody else has: 0, the default, is\n"
+	"                   whoever runs this\n"
+	"  --show LIST      folders that the task sees although they lie where it sees nothing\n"
+	"                   (/tmp, a home that it may not pass), with colons between them\n"
+	"  --writable LIST  folders that the task may change; all others but its own it may not\n"
+	"  --cgroups LIST   places for control groups: KIND=DIR,... of unified, memory, pids, cpu\n"
+	"  --processes N    most processes of the task; 0, the default: any number\n"
+	"  --offline LIST   projects whose tasks have no network, with commas between them\n"
 	"  --no-namespaces  do not ask the kernel for namespaces\n"
+	"  --without LIST   do as if the kernel refused these: namespaces, mounts, processes,\n"
+	"                   user, files, calls, network, cgroups\n"
 	"  --help, --version\n"
 	"\n"
 	"Exit status: the task's; 1 when it ended well but without its results; 125 when the\n"
@@ -46,6 +56,13 @@ enum option_id {
 	OPTION_SDK,
 	OPTION_READY_FD,
 	OPTION_CA_FILE,
+	OPTION_UID,
+	OPTION_SHOW,
+	OPTION_WRITABLE,
+	OPTION_CGROUPS,
+	OPTION_PROCESSES,
+	OPTION_OFFLINE,
+	OPTION_WITHOUT,
 	OPTION_PLAIN,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -59,6 +76,13 @@ static const struct option options[] = {
         {"sdk", required_argument, NULL, OPTION_SDK},
         {"ready-fd", required_argument, NULL, OPTION_READY_FD},
         {"ca-file", required_argument, NULL, OPTION_CA_FILE},
+        {"uid", required_argument, NULL, OPTION_UID},
+        {"show", required_argument, NULL, OPTION_SHOW},
+        {"writable", required_argument, NULL, OPTION_WRITABLE},
+        {"cgroups", required_argument, NULL, OPTION_CGROUPS},
+        {"processes", required_argument, NULL, OPTION_PROCESSES},
+        {"offline", required_argument, NULL, OPTION_OFFLINE},
+        {"without", required_argument, NULL, OPTION_WITHOUT},
         {"no-namespaces", no_argument, NULL, OPTION_PLAIN},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
@@ -97,12 +121,73 @@ parse_fd(const char *text, int *ret_fd)
 	return true;
 }
 
+static bool
+parse_parts(const char *list, unsigned *ret_parts)
+{
+	static const char *const names[] = {"namespaces", "mounts", "processes", "user",
+	                                    "files",      "calls",  "network",   "cgroups"};
+
+	for (size_t len; *list; list += len + (list[len] == ',')) {
+		size_t i = 0;
+
+		len = strcspn(list, ",");
+		while (i < sizeof names / sizeof *names &&
+		       (strlen(names[i]) != len || strncmp(names[i], list, len) != 0))
+			i++;
+		if (i == sizeof names / sizeof *names)
+			return false;
+		*ret_parts |= 1u << i;
+	}
+	return true;
+}
+
+/* What the task may do. -1: go on; else the exit status. */
+static int
+parse_rights(int id, struct attempt_options *out)
+{
+	uint64_t number;
+
+	switch (id) {
+	case OPTION_UID:
+		if (text_parse_u64(optarg, &number) || number > UINT32_MAX - 2)
+			return usage_error("--uid is no user:", optarg);
+		out->uid = (uid_t)number;
+		break;
+	case OPTION_SHOW:
+		out->readable = optarg;
+		break;
+	case OPTION_WRITABLE:
+		out->writable = optarg;
+		break;
+	case OPTION_CGROUPS:
+		out->cgroups = optarg;
+		break;
+	case OPTION_PROCESSES:
+		if (text_parse_u64(optarg, &out->processes))
+			return usage_error("--processes is no number:", optarg);
+		break;
+	case OPTION_OFFLINE:
+		out->offline = optarg;
+		break;
+	case OPTION_WITHOUT:
+		if (!parse_parts(optarg, &out->without))
+			return usage_error("--without names what there is not:", optarg);
+		break;
+	case OPTION_PLAIN:
+		out->without |= SANDBOX_NAMESPACES;
+		break;
+	default:
+		return usage_error("unknown or incomplete option", NULL);
+	}
+	return -1;
+}
+
 /* -1: go on; else the exit status. */
 static int
 parse(int argc, char **argv, struct attempt_options *out)
 {
 	const char *ca_file = NULL;
-	int id;
+	int id, status;
 
 	opterr = 0;
 	while ((id = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -130,9 +215,6 @@ parse(int argc, char **argv, struct attempt_options *out)
 		case OPTION_CA_FILE:
 			ca_file = optarg;
 			break;
-		case OPTION_PLAIN:
-			out->plain = true;
-			break;
 		case OPTION_HELP:
 		case 'h':
 			(void)fputs(help, stdout);
@@ -140,8 +222,12 @@ parse(int argc, char **argv, struct attempt_options *out)
 		case OPTION_VERSION:
 			(void)puts("union-exec " UNION_VERSION);
 			return 0;
-		default:
+		case '?':
 			return usage_error("unknown or incomplete option", argv[optind - 1]);
+		default:
+			status = parse_rights(id, out);
+			if (status >= 0)
+				return status;
 		}
 	}
 	if (optind + 1 != argc || strcmp(argv[optind], "attempt") != 0)

@@ -10,6 +10,7 @@
 #include "launch/command.h"
 #include "launch/report.h"
 #include "launch/result.h"
+#include "launch/task_rights.h"
 #include "launch/task_secrets.h"
 #include "launch/tree.h"
 
@@ -29,7 +30,7 @@
 #define CONNECT_MS 5000
 #define CONNECT_PAUSE_MS 20
 #define BUNDLE_MS 120000
-#define LOG_OWN_MAX 1400 /* bytes of one line */
+#define LOG_OWN_MAX 1400       /* bytes of one line */
 #define PACKED_FOLDER ".union" /* in the bundle's folder, for the packed file */
 #define PACKED_FILE "code.tar.gz"
 #define BUNDLE_MAX (512ull << 20) /* bytes of a packed bundle */
@@ -39,11 +40,13 @@
 struct attempt {
 	const struct attempt_options *options;
 	struct attempt_outcome outcome;
-	int base_fd;           /* the folder of all attempts */
-	int lock_fd;           /* of ours, where workdir_fd is not it */
+	int base_fd;              /* the folder of all attempts */
+	int lock_fd;              /* of ours, where workdir_fd is not it */
 	char name[TREE_NAME_LEN]; /* of ours in it */
 	char workdir[PATH_MAX];   /* and its path */
+	char endpoint[PATH_MAX];  /* as it is reached from inside */
 	int workdir_fd;
+	int tmp_fd;
 	int bundle_fd;
 	int outputs_fd;
 	int signal_fd;
@@ -57,6 +60,7 @@ struct attempt {
 	struct task_secrets secrets;
 	struct redact_set *values;
 	struct leaving leaving;
+	struct task_rights rights;
 	struct result result;
 };
 
@@ -81,7 +85,7 @@ open_workdir(struct attempt *attempt, struct un_detail *detail)
 	len = snprintf(attempt->workdir, sizeof attempt->workdir, "%s/%s", base, attempt->name);
 	if (len < 0 || (size_t)len >= sizeof attempt->workdir)
 		return un_fail(detail, UN_ERR_INVALID, "'%.200s' is too long a path", base);
-	return UN_OK;
+	return tree_make(attempt->workdir_fd, "tmp", &attempt->tmp_fd, detail);
 }
 
 static enum un_err
@@ -92,39 +96,56 @@ set_path(char path[PATH_MAX], const char *folder, const char *name)
 	return len > 0 && len < PATH_MAX ? UN_OK : UN_ERR_TOO_LARGE;
 }
 
+/* A socket in a folder that will be covered has no path any more: its folder becomes the current
+ * one, where it stays in reach. */
+static enum un_err
+keep_endpoint(struct attempt *attempt, struct un_detail *detail)
+{
+	const char *given = attempt->options->endpoint, *slash = strrchr(given, '/');
+	char folder[PATH_MAX];
+	int len;
+
+	if (strncmp(given, "unix:///", 8) != 0 || slash == given + 7 ||
+	    (size_t)(slash - given) - 7 >= sizeof folder) {
+		len = snprintf(attempt->endpoint, sizeof attempt->endpoint, "%s", given);
+	} else {
+		memcpy(folder, given + 7, (size_t)(slash - given) - 7);
+		folder[slash - given - 7] = '\0';
+		if (chdir(folder) != 0)
+			return un_fail_errno(detail, errno, "cannot reach the control plane in %s",
+			                     folder);
+		len = snprintf(attempt->endpoint, sizeof attempt->endpoint, "unix://.%s", slash);
+	}
+	return len > 0 && (size_t)len < sizeof attempt->endpoint ? UN_OK : UN_ERR_TOO_LARGE;
+}
+
 /* Into the sandbox. What is hidden there could still be reached from a folder that was opened
  * before: ours is opened again, and the old one kept for its lock. */
 static enum un_err
 enter_sandbox(struct attempt *attempt, struct un_detail *detail)
 {
 	const struct attempt_options *options = attempt->options;
-	enum un_err err;
+	const struct sandbox_options sandbox = {
+		.workdir = attempt->workdir,
+		.hidden = options->hidden,
+		.sdk = options->sdk,
+		.authorities = options->remote ? options->remote->ca_file : NULL,
+		.readable = options->readable,
+		.writable = options->writable,
+		.uid = options->uid,
+		.without = options->without};
+	enum un_err err = sandbox_enter(&attempt->sandbox, &sandbox, detail);
 
-	if (options->plain)
-		return sandbox_enter_plain(&attempt->sandbox, attempt->workdir, detail);
-	err = sandbox_enter(&attempt->sandbox, attempt->workdir, options->hidden, detail);
-	if (err || !attempt->sandbox.hidden)
+	if (err)
+		return err;
+	err = sandbox_give(&attempt->sandbox, attempt->tmp_fd, detail);
+	if (err || !attempt->sandbox.mounts)
 		return err;
 	attempt->lock_fd = attempt->workdir_fd;
 	attempt->workdir_fd = open(attempt->workdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return attempt->workdir_fd >= 0
 	               ? UN_OK
 	               : un_fail_errno(detail, errno, "cannot open the attempt's folder");
-}
-
-/* The endpoint as it is reached from here: a socket in the hidden folder, which is the current one,
- * has no other path any more. */
-static const char *
-reachable(const struct attempt *attempt, char text[PATH_MAX])
-{
-	const char *endpoint = attempt->options->endpoint, *hidden = attempt->options->hidden;
-	size_t len = hidden ? strlen(hidden) : 0;
-
-	if (!hidden || !attempt->sandbox.hidden || strncmp(endpoint, "unix://", 7) != 0 ||
-	    strncmp(endpoint + 7, hidden, len) != 0 || endpoint[7 + len] != '/' ||
-	    snprintf(text, PATH_MAX, "unix://.%s", endpoint + 7 + len) >= PATH_MAX)
-		return endpoint;
-	return text;
 }
 
 /* Inputs and results are in memory: they may hold what must not reach a disk. */
@@ -145,6 +166,7 @@ set_paths(struct attempt *attempt)
 		err = set_path(paths->checkpoints, paths->temporary, "checkpoints");
 	memcpy(paths->secrets, attempt->sandbox.secrets_path, sizeof paths->secrets);
 	paths->sdk = attempt->options->sdk;
+	paths->home = attempt->sandbox.uid ? paths->temporary : NULL;
 	return err;
 }
 
@@ -227,7 +249,6 @@ claim(struct attempt *attempt, struct un_detail *detail)
 	                            .reply_max = CLAIM_REPLY_MAX};
 	struct secbuf *ticket = NULL;
 	uint8_t public_key[BOX_PUBLIC_LEN];
-	char endpoint[PATH_MAX];
 	ProtobufCMessage *reply;
 	int64_t start_ms;
 	enum un_err err = read_ticket(attempt, &ticket, detail);
@@ -235,8 +256,8 @@ claim(struct attempt *attempt, struct un_detail *detail)
 	if (!err)
 		err = box_keypair(&attempt->private_key, public_key);
 	if (!err)
-		err = channel_new(reachable(attempt, endpoint), attempt->options->remote,
-		                  &attempt->channel, detail);
+		err = channel_new(attempt->endpoint, attempt->options->remote, &attempt->channel,
+		                  detail);
 	if (!err)
 		err = connect_patiently(attempt->channel, detail);
 	if (err)
@@ -308,8 +329,8 @@ fetch_bundle(struct attempt *attempt, struct un_detail *detail)
 			err = un_err_from_errno(errno);
 		else
 			err = bundle_unpack(file.fd, attempt->bundle_fd, detail);
-	if (!err)
-		err = leaving_check_code(&attempt->leaving, attempt->bundle_fd, detail);
+		if (!err)
+			err = leaving_check_code(&attempt->leaving, attempt->bundle_fd, detail);
 	}
 	io_close(&file.fd);
 	return err;
@@ -320,7 +341,7 @@ write_inputs(struct attempt *attempt, struct un_detail *detail)
 {
 	Flyteidl__Core__LiteralMap none = FLYTEIDL__CORE__LITERAL_MAP__INIT;
 	const Flyteidl__Core__LiteralMap *inputs =
-	        attempt->claim->inputs ? attempt->claim->inputs : &none;
+		attempt->claim->inputs ? attempt->claim->inputs : &none;
 	size_t len = flyteidl__core__literal_map__get_packed_size(inputs);
 	uint8_t *bytes = mem_alloc(len);
 	int fd = -1;
@@ -332,6 +353,9 @@ write_inputs(struct attempt *attempt, struct un_detail *detail)
 	fd = openat(attempt->sandbox.private_fd, "inputs.pb",
 	            O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	err = fd >= 0 ? io_write_all(fd, bytes, len) : un_err_from_errno(errno);
+	if (!err && attempt->sandbox.uid &&
+	    fchown(fd, attempt->sandbox.uid, attempt->sandbox.uid) != 0)
+		err = un_err_from_errno(errno);
 	io_close(&fd);
 	mem_wipe_free(bytes, len);
 	return err ? un_fail(detail, err, "cannot write the task's inputs: %s", un_err_text(err))
@@ -341,14 +365,13 @@ write_inputs(struct attempt *attempt, struct un_detail *detail)
 static enum un_err
 make_folders(struct attempt *attempt, struct un_detail *detail)
 {
-	int tmp_fd;
 	enum un_err err =
 		tree_make(attempt->sandbox.private_fd, "outputs", &attempt->outputs_fd, detail);
 
 	if (!err)
-		err = tree_make(attempt->workdir_fd, "tmp", &tmp_fd, detail);
+		err = sandbox_give(&attempt->sandbox, attempt->outputs_fd, detail);
 	if (!err)
-		(void)close(tmp_fd);
+		err = sandbox_give(&attempt->sandbox, attempt->bundle_fd, detail);
 	return err;
 }
 
@@ -403,17 +426,12 @@ open_secrets(struct attempt *attempt, struct un_detail *detail)
 		set_leaving(attempt);
 	if (!err)
 		err = task_secrets_write(&attempt->secrets, attempt->sandbox.secrets_fd, detail);
+	if (!err)
+		err = sandbox_give(&attempt->sandbox, attempt->sandbox.secrets_fd, detail);
 	if (err)
 		return err;
 	sandbox_settle(&attempt->sandbox);
 	sandbox_seal(&attempt->sandbox);
-	if (attempt->sandbox.notes[0]) {
-		char text[SANDBOX_NOTES_MAX + 64];
-
-		(void)snprintf(text, sizeof text, "the kernel refused part of the sandbox: %s",
-		               attempt->sandbox.notes);
-		log_own(attempt, text);
-	}
 	if (unseen) {
 		char text[128];
 
@@ -425,6 +443,66 @@ open_secrets(struct attempt *attempt, struct un_detail *detail)
 	return UN_OK;
 }
 
+/* What the task may do; and what of that the kernel could not be made to hold goes to the log. */
+static enum un_err
+make_rights(struct attempt *attempt, struct un_detail *detail)
+{
+	const struct attempt_options *options = attempt->options;
+	const struct task_rights_plan plan = {.claim = attempt->claim,
+	                                      .sandbox = &attempt->sandbox,
+	                                      .workdir = attempt->workdir,
+	                                      .hidden = options->hidden,
+	                                      .writable = options->writable,
+	                                      .cgroups = options->cgroups,
+	                                      .offline = options->offline,
+	                                      .processes = options->processes,
+	                                      .bundle_fd = attempt->bundle_fd,
+	                                      .outputs_fd = attempt->outputs_fd};
+	enum un_err err = task_rights_init(&attempt->rights, &plan, detail);
+
+	if (!err && attempt->sandbox.notes[0]) {
+		char text[SANDBOX_NOTES_MAX + 64];
+
+		(void)snprintf(text, sizeof text, "the kernel refused part of the sandbox: %s",
+		               attempt->sandbox.notes);
+		log_own(attempt, text);
+	}
+	return err;
+}
+
+static enum un_err
+start_confined(struct attempt *attempt, const struct child_plan *plan, struct child *ret_child,
+               struct un_detail *detail)
+{
+	enum un_err err = child_start(plan, ret_child, detail);
+
+	if (err != UN_ERR_UNSUPPORTED)
+		return err;
+	err = task_rights_without_network(&attempt->rights, detail);
+	return err ? err : child_start(plan, ret_child, detail);
+}
+
+/* Virtual environments are often kept where the sandbox has something else. */
+static void
+show_program(struct attempt *attempt, const char *word, const char *path)
+{
+	const char *last = strrchr(word, '/');
+	char program[PATH_MAX];
+
+	if (!attempt->sandbox.mounts)
+		return;
+	mounts_show_program(&attempt->sandbox.view, word);
+	for (size_t len; *path; path += len + (path[len] == ':')) {
+		int wrote;
+
+		len = strcspn(path, ":");
+		wrote = snprintf(program, sizeof program, "%.*s/%s", (int)len, path,
+		                 last ? last + 1 : word);
+		if (wrote > 0 && (size_t)wrote < sizeof program && access(program, F_OK) != 0)
+			mounts_show_program(&attempt->sandbox.view, program);
+	}
+}
+
 /* Starts the task's process; the environment with the values is gone when this returns. */
 static enum un_err
 start_child(struct attempt *attempt, const struct command *command, struct child *ret_child,
@@ -433,8 +511,10 @@ start_child(struct attempt *attempt, const struct command *command, struct child
 	char program[PATH_MAX];
 	struct command_facts facts;
 	struct environment *environment = NULL;
-	struct child_plan plan = {
-	        .program = program, .args = command->words, .dir_fd = attempt->bundle_fd};
+	struct child_plan plan = {.program = program,
+	                          .args = command->words,
+	                          .dir_fd = attempt->bundle_fd,
+	                          .confinement = &attempt->rights.confinement};
 	enum un_err err = environment_new(&environment);
 
 	if (err)
@@ -442,8 +522,10 @@ start_child(struct attempt *attempt, const struct command *command, struct child
 	err = command_environment(attempt->claim, &attempt->paths, attempt->options->environment,
 	                          &facts, environment, detail);
 	if (!err)
-		err = child_find(command->words[0], environment_get(environment, "PATH"), program,
-		                 sizeof program, detail);
+		show_program(attempt, command->words[0], environment_get(environment, "PATH"));
+	if (!err)
+		err = child_find(command->words[0], environment_get(environment, "PATH"),
+		                 attempt->sandbox.uid, program, detail);
 	if (!err)
 		err = task_secrets_set(&attempt->secrets, attempt->paths.secrets, environment,
 		                       detail);
@@ -454,7 +536,7 @@ start_child(struct attempt *attempt, const struct command *command, struct child
 	if (!err)
 		err = sandbox_join(&attempt->sandbox, detail);
 	if (!err)
-		err = child_start(&plan, ret_child, detail);
+		err = start_confined(attempt, &plan, ret_child, detail);
 	environment_free(environment);
 	return err;
 }
@@ -491,6 +573,10 @@ run_task(struct attempt *attempt, struct ending *ret_ending, struct un_detail *d
 		return err;
 	err = supervise(&plan, ret_ending);
 	child_close(&child);
+	if (cgroup_oom_kills(&attempt->rights.cgroup) > 0) {
+		ret_ending->memory_limit = attempt->rights.limits.memory_text;
+		log_own(attempt, "the kernel ended a process of the task: out of memory");
+	}
 	return err;
 }
 
@@ -515,6 +601,8 @@ prepare(struct attempt *attempt, struct un_detail *detail)
 		err = make_folders(attempt, detail);
 	if (!err)
 		err = write_inputs(attempt, detail);
+	if (!err)
+		err = make_rights(attempt, detail);
 	return err;
 }
 
@@ -560,6 +648,8 @@ clean_up(struct attempt *attempt)
 	secbuf_free(attempt->private_key);
 	channel_message_free(attempt->claim);
 	sandbox_end(&attempt->sandbox);
+	task_rights_fini(&attempt->rights);
+	io_close(&attempt->tmp_fd);
 	io_close(&attempt->bundle_fd);
 	io_close(&attempt->outputs_fd);
 	io_close(&attempt->signal_fd);
@@ -578,6 +668,7 @@ attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_o
 	                          .base_fd = -1,
 	                          .lock_fd = -1,
 	                          .workdir_fd = -1,
+	                          .tmp_fd = -1,
 	                          .bundle_fd = -1,
 	                          .outputs_fd = -1,
 	                          .signal_fd = -1,
@@ -591,6 +682,8 @@ attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_o
 	result_init(&attempt.result);
 	(void)umask(077);
 	err = open_workdir(&attempt, detail);
+	if (!err)
+		err = keep_endpoint(&attempt, detail);
 	if (!err)
 		err = enter_sandbox(&attempt, detail);
 	if (!err)

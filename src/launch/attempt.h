@@ -12,19 +12,26 @@
 #include <stdbool.h>
 
 struct attempt_options {
-	const char *endpoint; /* of the control plane */
+	const char *endpoint;             /* of the control plane */
 	const struct wire_remote *remote; /* lent; NULL: Unix sockets and loopback only */
-	int ticket_fd;        /* the ticket is all that can be read from it */
-	const char *workdir;  /* for all attempts; each makes a folder of its own in it */
-	const char *hidden;   /* a folder that the task shall not see, but for its own; or NULL */
-	const char *sdk;      /* a folder for PYTHONPATH; NULL: none */
-	int ready_fd;         /* gets one byte when the attempt is claimed; -1: none */
-	bool plain;           /* use no namespaces */
+	int ticket_fd;                    /* the ticket is all that can be read from it */
+	const char *workdir; /* for all attempts; each makes a folder of its own in it */
+	const char *hidden;  /* a folder that the task shall not see, but for its own; or NULL */
+	const char *sdk;     /* a folder for PYTHONPATH; NULL: none */
+	int ready_fd;        /* gets one byte when the attempt is claimed; -1: none */
+	const char
+		*readable; /* folders that the task shall see, with colons between them; or NULL */
+	const char *writable;     /* and change */
+	const char *cgroups;      /* as cgroup.h says; or NULL */
+	const char *offline;      /* projects without network, with commas; or NULL */
+	uid_t uid;                /* of the task; 0: ours */
+	uint64_t processes;       /* that the task may have; 0: any number */
+	unsigned without;         /* enum sandbox_part: what to do without */
 	char *const *environment; /* of this process: a few names are passed on to the task */
 };
 
 struct attempt_outcome {
-	int exit_status; /* the task's; 0 or 1 where it ended otherwise */
+	int exit_status;               /* the task's; 0 or 1 where it ended otherwise */
 	char notes[SANDBOX_NOTES_MAX]; /* what the kernel refused; "" when nothing */
 };
 

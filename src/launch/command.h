@@ -23,6 +23,7 @@ struct attempt_paths {
 	char secrets[PATH_MAX];
 	char bundle[PATH_MAX]; /* the packed file, for a command that unpacks it; "": none */
 	const char *sdk;       /* NULL: none */
+	const char *home;      /* of a task that is a user of its own; NULL: ours */
 };
 
 struct command {

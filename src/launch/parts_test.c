@@ -112,17 +112,17 @@ TEST(child, finds_programs_by_path_and_by_name)
 {
 	char found[PATH_MAX];
 
-	EXPECT_OK(child_find("/bin/sh", "", found, sizeof found, NULL));
+	EXPECT_OK(child_find("/bin/sh", "", 0, found, NULL));
 	EXPECT_STR("/bin/sh", found);
-	EXPECT_OK(child_find("sh", "/nowhere:/bin", found, sizeof found, NULL));
+	EXPECT_OK(child_find("sh", "/nowhere:/bin", 0, found, NULL));
 	EXPECT_STR("/bin/sh", found);
-	EXPECT_OK(child_find("/other/place/sh", "/bin", found, sizeof found, NULL));
+	EXPECT_OK(child_find("/other/place/sh", "/bin", 0, found, NULL));
 	EXPECT_STR("/bin/sh", found);
-	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("sh", "/nowhere", found, sizeof found, NULL));
-	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("./sh", "/bin", found, sizeof found, NULL));
-	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("/etc/passwd", "/etc", found, sizeof found, NULL));
-	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("/bin", "/", found, sizeof found, NULL));
-	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("sh", "bin:.", found, sizeof found, NULL));
+	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("sh", "/nowhere", 0, found, NULL));
+	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("./sh", "/bin", 0, found, NULL));
+	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("/etc/passwd", "/etc", 0, found, NULL));
+	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("/bin", "/", 0, found, NULL));
+	EXPECT_ERR(UN_ERR_NOT_FOUND, child_find("sh", "bin:.", 0, found, NULL));
 }
 
 /* In a process of its own, as somebody who is not root: 0 when nothing of the value is left. */

@@ -303,7 +303,10 @@ of_status(struct result *result, const struct ending *ending)
 {
 	char message[160], name[16];
 
-	if (ending->by_signal)
+	if (ending->memory_limit)
+		(void)snprintf(message, sizeof message, "out of memory: limit %s",
+		               ending->memory_limit);
+	else if (ending->by_signal)
 		(void)snprintf(message, sizeof message, "the task's process was killed by %s%s",
 		               result_signal_name(ending->status, name),
 		               ending->status == SIGKILL ? "; it may have run out of memory" : "");
@@ -312,7 +315,9 @@ of_status(struct result *result, const struct ending *ending)
 		               "the task's process ended with exit status %d and left no error",
 		               ending->status);
 	return fail(result, UNION__V1__FINISH_REQUEST__OUTCOME__FAILED_RETRYABLE,
-	            un_err_slug(UN_ERR_TASK_FAILED), message);
+	            un_err_slug(ending->memory_limit ? UN_ERR_TASK_OUT_OF_MEMORY
+	                                             : UN_ERR_TASK_FAILED),
+	            message);
 }
 
 static enum un_err

@@ -1,10 +1,12 @@
 #include "launch/sandbox.h"
 
 #include "base/io.h"
+#include "launch/confine.h"
 #include "launch/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,8 +30,8 @@
 #define PRIVATE_SIZE "256m" /* inputs and results; a result over 8 MiB is refused anyway */
 #define ROUNDS_MAX 8
 
-static void
-note(struct sandbox *sandbox, const char *what, int saved_errno)
+void
+sandbox_note(struct sandbox *sandbox, const char *what, int saved_errno)
 {
 	size_t len = strlen(sandbox->notes);
 
@@ -50,85 +52,206 @@ write_text(const char *path, const char *text)
 	return done;
 }
 
-/* Maps our own ids to themselves: files keep their owners, and exec drops every capability. */
+/* Maps our own ids to themselves, and `task`, which is also a group, to itself where it is not 0:
+ * files keep their owners, and exec drops every capability. Of process `pid`. */
 static bool
-map_ids(uid_t uid, gid_t gid)
+map_ids(pid_t pid, uid_t uid, gid_t gid, uid_t task)
 {
-	char map[64];
+	char path[64], uids[64], gids[64];
+	int len = snprintf(uids, sizeof uids, "%u %u 1\n", uid, uid);
 
-	if (!write_text("/proc/self/setgroups", "deny"))
+	if (task)
+		(void)snprintf(uids + len, sizeof uids - (size_t)len, "%u %u 1\n", task, task);
+	len = snprintf(gids, sizeof gids, "%u %u 1\n", gid, gid);
+	if (task)
+		(void)snprintf(gids + len, sizeof gids - (size_t)len, "%u %u 1\n", task, task);
+	(void)snprintf(path, sizeof path, "/proc/%d/setgroups", (int)pid);
+	if (!task && !write_text(path, "deny"))
 		return false;
-	(void)snprintf(map, sizeof map, "%u %u 1", uid, uid);
-	if (!write_text("/proc/self/uid_map", map))
+	(void)snprintf(path, sizeof path, "/proc/%d/uid_map", (int)pid);
+	if (!write_text(path, uids))
 		return false;
-	(void)snprintf(map, sizeof map, "%u %u 1", gid, gid);
-	return write_text("/proc/self/gid_map", map);
+	(void)snprintf(path, sizeof path, "/proc/%d/gid_map", (int)pid);
+	return write_text(path, gids);
+}
+
+static bool
+has_capability(unsigned number)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	return syscall(SYS_capget, &head, data) == 0 &&
+	       (data[number / 32].effective & (1u << number % 32)) != 0;
+}
+
+/* Two ids can only be mapped by a process outside, which must have the right; it waits until there
+ * is something to map. */
+struct mapper {
+	pid_t pid;
+	int go_fd; /* closed when the namespace is there */
+	int done_fd;
+};
+
+static void
+start_mapper(struct mapper *mapper, uid_t task)
+{
+	int go[2], done[2];
+	char byte;
+
+	mapper->pid = -1;
+	if (pipe2(go, O_CLOEXEC) != 0)
+		return;
+	if (pipe2(done, O_CLOEXEC) != 0) {
+		(void)close(go[0]);
+		(void)close(go[1]);
+		return;
+	}
+	mapper->pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	if (mapper->pid == 0) {
+		(void)close(go[1]);
+		(void)!read(go[0], &byte, 1);
+		if (map_ids(getppid(), geteuid(), getegid(), task))
+			(void)!write(done[1], "y", 1);
+		_exit(0);
+	}
+	(void)close(go[0]);
+	(void)close(done[1]);
+	mapper->go_fd = go[1];
+	mapper->done_fd = done[0];
+}
+
+static bool
+finish_mapper(struct mapper *mapper)
+{
+	char byte;
+	bool done;
+
+	if (mapper->pid < 0)
+		return false;
+	(void)close(mapper->go_fd);
+	done = read(mapper->done_fd, &byte, 1) == 1;
+	(void)close(mapper->done_fd);
+	(void)waitpid(mapper->pid, NULL, 0);
+	return done;
+}
+
+#define NAMESPACES (CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+/* A user namespace with the others. The task has a uid of its own in it if we may map two. */
+static bool
+unshare_as_user(struct sandbox *sandbox)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	struct mapper mapper = {.pid = -1};
+	bool two = sandbox->uid && has_capability(CAP_SETUID) && has_capability(CAP_SETGID);
+	int failed;
+
+	if (two)
+		start_mapper(&mapper, sandbox->uid);
+	failed = unshare(CLONE_NEWUSER | NAMESPACES) != 0 ? errno : 0;
+	two = finish_mapper(&mapper) && !failed;
+	if (sandbox->uid && !two) {
+		sandbox_note(sandbox, "no user of its own", EPERM);
+		sandbox->uid = 0;
+	}
+	if (!failed && !two && !map_ids(getpid(), uid, gid, 0))
+		sandbox_note(sandbox, "no user map", errno);
+	errno = failed;
+	return !failed;
 }
 
 static void
 unshare_all(struct sandbox *sandbox)
 {
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	int user = uid == 0 ? 0 : CLONE_NEWUSER;
-	int failed = unshare(user | CLONE_NEWNS | CLONE_NEWIPC);
+	bool done = geteuid() == 0 && unshare(NAMESPACES) == 0;
 
-	if (failed && !user) { /* root of a container often lacks the capability */
-		user = CLONE_NEWUSER;
-		failed = unshare(user | CLONE_NEWNS | CLONE_NEWIPC);
-	}
-	if (failed) {
-		note(sandbox, "no namespaces", errno);
+	/* root of a container often lacks the capability */
+	if (!done && !unshare_as_user(sandbox)) {
+		sandbox_note(sandbox, "no namespaces", errno);
 		return;
 	}
-	if (user && !map_ids(uid, gid))
-		note(sandbox, "no user map", errno);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
 		sandbox->mounts = true;
 	else
-		note(sandbox, "no mounts", errno);
+		sandbox_note(sandbox, "no mounts", errno);
 }
 
+/* Whether every folder on the way to `path` can be passed by anybody. */
 static bool
-is_below(const char *path, const char *folder)
+is_open_way(const char *path)
 {
-	size_t len = strlen(folder);
+	char folder[PATH_MAX];
 
-	return strncmp(path, folder, len) == 0 && path[len] == '/';
-}
+	for (const char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
+		struct stat facts;
 
-/* Mounts the folder `workdir`, open as `fd`, at its old path in the empty tmpfs that covers what
- * was around it. */
-static bool
-show_again(const char *workdir, int fd)
-{
-	char source[64];
-
-	(void)snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
-	return io_make_dirs(workdir, 0700) == UN_OK &&
-	       mount(source, workdir, NULL, MS_BIND, NULL) == 0;
-}
-
-/* Covers the folder. The task runs as the user who owns the control plane: without this it could
- * open the database and the key ring, and connect to the socket as that user. */
-static void
-hide(struct sandbox *sandbox, const char *folder, const char *workdir)
-{
-	unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-	char path[PATH_MAX];
-	int fd = open(workdir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool covered = fd >= 0 && realpath(folder, path) && chdir(path) == 0 &&
-	               mount("union", path, "tmpfs", flags, "mode=0700,size=64k") == 0;
-
-	sandbox->hidden = covered && (!is_below(workdir, path) || show_again(workdir, fd)) &&
-	                  mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags,
-	                        NULL) == 0;
-	if (!sandbox->hidden) {
-		note(sandbox, "the control plane's files stay in sight", errno);
-		if (covered)
-			(void)umount2(path, MNT_DETACH);
+		memcpy(folder, path, (size_t)(at - path));
+		folder[at - path] = '\0';
+		if (stat(folder, &facts) != 0 || !(facts.st_mode & S_IXOTH))
+			return false;
 	}
-	io_close(&fd);
+	return true;
+}
+
+/* The attempt's folder gets the task's group, which may pass it: so it is also seen whose uid is
+ * still in use. Where that cannot be, the task stays who we are. */
+static void
+open_for_task(struct sandbox *sandbox, const char *workdir)
+{
+	static const unsigned needed[] = {CAP_SETUID,       CAP_SETGID, CAP_CHOWN,
+	                                  CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL};
+	int saved_errno = EPERM;
+	bool able = true;
+
+	if (!sandbox->uid)
+		return;
+	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+		able = able && has_capability(needed[i]);
+	if (able && !sandbox->mounts && !is_open_way(workdir)) {
+		saved_errno = EACCES; /* it could not reach its own folder */
+		able = false;
+	}
+	if (able && (chown(workdir, (uid_t)-1, sandbox->uid) != 0 || chmod(workdir, 0710) != 0)) {
+		saved_errno = errno;
+		able = false;
+	}
+	if (!able) {
+		sandbox_note(sandbox, "no user of its own", saved_errno);
+		sandbox->uid = 0;
+	}
+}
+
+/* Covers what the task shall not see. */
+static void
+set_view(struct sandbox *sandbox, const struct sandbox_options *options)
+{
+	struct mounts *view = &sandbox->view;
+	char base[PATH_MAX], temporary[PATH_MAX];
+	bool fine;
+
+	(void)snprintf(base, sizeof base, "%s", options->workdir);
+	*strrchr(base, '/') = '\0';
+	(void)snprintf(temporary, sizeof temporary, "%s/tmp", options->workdir);
+	fine = (!options->hidden || mounts_hide(view, options->hidden)) &&
+	       mounts_hide(view, base) && mounts_keep(view, options->workdir, true) &&
+	       (!options->sdk || mounts_keep(view, options->sdk, false)) &&
+	       (!options->authorities || mounts_keep(view, options->authorities, false)) &&
+	       (!options->readable || mounts_keep_list(view, options->readable, false)) &&
+	       (!options->writable || mounts_keep_list(view, options->writable, true)) &&
+	       mounts_apply(view);
+	sandbox->hidden = fine && options->hidden;
+	if (!fine)
+		sandbox_note(sandbox, "the control plane's files stay in sight", errno);
+	if (!mounts_private_tmp(view, temporary))
+		sandbox_note(sandbox, "no /tmp of its own", errno);
+	if (!mounts_private_dev(view))
+		sandbox_note(sandbox, "no /dev of its own", errno);
+	if (access("/run/user", F_OK) == 0 &&
+	    mount("union", "/run/user", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
+	          "mode=0755,size=4k") != 0)
+		sandbox_note(sandbox, "the sockets of sessions stay in sight", errno);
 }
 
 /* Makes `path` a mount point of its own and opens it. -1 and a note. */
@@ -140,24 +263,27 @@ mount_memory(struct sandbox *sandbox, const char *kind, const char *path, const 
 	if (mount("union", path, kind, MS_NOSUID | MS_NODEV | MS_NOEXEC, options) == 0)
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		note(sandbox, kind, errno);
+		sandbox_note(sandbox, kind, errno);
 	return fd;
 }
 
 static void
 mount_private(struct sandbox *sandbox)
 {
+	char options[80];
+
 	sandbox->mounts = false;
 	if (mkdir(sandbox->private_path, 0700) != 0) {
-		note(sandbox, "no private folder", errno);
+		sandbox_note(sandbox, "no private folder", errno);
 		return;
 	}
-	sandbox->private_fd = mount_memory(sandbox, "tmpfs", sandbox->private_path,
-	                                   "mode=0700,size=" PRIVATE_SIZE);
+	(void)snprintf(options, sizeof options, "mode=%s,gid=%u,size=" PRIVATE_SIZE,
+	               sandbox->uid ? "0710" : "0700", sandbox->uid ? sandbox->uid : getegid());
+	sandbox->private_fd = mount_memory(sandbox, "tmpfs", sandbox->private_path, options);
 	if (sandbox->private_fd < 0)
 		return;
 	if (mkdir(sandbox->secrets_path, 0700) != 0) {
-		note(sandbox, "no folder for secrets", errno);
+		sandbox_note(sandbox, "no folder for secrets", errno);
 		return;
 	}
 	sandbox->secrets_fd = mount_memory(sandbox, "ramfs", sandbox->secrets_path, "mode=0700");
@@ -185,7 +311,7 @@ run_init(int ready_fd)
 	(void)prctl(PR_SET_NAME, "union-init");
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
-	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0)
+	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") == 0)
 		proc = PROC_IS_NEW;
 	/* A parent that died before PDEATHSIG was set is noticed here: nobody reads. */
 	if (write(ready_fd, &proc, 1) != 1)
@@ -206,7 +332,7 @@ start_init(struct sandbox *sandbox)
 	int ready[2];
 
 	if (pipe2(ready, O_CLOEXEC) != 0) {
-		note(sandbox, "no init", errno);
+		sandbox_note(sandbox, "no init", errno);
 		return;
 	}
 	/* As fork, but into a new PID namespace: we ourselves stay where we are, so that this
@@ -219,7 +345,7 @@ start_init(struct sandbox *sandbox)
 	}
 	(void)close(ready[1]);
 	if (sandbox->init < 0) {
-		note(sandbox, "no PID namespace", errno);
+		sandbox_note(sandbox, "no PID namespace", errno);
 		sandbox->init = 0;
 		sandbox->init_fd = -1;
 		(void)close(ready[0]);
@@ -236,9 +362,9 @@ sandbox_settle(struct sandbox *sandbox)
 	if (sandbox->ready_fd < 0)
 		return;
 	if (read(sandbox->ready_fd, &proc, 1) != 1)
-		note(sandbox, "no init", ECHILD);
+		sandbox_note(sandbox, "no init", ECHILD);
 	else if (proc != PROC_IS_NEW)
-		note(sandbox, "no /proc of its own", EPERM);
+		sandbox_note(sandbox, "no /proc of its own", EPERM);
 	sandbox->proc = proc == PROC_IS_NEW;
 	io_close(&sandbox->ready_fd);
 }
@@ -252,17 +378,17 @@ is_in_memory(int fd)
 	       (facts.f_type == TMPFS_KIND || facts.f_type == RAMFS_KIND);
 }
 
-/* The folder dir_fd/name: ours and private, or made so; -1 when it cannot be. */
+/* The folder dir_fd/name: ours, and others can at most pass it; -1 when it cannot be. */
 static int
 open_own(int dir_fd, const char *name)
 {
 	struct stat facts;
 	int fd = -1;
 
-	if (mkdirat(dir_fd, name, 0700) == 0 || errno == EEXIST)
+	if (mkdirat(dir_fd, name, 0711) == 0 || errno == EEXIST)
 		fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0 && (fstat(fd, &facts) != 0 || facts.st_uid != geteuid() ||
-	                (facts.st_mode & 077) != 0))
+	if (fd >= 0 &&
+	    (fstat(fd, &facts) != 0 || facts.st_uid != geteuid() || (facts.st_mode & 066) != 0))
 		io_close(&fd);
 	return fd;
 }
@@ -327,6 +453,10 @@ make_shared(struct sandbox *sandbox, struct un_detail *detail)
 			"no memory-backed place for secret files: neither namespaces nor a tmpfs");
 	err = tree_claim(sandbox->shared_fd, true, sandbox->shared_name, &sandbox->private_fd,
 	                 detail);
+	if (!err && sandbox->uid &&
+	    (fchown(sandbox->private_fd, (uid_t)-1, sandbox->uid) != 0 ||
+	     fchmod(sandbox->private_fd, 0710) != 0))
+		err = un_fail_errno(detail, errno, "cannot open the private folder for the task");
 	if (!err)
 		err = tree_make(sandbox->private_fd, "secrets", &sandbox->secrets_fd, detail);
 	(void)snprintf(path, sizeof path, "%s/%s", shared, sandbox->shared_name);
@@ -352,53 +482,67 @@ restrict_self(struct un_detail *detail)
 }
 
 static enum un_err
-begin(struct sandbox *sandbox, const char *workdir, struct un_detail *detail)
+begin(struct sandbox *sandbox, const struct sandbox_options *options, struct un_detail *detail)
 {
+	const char *workdir = options->workdir;
 	char path[PATH_MAX];
 	int len = snprintf(path, sizeof path, "%s/private", workdir);
 
 	memset(sandbox, 0, sizeof *sandbox);
 	sandbox->private_fd = sandbox->secrets_fd = sandbox->shared_fd = sandbox->init_fd =
 		sandbox->ready_fd = -1;
+	sandbox->without = options->without;
 	if (workdir[0] != '/' || len < 0 || (size_t)len >= sizeof path)
 		return un_fail(detail, UN_ERR_INVALID, "'%.200s' is not a usable folder", workdir);
 	return set_paths(sandbox, path, detail);
 }
 
+static void
+enter_namespaces(struct sandbox *sandbox, const struct sandbox_options *options)
+{
+	bool own;
+
+	if (sandbox->without & SANDBOX_NAMESPACES)
+		sandbox_note(sandbox, "no namespaces", ECANCELED);
+	else
+		unshare_all(sandbox);
+	if (sandbox->without & SANDBOX_MOUNTS)
+		sandbox->mounts = false;
+	own = sandbox->mounts;
+	open_for_task(sandbox, options->workdir);
+	mounts_init(&sandbox->view, sandbox->uid);
+	if (own) {
+		set_view(sandbox, options);
+		mount_private(sandbox);
+		if (!sandbox->mounts)
+			forget_private(sandbox);
+	}
+	if (own && !(sandbox->without & SANDBOX_PROCESSES))
+		start_init(sandbox); /* it changes /proc: not where others would see it */
+}
+
 enum un_err
-sandbox_enter(struct sandbox *sandbox, const char *workdir, const char *hidden,
+sandbox_enter(struct sandbox *sandbox, const struct sandbox_options *options,
               struct un_detail *detail)
 {
-	enum un_err err = begin(sandbox, workdir, detail);
-	bool own;
+	enum un_err err = begin(sandbox, options, detail);
 
 	if (err)
 		return err;
-	unshare_all(sandbox);
-	own = sandbox->mounts;
-	if (own && hidden)
-		hide(sandbox, hidden, workdir);
-	if (own)
-		mount_private(sandbox);
-	if (own && !sandbox->mounts)
-		forget_private(sandbox);
-	if (own) /* the init changes /proc: not where others would see it */
-		start_init(sandbox);
+	if (options->uid && options->without & SANDBOX_USER)
+		sandbox_note(sandbox, "no user of its own", ECANCELED);
+	else
+		sandbox->uid = options->uid;
+	enter_namespaces(sandbox, options);
 	if (!sandbox->mounts)
 		err = make_shared(sandbox, detail);
 	return err ? err : restrict_self(detail);
 }
 
 enum un_err
-sandbox_enter_plain(struct sandbox *sandbox, const char *workdir, struct un_detail *detail)
+sandbox_give(const struct sandbox *sandbox, int dir_fd, struct un_detail *detail)
 {
-	enum un_err err = begin(sandbox, workdir, detail);
-
-	if (err)
-		return err;
-	note(sandbox, "no namespaces", ECANCELED);
-	err = make_shared(sandbox, detail);
-	return err ? err : restrict_self(detail);
+	return sandbox->uid ? tree_give(dir_fd, sandbox->uid, detail) : UN_OK;
 }
 
 enum un_err
@@ -415,7 +559,7 @@ sandbox_seal(struct sandbox *sandbox)
 	unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 	if (sandbox->mounts && mount(NULL, sandbox->secrets_path, NULL, flags, NULL) != 0)
-		note(sandbox, "secret files stay writable", errno);
+		sandbox_note(sandbox, "secret files stay writable", errno);
 }
 
 /* Without a PID namespace: what has left the task's process group has become our own child. */
@@ -454,6 +598,8 @@ sandbox_kill(struct sandbox *sandbox, pid_t leader)
 		(void)kill(sandbox->init, SIGKILL);
 		return;
 	}
+	if (sandbox->uid)
+		confine_kill_all_of(sandbox->uid);
 	for (int round = 0; round < ROUNDS_MAX;
 	     round++) { /* each may have had children of its own */
 		kill_adopted();
@@ -479,4 +625,5 @@ sandbox_end(struct sandbox *sandbox)
 	if (sandbox->shared_fd >= 0 && sandbox->shared_name[0])
 		remove_wiped(sandbox->shared_fd, sandbox->shared_name);
 	io_close(&sandbox->shared_fd);
+	mounts_fini(&sandbox->view);
 }

@@ -1,11 +1,14 @@
 /* sandbox.h - the namespaces of one attempt and its private place for secret files.
  *
- * The launcher itself moves into new user (unless it is root), mount and IPC namespaces and makes a
- * new PID namespace for its children, whose process 1 is a small init that reaps and nothing else.
- * So the launcher stays the parent of the task, and one SIGKILL to the init ends everything in
- * there; so does the end of the launcher, whatever it dies of. What must not reach a disk has a
- * private folder in memory that only these processes see and that vanishes with the last of them: a
- * small tmpfs for inputs and results, and in it a ramfs (which never swaps) for the secret files.
+ * The launcher itself moves into new user (unless it is root), mount, IPC, UTS and cgroup
+ * namespaces and makes a new PID namespace for its children, whose process 1 is a small init that
+ * reaps and nothing else. So the launcher stays the parent of the task, and one SIGKILL to the init
+ * ends everything in there; so does the end of the launcher, whatever it dies of. What must not
+ * reach a disk has a private folder in memory that only these processes see and that vanishes with
+ * the last of them: a small tmpfs for inputs and results, and in it a ramfs (which never swaps) for
+ * the secret files. What else is to be seen in there, mounts.h says.
+ *
+ * A launcher that may (root, or with CAP_SETUID and CAP_SETGID) gives the task a uid of its own.
  *
  * Where the kernel refuses, each part falls back on its own and `notes` says so: the
  * private folder is then one of mode 0700 on a tmpfs of the machine, wiped and removed at the end,
@@ -15,16 +18,44 @@
 #define LAUNCH_SANDBOX_H
 
 #include "base/err.h"
+#include "launch/mounts.h"
 #include "launch/tree.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define SANDBOX_NOTES_MAX 512
+#define SANDBOX_NOTES_MAX 1024
+
+/* Parts that can be left out, as if the kernel refused them. */
+enum sandbox_part {
+	SANDBOX_NAMESPACES = 1, /* all of them */
+	SANDBOX_MOUNTS = 2,
+	SANDBOX_PROCESSES = 4, /* the PID namespace */
+	SANDBOX_USER = 8,      /* a uid of its own */
+	SANDBOX_FILES = 16,    /* Landlock */
+	SANDBOX_CALLS = 32,    /* seccomp */
+	SANDBOX_NETWORK = 64,  /* a network namespace, for a task that shall have none */
+	SANDBOX_CGROUPS = 128,
+};
+#define SANDBOX_EVERYTHING 255u
+
+struct sandbox_options {
+	const char *workdir; /* of the attempt: absolute, exists, and has a folder "tmp" */
+	const char *hidden;  /* a folder of which nothing but `workdir` is to be seen; or NULL */
+	const char *sdk;     /* a folder that is to be seen; or NULL */
+	const char *authorities; /* a file for our own connection; or NULL */
+	const char *readable;    /* and others: a list with colons; or NULL */
+	const char *writable;    /* and such as may be changed; or NULL */
+	uid_t uid;               /* of the task; 0: ours */
+	unsigned without;        /* enum sandbox_part */
+};
 
 struct sandbox {
 	bool mounts; /* own mount namespace; the private folder is a mount of its own */
+	uid_t uid;   /* the task's own, and its group; 0: it has ours */
+	unsigned without;
+	struct mounts view;
 	bool proc;   /* a /proc of the task's own */
 	bool hidden; /* the folder to hide is hidden */
 	pid_t init;  /* process 1 of the task's PID namespace; 0: there is none */
@@ -34,22 +65,22 @@ struct sandbox {
 	char private_path[PATH_MAX];
 	int secrets_fd; /* the folder "secrets" in it */
 	char secrets_path[PATH_MAX];
-	int shared_fd;          /* fallback: the folder of this user on a tmpfs */
+	int shared_fd;                   /* fallback: the folder of this user on a tmpfs */
 	char shared_name[TREE_NAME_LEN]; /* and ours in it */
-	char notes[SANDBOX_NOTES_MAX]; /* what was refused; "" when nothing was */
+	char notes[SANDBOX_NOTES_MAX];   /* what was refused; "" when nothing was */
 };
 
-/* `workdir` is absolute and exists; the private folder is workdir/private, which is made. `hidden`
- * (or NULL): a folder of which nothing but `workdir` is to be seen in there; where that works,
- * sandbox->hidden is set, it is the current folder as it was before, and `workdir` must be opened
- * again by its path. Also sets no_new_privs, RLIMIT_CORE 1 (no core, not
- * even to a program) and makes the process undumpable. UN_ERR_IO, UN_ERR_DENIED: there is no place
- * for secret files at all. */
-MUST_CHECK enum un_err sandbox_enter(struct sandbox *sandbox, const char *workdir,
-                                     const char *hidden, struct un_detail *detail);
-/* For tests and --no-namespaces: as if the kernel refused everything. */
-MUST_CHECK enum un_err sandbox_enter_plain(struct sandbox *sandbox, const char *workdir,
-                                           struct un_detail *detail);
+/* The private folder is workdir/private, which is made. Where there are mounts, `workdir` must be
+ * opened again by its path. Also sets no_new_privs, RLIMIT_CORE 1 (no core, not even to a program)
+ * and makes the process undumpable. UN_ERR_IO, UN_ERR_DENIED: there is no place for secret files at
+ * all. */
+MUST_CHECK enum un_err sandbox_enter(struct sandbox *sandbox, const struct sandbox_options *options,
+                                     struct un_detail *detail);
+/* One more thing that the kernel refused. */
+void sandbox_note(struct sandbox *sandbox, const char *what, int saved_errno);
+/* What was made for the task becomes the task's, where it has a uid of its own. */
+MUST_CHECK enum un_err sandbox_give(const struct sandbox *sandbox, int dir_fd,
+                                    struct un_detail *detail);
 /* Waits until the init is ready; `notes` is complete then, but for what sandbox_seal adds. */
 void sandbox_settle(struct sandbox *sandbox);
 /* From now on, children of the calling thread are made inside; it can make no more threads. */

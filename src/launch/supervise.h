@@ -43,6 +43,7 @@ struct ending {
 	bool by_signal;
 	int status; /* exit status, or the signal's number */
 	int told_signal;
+	const char *memory_limit; /* lent: the task was killed for exceeding it; NULL: it was not */
 };
 
 /* Until the task is gone. The child is reaped and the sandbox empty afterwards, also on an error

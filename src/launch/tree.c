@@ -109,6 +109,41 @@ tree_wipe(int dir_fd)
 	for_each(dir_fd, wipe_entry, NULL);
 }
 
+struct giving {
+	uid_t uid;
+	int depth;
+	int saved_errno;
+};
+
+static void
+give_entry(int dir_fd, const char *name, void *ctx)
+{
+	struct giving *giving = ctx;
+	int fd = giving->depth < DEPTH_MAX ? open_folder(dir_fd, name) : -1;
+
+	if (fd >= 0) {
+		giving->depth++;
+		for_each(fd, give_entry, giving);
+		giving->depth--;
+		(void)close(fd);
+	}
+	if (fchownat(dir_fd, name, giving->uid, giving->uid, AT_SYMLINK_NOFOLLOW) != 0)
+		giving->saved_errno = errno;
+}
+
+enum un_err
+tree_give(int dir_fd, uid_t uid, struct un_detail *detail)
+{
+	struct giving giving = {.uid = uid};
+
+	for_each(dir_fd, give_entry, &giving);
+	if (!giving.saved_errno && fchown(dir_fd, uid, uid) != 0)
+		giving.saved_errno = errno;
+	return giving.saved_errno ? un_fail_errno(detail, giving.saved_errno,
+	                                          "cannot give the task its own files")
+	                          : UN_OK;
+}
+
 struct removal {
 	int depth;
 	int saved_errno;

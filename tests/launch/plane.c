@@ -106,7 +106,7 @@ plane_start(struct plane *plane, const char *program)
 	                "3",
 	                "--workdir",
 	                plane->workdir,
-	                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
+	                [40] = NULL};
 	size_t count = 8;
 	posix_spawn_file_actions_t actions;
 	int ticket = ticket_fd(plane);
@@ -129,6 +129,8 @@ plane_start(struct plane *plane, const char *program)
 	}
 	if (plane->plain)
 		args[count++] = "--no-namespaces";
+	for (size_t i = 0; plane->options[i]; i++)
+		args[count++] = (char *)(uintptr_t)plane->options[i];
 	MUST(posix_spawn_file_actions_init(&actions) == 0);
 	if (ticket == 3)
 		(void)fcntl(ticket, F_SETFD, 0);
@@ -264,6 +266,36 @@ fill_secret(const struct plane_secret *from, struct sealed *sealed, Union__V1__A
 	to->boxed_dek = (ProtobufCBinaryData){.len = DELIVERED_DEK_LEN, .data = sealed->dek};
 }
 
+struct limit_messages {
+	Flyteidl__Core__Resources resources;
+	Flyteidl__Core__Resources__ResourceEntry entries[2], *list[2];
+};
+
+static void
+set_limits(const struct plane *plane, Flyteidl__Core__Container *container,
+           struct limit_messages *to)
+{
+	const char *const texts[] = {plane->cpu, plane->memory};
+	static const Flyteidl__Core__Resources__ResourceName names[] = {
+	        FLYTEIDL__CORE__RESOURCES__RESOURCE_NAME__CPU,
+	        FLYTEIDL__CORE__RESOURCES__RESOURCE_NAME__MEMORY};
+	size_t count = 0;
+
+	flyteidl__core__resources__init(&to->resources);
+	for (size_t i = 0; i < 2; i++) {
+		if (!texts[i])
+			continue;
+		flyteidl__core__resources__resource_entry__init(&to->entries[count]);
+		to->entries[count].name = names[i];
+		to->entries[count].value = (char *)(uintptr_t)texts[i];
+		to->list[count] = &to->entries[count];
+		count++;
+	}
+	to->resources.n_limits = count;
+	to->resources.limits = to->list;
+	container->resources = &to->resources;
+}
+
 static void
 answer_claim(struct plane *plane, int fd, const Union__V1__ClaimRequest *request)
 {
@@ -280,7 +312,10 @@ answer_claim(struct plane *plane, int fd, const Union__V1__ClaimRequest *request
 	Flyteidl__Core__Container container = FLYTEIDL__CORE__CONTAINER__INIT;
 	Flyteidl__Core__TaskTemplate__ConfigEntry entry =
 	        FLYTEIDL__CORE__TASK_TEMPLATE__CONFIG_ENTRY__INIT;
-	Flyteidl__Core__TaskTemplate__ConfigEntry *config = &entry;
+	Flyteidl__Core__TaskTemplate__ConfigEntry extra =
+	        FLYTEIDL__CORE__TASK_TEMPLATE__CONFIG_ENTRY__INIT;
+	Flyteidl__Core__TaskTemplate__ConfigEntry *configs[2];
+	struct limit_messages limits;
 	struct box_sender *sender;
 
 	MUST(request->public_key.len == BOX_PUBLIC_LEN);
@@ -309,8 +344,15 @@ answer_claim(struct plane *plane, int fd, const Union__V1__ClaimRequest *request
 	task.container = &container;
 	entry.key = "bundle";
 	entry.value = "union-bundle://p/d/0.tar.gz";
-	task.n_config = plane->other_sdk ? 0 : 1;
-	task.config = &config;
+	if (!plane->other_sdk)
+		configs[task.n_config++] = &entry;
+	if (plane->config[0]) {
+		extra.key = (char *)(uintptr_t)plane->config[0];
+		extra.value = (char *)(uintptr_t)plane->config[1];
+		configs[task.n_config++] = &extra;
+	}
+	task.config = configs;
+	set_limits(plane, &container, &limits);
 	task.interface = (Flyteidl__Core__TypedInterface *)(uintptr_t)plane->interface;
 	ttl.seconds = (plane->lease_ms + 999) / 1000;
 	timeout.seconds = plane->timeout_ms / 1000;

@@ -52,6 +52,10 @@ struct plane {
 	const char *endpoint; /* NULL: the socket itself */
 	const char *ca_file;
 	bool plain;             /* --no-namespaces */
+	const char *options[16]; /* more of union-exec, ended by NULL */
+	const char *memory;      /* limits of the task; NULL: none */
+	const char *cpu;
+	const char *config[2];   /* of the task: name and value; NULL: none */
 
 	/* what came */
 	struct buf log;

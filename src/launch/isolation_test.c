@@ -1,0 +1,493 @@
+/* What a task cannot do to its machine and its neighbours, with the whole of union-exec, and what
+ * it is told where the kernel does not help. */
+#include "launch/checks.h"
+#include "launch/plane.h"
+#include "test.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define TASK_UID "2000212345"
+
+static bool
+is_root(void)
+{
+	return geteuid() == 0;
+}
+
+static void
+add_options(struct plane *plane, const char *first, const char *second)
+{
+	size_t count = 0;
+
+	while (plane->options[count])
+		count++;
+	plane->options[count] = first;
+	plane->options[count + 1] = second;
+}
+
+static void
+use_python(struct plane *plane, const char *script)
+{
+	plane_init(plane);
+	plane->words[0] = "/usr/bin/python3";
+	plane->words[1] = "-ISc";
+	plane->words[2] = script;
+}
+
+static void
+expect_text(const struct plane *plane, const char *text)
+{
+	if (!strstr(buf_text(&plane->log), text))
+		print_message("wanted: %s\nlog: %s\n", text, buf_text(&plane->log));
+	EXPECT(strstr(buf_text(&plane->log), text) != NULL);
+}
+
+TEST(isolation, a_task_of_root_is_a_user_of_its_own_with_no_right_at_all)
+{
+	struct plane plane;
+
+	if (!is_root())
+		return;
+	use_shell(&plane,
+	          "id -u; id -g; id -G; grep -h -E '^Cap(Prm|Eff|Bnd|Amb)' /proc/self/status; "
+	          "cat $FLYTE_SECRETS_DEFAULT_DIR/s | wc -c; echo \"$AS_ENV\" | wc -c; "
+	          "touch here $TMPDIR/here /tmp/there $1/out || echo cannot write; "
+	          "cat /etc/shadow 2>/dev/null; "
+	          "[ \"$HOME\" = \"$TMPDIR\" ] || echo home is $HOME; rm $1/out; echo done");
+	plane.words[3] = "sh";
+	plane.words[4] = "{{.outputPrefix}}";
+	add_secret(&plane, "s", "value-of-secret");
+	add_secret(&plane, "e", "value-of-secret");
+	plane.secrets[1].mount = 1;
+	plane.secrets[1].env_var = "AS_ENV";
+	add_options(&plane, "--uid", TASK_UID);
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_log(&plane,
+	           TASK_UID "\n" TASK_UID "\n" TASK_UID "\n"
+	                    "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n"
+	                    "CapBnd:\t0000000000000000\nCapAmb:\t0000000000000000\n15\n16\ndone\n");
+	plane_fini(&plane);
+}
+
+TEST(isolation, a_task_has_no_capability_also_as_our_own_user)
+{
+	struct plane plane;
+
+	use_shell(&plane, "grep -h -E '^Cap(Prm|Eff|Bnd|Amb)' /proc/self/status | "
+	                  "grep -cv 0000000000000000; mount -t tmpfs x /tmp 2>/dev/null && "
+	                  "echo mounted; unshare -Ur true 2>/dev/null && echo new namespace; true");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_log(&plane, "0\n");
+	plane_fini(&plane);
+}
+
+TEST(isolation, places_for_everybody_are_the_tasks_own)
+{
+	char mark[64], path[96], script[600];
+	struct plane plane;
+	int fd;
+
+	(void)snprintf(mark, sizeof mark, "union-mark-%d", (int)getpid());
+	(void)snprintf(path, sizeof path, "/dev/shm/%s", mark);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	EXPECT(fd >= 0);
+	(void)close(fd);
+	(void)snprintf(script, sizeof script,
+	               "ls /dev/shm /tmp /var/tmp /run/user 2>/dev/null | grep -v -e : -e '^$' "
+	               "-e plane- ; "
+	               "touch /dev/shm/%s /tmp/%s /var/tmp/%s || echo cannot write; "
+	               "ls /dev | tr '\\n' ' '; echo >/dev/null; head -c4 /dev/urandom | wc -c; "
+	               "python3 -ISc 'import os; os.openpty(); print(\"pty\")'; "
+	               "ls /dev/mem /dev/kmem /dev/vda /dev/sda /dev/kvm /dev/fuse 2>/dev/null",
+	               mark, mark, mark);
+	use_shell(&plane, script);
+	plane_run(&plane, UNION_EXEC);
+	EXPECT(plane.finished);
+	if (is_sandboxed(&plane))
+		expect_log(&plane, "fd full null ptmx pts random shm stderr stdin stdout tty "
+		                   "urandom zero 4\npty\n");
+	plane_fini(&plane);
+	(void)snprintf(script, sizeof script, "/tmp/%s", mark);
+	EXPECT(access(script, F_OK) != 0);
+	(void)snprintf(script, sizeof script, "/var/tmp/%s", mark);
+	EXPECT(access(script, F_OK) != 0);
+	EXPECT_INT(0, unlink(path));
+}
+
+TEST(isolation, files_that_are_not_the_tasks_are_read_only)
+{
+	char folder[] = "/var/lib/union-open-XXXXXX", path[64];
+	struct plane plane;
+
+	if (!is_root())
+		return;
+	EXPECT(mkdtemp(folder) != NULL);
+	EXPECT_INT(0, chmod(folder, 0777));
+	for (int allowed = 0; allowed < 2; allowed++) {
+		use_shell(&plane, "touch $PLACE/file 2>/dev/null && echo written; echo done");
+		plane.envs[0][0] = "PLACE";
+		plane.envs[0][1] = folder;
+		plane.env_count = 1;
+		add_options(&plane, "--uid", TASK_UID);
+		if (allowed)
+			add_options(&plane, "--writable", folder);
+		plane_run(&plane, UNION_EXEC);
+		expect_outcome(&plane, SUCCEEDED, 0);
+		expect_log(&plane, allowed ? "written\ndone\n" : "done\n");
+		plane_fini(&plane);
+	}
+	(void)snprintf(path, sizeof path, "%s/file", folder);
+	EXPECT_INT(0, unlink(path));
+	EXPECT_INT(0, rmdir(folder));
+}
+
+/* Each call by its number on x86-64; 13 and 14 more are in the list of confine.c. */
+TEST(isolation, calls_into_other_processes_and_the_kernel_are_refused)
+{
+	struct plane plane;
+
+	use_python(
+		&plane,
+		"import ctypes, errno\n"
+		"libc = ctypes.CDLL(None, use_errno=True)\n"
+		"calls = dict(ptrace=101, process_vm_readv=310, process_vm_writev=311, kcmp=312,\n"
+		"  pidfd_getfd=438, add_key=248, request_key=249, keyctl=250, "
+	        "perf_event_open=298,\n"
+		"  bpf=321, userfaultfd=323, mount=165, umount2=166, unshare=272, setns=308,\n"
+		"  open_by_handle_at=304, init_module=175, finit_module=313, kexec_load=246,\n"
+		"  open_tree=428, fsopen=430, chroot=161, pivot_root=155, process_madvise=440)\n"
+		"for name, number in calls.items():\n"
+		"  r = libc.syscall(number, 0, 0, 0, 0, 0, 0)\n"
+		"  if (r, ctypes.get_errno()) != (-1, errno.EPERM): print(name, r)\n"
+		"for number in (435, 425):\n" /* clone3, io_uring_setup */
+		"  r = libc.syscall(number, 0, 0, 0, 0, 0, 0)\n"
+		"  if (r, ctypes.get_errno()) != (-1, errno.ENOSYS): print(number, r)\n"
+		"if libc.syscall(56, 0x10000000, 0, 0, 0, 0) != -1: print('clone')\n"
+		"import socket\n"
+		"for family in (38, 40):\n"
+		"  try: socket.socket(family, socket.SOCK_SEQPACKET); print('family', family)\n"
+		"  except OSError as e: print(end='') if e.errno == errno.EAFNOSUPPORT else "
+		"print(family, e)\n"
+		"import threading, subprocess\n"
+		"t = threading.Thread(target=lambda: None); t.start(); t.join()\n"
+		"print(subprocess.run(['/bin/echo', 'alive'], capture_output=True).stdout)\n");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_text(&plane, "b'alive\\n'\n");
+	if (is_sandboxed(&plane))
+		expect_log(&plane, "b'alive\\n'\n");
+	plane_fini(&plane);
+}
+
+/* A socket without a file, as session buses have them. */
+static int
+listen_abstract(char name[64])
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int len = snprintf(name, 64, "union-test-%d", (int)getpid());
+
+	memcpy(address.sun_path + 1, name, (size_t)len);
+	EXPECT_INT(0, bind(fd, (struct sockaddr *)&address,
+	                   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len)));
+	EXPECT_INT(0, listen(fd, 8));
+	return fd;
+}
+
+static const char reach[] =
+	"import os, socket\n"
+	"def reach(what, family, address):\n"
+	"  try:\n"
+	"    s = socket.socket(family); s.settimeout(2); s.connect(address)\n"
+	"    print(what, 'reached')\n"
+	"  except OSError as e: print(what, 'out of reach')\n"
+	"reach('abstract', socket.AF_UNIX, '\\0' + os.environ['NAME'])\n"
+	"reach('loopback', socket.AF_INET, ('127.0.0.1', int(os.environ['PORT'])))\n"
+	"a, b = socket.socketpair(); print('own', a.fileno() > 0)\n";
+
+static void
+run_reach(struct plane *plane, const char *without, bool none)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof address;
+	char name[64], port[16];
+	int abstract = listen_abstract(name);
+	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	EXPECT_INT(0, bind(tcp, (struct sockaddr *)&address, sizeof address));
+	EXPECT_INT(0, listen(tcp, 8));
+	EXPECT_INT(0, getsockname(tcp, (struct sockaddr *)&address, &len));
+	(void)snprintf(port, sizeof port, "%d", ntohs(address.sin_port));
+	use_python(plane, reach);
+	plane->envs[0][0] = "NAME";
+	plane->envs[0][1] = name;
+	plane->envs[1][0] = "PORT";
+	plane->envs[1][1] = port;
+	plane->env_count = 2;
+	if (none) {
+		plane->config[0] = "network";
+		plane->config[1] = "none";
+	}
+	if (without)
+		add_options(plane, "--without", without);
+	plane_run(plane, UNION_EXEC);
+	(void)close(abstract);
+	(void)close(tcp);
+}
+
+TEST(isolation, the_network_is_there_and_abstract_sockets_are_not)
+{
+	struct plane plane;
+
+	run_reach(&plane, NULL, false);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_text(&plane, "loopback reached\nown True\n");
+	EXPECT(!is_sandboxed(&plane) ||
+	       strstr(buf_text(&plane.log), "abstract out of reach\n") != NULL);
+	plane_fini(&plane);
+}
+
+TEST(isolation, a_task_without_network_reaches_nothing)
+{
+	static const char *const means[] = {NULL, "network", "namespaces"};
+	struct plane plane;
+
+	for (size_t i = 0; i < sizeof means / sizeof *means; i++) {
+		run_reach(&plane, means[i], true);
+		expect_outcome(&plane, SUCCEEDED, 0);
+		expect_text(&plane, "loopback out of reach\nown True\n");
+		plane_fini(&plane);
+	}
+	run_reach(&plane, "network,calls", true); /* a promise that nothing would hold */
+	expect_outcome(&plane, UNION__V1__FINISH_REQUEST__OUTCOME__SYSTEM_FAILED, 1);
+	expect_error(&plane, "unsupported", "shall have no network");
+	plane_fini(&plane);
+}
+
+TEST(isolation, a_project_can_be_without_network)
+{
+	struct plane plane;
+
+	use_shell(&plane, "cat /proc/net/dev | grep -c :");
+	add_options(&plane, "--offline", "other,p,q");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	if (is_sandboxed(&plane))
+		expect_log(&plane, "1\n");
+	plane_fini(&plane);
+	use_shell(&plane, "true");
+	plane.config[0] = "network";
+	plane.config[1] = "some";
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, FAILED, 1);
+	expect_error(&plane, "invalid", "network 'some'");
+	plane_fini(&plane);
+}
+
+/* Our own group of a v1 hierarchy, with a place for attempts in it; false: there is none. */
+static bool
+make_place(const char *kind, char place[256])
+{
+	char line[256], wanted[32];
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	bool found = false;
+
+	(void)snprintf(wanted, sizeof wanted, ":%s:", kind);
+	while (file && !found && fgets(line, sizeof line, file)) {
+		char *at = strstr(line, wanted);
+
+		line[strcspn(line, "\n")] = '\0';
+		found = at && snprintf(place, 256, "/sys/fs/cgroup/%s%s/union-test-%d", kind,
+		                       at + strlen(wanted), (int)getpid()) < 256;
+	}
+	if (file)
+		(void)fclose(file);
+	return found && mkdir(place, 0755) == 0;
+}
+
+TEST(isolation, a_task_that_takes_too_much_memory_is_told_so)
+{
+	static const char script[] = "import time\nx = []\n"
+				     "while True: x.append(bytearray(1 << 20))\n";
+	char place[256], list[300];
+	struct plane plane;
+
+	if (is_root() && make_place("memory", place)) {
+		(void)snprintf(list, sizeof list, "memory=%s", place);
+		use_python(&plane, script);
+		plane.memory = "64Mi";
+		add_options(&plane, "--uid", TASK_UID);
+		add_options(&plane, "--cgroups", list);
+		plane_run(&plane, UNION_EXEC);
+		expect_outcome(&plane, RETRYABLE, 128 + SIGKILL);
+		expect_error(&plane, "task-out-of-memory", "out of memory: limit 64Mi");
+		expect_text(&plane, "[union-exec: the kernel ended a process of the task: out of "
+		                    "memory]");
+		plane_fini(&plane);
+		EXPECT_INT(0, rmdir(place)); /* nothing is left in it */
+	}
+	use_python(&plane, script);
+	plane.memory = "256Mi";
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, RETRYABLE, 1);
+	expect_text(&plane, "memory is limited by process, not by task");
+	expect_text(&plane, "MemoryError");
+	plane_fini(&plane);
+}
+
+TEST(isolation, a_task_has_the_processors_that_it_asked_for)
+{
+	char place[256], list[300], script[400];
+	struct plane plane;
+
+	use_python(&plane, "import os; print('cpus', len(os.sched_getaffinity(0)))");
+	plane.cpu = "500m";
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_text(&plane, "cpus 1\n");
+	expect_text(&plane, "only whole processors are limited");
+	plane_fini(&plane);
+	if (!is_root() || !make_place("cpu", place))
+		return;
+	(void)snprintf(list, sizeof list, "cpu=%s", place);
+	(void)snprintf(script, sizeof script, "cat %s/*/cpu.cfs_quota_us", place);
+	use_shell(&plane, script);
+	plane.cpu = "1.5";
+	add_options(&plane, "--cgroups", list);
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_log(&plane, "150000\n");
+	plane_fini(&plane);
+	EXPECT_INT(0, rmdir(place));
+}
+
+TEST(isolation, a_task_has_no_more_processes_than_it_may)
+{
+	struct plane plane;
+
+	use_python(&plane, "import os, time\nn = 0\n"
+	                   "try:\n  while n < 200:\n    if os.fork() == 0: time.sleep(100)\n"
+	                   "    n += 1\nexcept OSError as e: print('stopped', n < 40)\n");
+	if (is_root())
+		add_options(&plane, "--uid", TASK_UID);
+	add_options(&plane, "--processes", "32");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	expect_text(&plane, "stopped True\n");
+	plane_fini(&plane);
+}
+
+TEST(isolation, what_is_no_quantity_is_refused)
+{
+	struct plane plane;
+
+	use_shell(&plane, "echo must not run");
+	plane.memory = "much";
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, FAILED, 1);
+	expect_error(&plane, "invalid", "'much' is no quantity");
+	EXPECT_STR("", task_log(&plane));
+	plane_fini(&plane);
+}
+
+/* Each part alone; whatever is missing, the task has its secret, its files and its end. */
+TEST(isolation, every_part_falls_back_by_itself_and_says_so)
+{
+	static const struct {
+		const char *without, *note;
+	} cases[] = {
+		{"namespaces", "no namespaces"},
+		{"mounts", ""},
+		{"processes", ""},
+		{"user", "no user of its own"},
+		{"files", "no Landlock"},
+		{"calls", "no seccomp"},
+		{"cgroups,network", ""},
+		{"namespaces,files,calls,user", "no Landlock"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct plane plane;
+
+		use_shell(&plane, "cat $FLYTE_SECRETS_DEFAULT_DIR/s; echo; touch here $TMPDIR/x; "
+		                  "[ -w $1 ] && echo done; (setsid sleep 1000 &)");
+		plane.words[3] = "sh";
+		plane.words[4] = "{{.outputPrefix}}";
+		add_secret(&plane, "s", "value-of-secret");
+		plane.hidden = plane.folder;
+		if (is_root())
+			add_options(&plane, "--uid", TASK_UID);
+		add_options(&plane, "--without", cases[i].without);
+		plane_run(&plane, UNION_EXEC);
+		expect_outcome(&plane, SUCCEEDED, 0);
+		expect_text(&plane, "[secret s]\ndone\n");
+		if (is_root() || strcmp(cases[i].without, "user") != 0)
+			expect_text(&plane, cases[i].note);
+		plane_fini(&plane);
+	}
+}
+
+TEST(isolation, without_mounts_landlock_hides_the_control_plane)
+{
+	struct plane plane;
+
+	use_shell(&plane, "cat \"$PLANE/database\" 2>/dev/null; ls \"$PLANE\" 2>/dev/null; "
+	                  "cat /etc/hostname >/dev/null && echo done");
+	plane.hidden = plane.folder;
+	plane.plain = true;
+	plane.envs[0][0] = "PLANE";
+	plane.envs[0][1] = plane.folder;
+	plane.env_count = 1;
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	if (!strstr(buf_text(&plane.log), "no Landlock"))
+		expect_log(&plane, "done\n");
+	plane_fini(&plane);
+}
+
+/* A virtual environment in a place that is covered: a link to the machine's own interpreter. */
+TEST(isolation, an_interpreter_below_a_covered_folder_is_shown_and_nothing_beside_it)
+{
+	char folder[] = "/tmp/union-venv-XXXXXX", path[96], words[96];
+	struct plane plane;
+
+	EXPECT(mkdtemp(folder) != NULL);
+	EXPECT_INT(0, chmod(folder, 0755));
+	(void)snprintf(path, sizeof path, "%s/v", folder);
+	EXPECT_INT(0, mkdir(path, 0755));
+	(void)snprintf(path, sizeof path, "%s/beside", folder);
+	EXPECT_INT(0, mkdir(path, 0755));
+	(void)snprintf(path, sizeof path, "%s/v/bin", folder);
+	EXPECT_INT(0, mkdir(path, 0755));
+	(void)snprintf(words, sizeof words, "%s/v/bin/sh", folder);
+	EXPECT_INT(0, symlink("/bin/sh", words));
+	use_shell(&plane, "[ -e ${0%/v/bin/sh}/beside ] && echo seen; [ -e $0 ] && echo done");
+	plane.words[0] = words;
+	plane.words[3] = words;
+	if (is_root())
+		add_options(&plane, "--uid", TASK_UID);
+	plane_run(&plane, UNION_EXEC);
+	EXPECT(plane.finished);
+	if (is_sandboxed(&plane))
+		expect_log(&plane, "done\n");
+	plane_fini(&plane);
+	(void)unlink(words);
+	(void)rmdir(path);
+	(void)snprintf(path, sizeof path, "%s/v", folder);
+	(void)rmdir(path);
+	(void)snprintf(path, sizeof path, "%s/beside", folder);
+	(void)rmdir(path);
+	EXPECT_INT(0, rmdir(folder));
+}
+
+TEST_MAIN()
