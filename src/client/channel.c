@@ -1,16 +1,10 @@
-/* One request is one write: head and body lie in one wiping buffer. The reply is read in steps of
- * READ_STEP into `in`, and the body is taken from there piece by piece, so that unary calls,
- * streams and files share one reader. After any error in the middle of a reply the connection is
- * closed: where the next one begins is not known any more. */
-#include "client/channel.h"
+#include "client/channel_impl.h"
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/io.h"
-#include "client/reply.h"
-#include "crypto/base64.h"
 #include "crypto/secbuf.h"
+#include "flyteidl/service/auth.pb-c.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -19,29 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_STEP 16384
-#define FILE_STEP 65536
-#define REQUEST_HEAD_MAX 16384
 #define REQUEST_MAX (64u << 20)
-#define ERROR_BODY_MAX 65536
 #define INTERIM_MAX 4
 #define ENVELOPE_LEN 5
 #define ENVELOPE_END 0x02
-
-struct channel {
-	struct endpoint endpoint;
-	const struct wire_remote *remote;
-	struct wire wire;
-	struct buf in; /* read and not yet taken */
-	bool in_stream;
-};
-
-/* A reply in the making. */
-struct answer {
-	struct reply_head head;
-	struct reply_body body;
-	int64_t deadline_ms;
-};
 
 struct channel_stream {
 	struct channel *channel;
@@ -107,16 +82,17 @@ channel_new(const char *endpoint, const struct wire_remote *remote, struct chann
 	channel->remote = remote;
 	channel->wire.fd = -1;
 	channel->wire.wake_fd = -1;
-	buf_init(&channel->in, REPLY_HEAD_MAX + READ_STEP, BUF_WIPE);
+	buf_init(&channel->in, REPLY_HEAD_MAX + CHANNEL_READ_STEP, BUF_WIPE);
 	*ret_channel = channel;
 	return UN_OK;
 }
 
-static void
-hang_up(struct channel *channel)
+void
+channel_hang_up(struct channel *channel)
 {
 	wire_close(&channel->wire);
 	buf_clear(&channel->in);
+	channel->known = false;
 }
 
 void
@@ -124,7 +100,7 @@ channel_free(struct channel *channel)
 {
 	if (!channel)
 		return;
-	hang_up(channel);
+	channel_hang_up(channel);
 	buf_fini(&channel->in);
 	mem_free(channel);
 }
@@ -145,7 +121,7 @@ enum un_err
 channel_connect(struct channel *channel, int64_t deadline_ms, struct un_detail *detail)
 {
 	if (channel->wire.fd >= 0 && (channel->in.len || wire_is_stale(&channel->wire)))
-		hang_up(channel);
+		channel_hang_up(channel);
 	if (channel->wire.fd >= 0)
 		return UN_OK;
 	return wire_connect(&channel->wire, &channel->endpoint, channel->remote, deadline_ms,
@@ -155,12 +131,12 @@ channel_connect(struct channel *channel, int64_t deadline_ms, struct un_detail *
 void
 channel_adopt(struct channel *channel, int fd)
 {
-	hang_up(channel);
+	channel_hang_up(channel);
 	wire_adopt(&channel->wire, fd);
 }
 
-static int64_t
-deadline_or_default(int64_t deadline_ms)
+int64_t
+channel_deadline(int64_t deadline_ms)
 {
 	return deadline_ms ? deadline_ms : clock_mono_ms() + CHANNEL_TIMEOUT_MS;
 }
@@ -179,12 +155,12 @@ other_owner(const struct channel *channel)
 }
 
 /* Adds what an error of the wire itself leaves unsaid. */
-static enum un_err
-wire_failed(struct channel *channel, enum un_err err, struct un_detail *detail)
+enum un_err
+channel_failed(struct channel *channel, enum un_err err, struct un_detail *detail)
 {
 	long owner = err == UN_ERR_UNREACHABLE ? other_owner(channel) : -1;
 
-	hang_up(channel);
+	channel_hang_up(channel);
 	if (owner >= 0) {
 		un_hint(detail,
 		        "it answers to its own user only: leave --endpoint and UNION_ENDPOINT out "
@@ -209,12 +185,12 @@ static enum un_err
 read_more(struct channel *channel, int64_t deadline_ms)
 {
 	size_t got = 0;
-	enum un_err err = buf_reserve(&channel->in, READ_STEP);
+	enum un_err err = buf_reserve(&channel->in, CHANNEL_READ_STEP);
 
 	if (err)
 		return err == UN_ERR_TOO_LARGE ? UN_ERR_PROTOCOL : err;
-	err = channel->wire.ops->read(&channel->wire, channel->in.data + channel->in.len, READ_STEP,
-	                              deadline_ms, &got);
+	err = channel->wire.ops->read(&channel->wire, channel->in.data + channel->in.len,
+	                              CHANNEL_READ_STEP, deadline_ms, &got);
 	if (err)
 		return err;
 	if (!got)
@@ -224,8 +200,8 @@ read_more(struct channel *channel, int64_t deadline_ms)
 }
 
 /* Reads heads until one is final. */
-static enum un_err
-read_head(struct channel *channel, struct answer *answer)
+enum un_err
+channel_read_head(struct channel *channel, struct answer *answer)
 {
 	for (int interim = 0; interim <= INTERIM_MAX; interim++) {
 		size_t len;
@@ -251,8 +227,8 @@ read_head(struct channel *channel, struct answer *answer)
 }
 
 /* The next piece of the body, appended to `out`; nothing more when reply_body_is_done. */
-static enum un_err
-read_piece(struct channel *channel, struct answer *answer, struct buf *out)
+enum un_err
+channel_read_piece(struct channel *channel, struct answer *answer, struct buf *out)
 {
 	struct reply_piece piece;
 	enum un_err err;
@@ -272,11 +248,11 @@ read_piece(struct channel *channel, struct answer *answer, struct buf *out)
 	return UN_OK;
 }
 
-static enum un_err
-read_body(struct channel *channel, struct answer *answer, struct buf *out)
+enum un_err
+channel_read_body(struct channel *channel, struct answer *answer, struct buf *out)
 {
 	while (!reply_body_is_done(&answer->body)) {
-		enum un_err err = read_piece(channel, answer, out);
+		enum un_err err = channel_read_piece(channel, answer, out);
 
 		if (err)
 			return err;
@@ -284,26 +260,26 @@ read_body(struct channel *channel, struct answer *answer, struct buf *out)
 	return UN_OK;
 }
 
-static void
-answer_done(struct channel *channel, const struct answer *answer)
+void
+channel_answered(struct channel *channel, const struct answer *answer)
 {
 	if (answer->head.close)
-		hang_up(channel);
+		channel_hang_up(channel);
 }
 
 /* Reads the rest of a reply that is an error and says which. */
-static enum un_err
-read_refusal(struct channel *channel, struct answer *answer, struct un_detail *detail)
+enum un_err
+channel_read_refusal(struct channel *channel, struct answer *answer, struct un_detail *detail)
 {
 	struct buf body;
 	enum un_err err;
 
-	buf_init(&body, ERROR_BODY_MAX, BUF_WIPE);
-	err = read_body(channel, answer, &body);
+	buf_init(&body, CHANNEL_ERROR_BODY_MAX, BUF_WIPE);
+	err = channel_read_body(channel, answer, &body);
 	if (err) {
-		err = wire_failed(channel, err, detail);
+		err = channel_failed(channel, err, detail);
 	} else {
-		answer_done(channel, answer);
+		channel_answered(channel, answer);
 		err = reply_read_error(&answer->head, body.data, body.len, detail);
 	}
 	buf_fini(&body);
@@ -321,8 +297,9 @@ host_of(const struct endpoint *endpoint, char text[ENDPOINT_HOST_MAX + 16])
 	return text;
 }
 
-static enum un_err
-add_head(struct channel *channel, struct buf *out, const char *line, const char *type, size_t len)
+enum un_err
+channel_add_head(struct channel *channel, struct buf *out, const char *line, const char *type,
+                 size_t len)
 {
 	char host[ENDPOINT_HOST_MAX + 16];
 	enum un_err err = buf_appendf(out, "%s HTTP/1.1\r\nhost: %s\r\nuser-agent: union/%s\r\n",
@@ -333,9 +310,9 @@ add_head(struct channel *channel, struct buf *out, const char *line, const char 
 	return err;
 }
 
-static enum un_err
-send_all(struct channel *channel, const struct buf *request, int64_t deadline_ms,
-         struct un_detail *detail)
+enum un_err
+channel_send(struct channel *channel, const struct buf *request, int64_t deadline_ms,
+             struct un_detail *detail)
 {
 	enum un_err err;
 
@@ -345,13 +322,72 @@ send_all(struct channel *channel, const struct buf *request, int64_t deadline_ms
 	if (err)
 		return err;
 	err = channel->wire.ops->write(&channel->wire, request->data, request->len, deadline_ms);
-	return err ? wire_failed(channel, err, detail) : UN_OK;
+	return err ? channel_failed(channel, err, detail) : UN_OK;
+}
+
+void
+channel_set_auth(struct channel *channel, struct channel_auth *auth)
+{
+	channel->auth = auth;
+	channel->known = false;
+}
+
+static enum un_err
+add_token(struct channel *channel, struct buf *out, bool refused, int64_t deadline_ms,
+          struct un_detail *detail)
+{
+	const struct secbuf *token = NULL;
+	enum un_err err;
+
+	if (!channel->auth)
+		return UN_OK;
+	err = channel->auth->token(channel->auth, channel, refused, deadline_ms, &token, detail);
+	if (err || !token)
+		return err;
+	err = buf_append_text(out, "authorization: Bearer ");
+	if (!err)
+		err = buf_append(out, secbuf_peek(token), secbuf_len(token));
+	return err ? err : buf_append_text(out, "\r\n");
+}
+
+enum un_err
+channel_ask(struct channel *channel, const struct channel_ask *ask, struct buf *out,
+            struct un_detail *detail)
+{
+	struct answer answer = {.deadline_ms = channel_deadline(ask->deadline_ms)};
+	const char *type = ask->form ? "application/x-www-form-urlencoded" : NULL;
+	size_t len = ask->form ? secbuf_len(ask->form) : 0;
+	struct buf request;
+	char line[256];
+	enum un_err err;
+
+	(void)snprintf(line, sizeof line, "%s %s", ask->form ? "POST" : "GET", ask->path);
+	buf_init(&request, CHANNEL_REQUEST_HEAD_MAX + len, BUF_WIPE);
+	err = channel_add_head(channel, &request, line, type, len);
+	if (!err)
+		err = buf_append_text(&request, "accept: application/json\r\n\r\n");
+	if (!err && ask->form)
+		err = buf_append(&request, secbuf_peek(ask->form), len);
+	if (!err)
+		err = channel_send(channel, &request, answer.deadline_ms, detail);
+	buf_fini(&request);
+	if (err)
+		return err;
+	err = channel_read_head(channel, &answer);
+	if (!err && answer.head.status != 200)
+		return channel_read_refusal(channel, &answer, detail);
+	if (!err)
+		err = channel_read_body(channel, &answer, out);
+	if (err)
+		return channel_failed(channel, err, detail);
+	channel_answered(channel, &answer);
+	return UN_OK;
 }
 
 /* Sends `call` (in an envelope for a stream) and reads the head of the reply. */
 static enum un_err
-begin_call(struct channel *channel, const struct channel_call *call, bool stream,
-           struct answer *answer, struct un_detail *detail)
+send_call(struct channel *channel, const struct channel_call *call, bool stream, bool refused,
+          struct answer *answer, struct un_detail *detail)
 {
 	size_t size = protobuf_c_message_get_packed_size(call->request);
 	size_t framed = size + (stream ? ENVELOPE_LEN : 0);
@@ -360,14 +396,16 @@ begin_call(struct channel *channel, const struct channel_call *call, bool stream
 	struct buf request;
 	enum un_err err;
 
-	answer->deadline_ms = deadline_or_default(call->deadline_ms);
+	answer->deadline_ms = channel_deadline(call->deadline_ms);
 	if (size > REQUEST_MAX)
 		return un_fail(detail, UN_ERR_TOO_LARGE, "the request is over the limit");
 	(void)snprintf(line, sizeof line, "POST %s", call->method);
-	buf_init(&request, REQUEST_MAX + REQUEST_HEAD_MAX, BUF_WIPE);
+	buf_init(&request, REQUEST_MAX + CHANNEL_REQUEST_HEAD_MAX, BUF_WIPE);
 	err = buf_reserve(&request, framed + 512);
 	if (!err)
-		err = add_head(channel, &request, line, type, framed);
+		err = channel_add_head(channel, &request, line, type, framed);
+	if (!err)
+		err = add_token(channel, &request, refused, answer->deadline_ms, detail);
 	if (!err)
 		err = buf_append_text(&request, "connect-protocol-version: 1\r\n\r\n");
 	if (!err && stream) {
@@ -381,13 +419,33 @@ begin_call(struct channel *channel, const struct channel_call *call, bool stream
 	if (!err) {
 		(void)protobuf_c_message_pack(call->request, request.data + request.len);
 		buf_added(&request, size);
-		err = send_all(channel, &request, answer->deadline_ms, detail);
+		err = channel_send(channel, &request, answer->deadline_ms, detail);
 	}
 	buf_fini(&request);
 	if (err)
 		return err;
-	err = read_head(channel, answer);
-	return err ? wire_failed(channel, err, detail) : UN_OK;
+	err = channel_read_head(channel, answer);
+	return err ? channel_failed(channel, err, detail) : UN_OK;
+}
+
+/* The same, and once more with another token when the first is not accepted (any more). */
+static enum un_err
+begin_call(struct channel *channel, const struct channel_call *call, bool stream,
+           struct answer *answer, struct un_detail *detail)
+{
+	enum un_err err = send_call(channel, call, stream, false, answer, detail);
+
+	if (!err && channel->auth && answer->head.status == 401) {
+		err = channel_read_refusal(channel, answer, detail);
+		if (err != UN_ERR_UNAUTHENTICATED)
+			return err;
+		if (detail)
+			*detail = (struct un_detail){0};
+		err = send_call(channel, call, stream, true, answer, detail);
+	}
+	if (!err && answer->head.status == 200)
+		channel->known = true;
+	return err;
 }
 
 static enum un_err
@@ -413,18 +471,40 @@ channel_unary(struct channel *channel, const struct channel_call *call,
 	if (err)
 		return err;
 	if (answer.head.status != 200)
-		return read_refusal(channel, &answer, detail);
+		return channel_read_refusal(channel, &answer, detail);
 	buf_init(&body, call->reply_max ? call->reply_max : CHANNEL_REPLY_MAX, BUF_WIPE);
 	err = UN_ERR_PROTOCOL;
 	if (strcmp(answer.head.content_type, "application/proto") == 0)
-		err = read_body(channel, &answer, &body);
+		err = channel_read_body(channel, &answer, &body);
 	if (!err)
 		err = unpack(call->reply, (const uint8_t *)buf_text(&body), body.len, ret_reply);
 	if (err)
-		err = wire_failed(channel, err, detail);
+		err = channel_failed(channel, err, detail);
 	else
-		answer_done(channel, &answer);
+		channel_answered(channel, &answer);
 	buf_fini(&body);
+	return err;
+}
+
+/* Whoever is not let into a stream learns it from its last envelope only; so the token is tried
+ * before, once a connection. */
+static enum un_err
+log_in(struct channel *channel, int64_t deadline_ms, struct un_detail *detail)
+{
+	Flyteidl__Service__UserInfoRequest request = FLYTEIDL__SERVICE__USER_INFO_REQUEST__INIT;
+	const struct channel_call call = {
+		.method = "/flyteidl.service.IdentityService/UserInfo",
+		.request = &request.base,
+		.reply = &flyteidl__service__user_info_response__descriptor,
+		.deadline_ms = deadline_ms,
+	};
+	ProtobufCMessage *reply = NULL;
+	enum un_err err;
+
+	if (!channel->auth || channel->known)
+		return UN_OK;
+	err = channel_unary(channel, &call, &reply, detail);
+	channel_message_free(reply);
 	return err;
 }
 
@@ -437,11 +517,13 @@ channel_stream_open(struct channel *channel, const struct channel_call *call,
 
 	if (!stream)
 		return UN_ERR_NO_MEMORY;
-	err = begin_call(channel, call, true, &stream->answer, detail);
+	err = log_in(channel, call->deadline_ms, detail);
+	if (!err)
+		err = begin_call(channel, call, true, &stream->answer, detail);
 	if (!err && stream->answer.head.status != 200)
-		err = read_refusal(channel, &stream->answer, detail);
+		err = channel_read_refusal(channel, &stream->answer, detail);
 	else if (!err && strcmp(stream->answer.head.content_type, "application/connect+proto") != 0)
-		err = wire_failed(channel, UN_ERR_PROTOCOL, detail);
+		err = channel_failed(channel, UN_ERR_PROTOCOL, detail);
 	if (err) {
 		mem_free(stream);
 		return err;
@@ -449,7 +531,7 @@ channel_stream_open(struct channel *channel, const struct channel_call *call,
 	stream->channel = channel;
 	stream->type = call->reply;
 	stream->message_max = call->reply_max ? call->reply_max : CHANNEL_REPLY_MAX;
-	buf_init(&stream->body, stream->message_max + ENVELOPE_LEN + READ_STEP, BUF_WIPE);
+	buf_init(&stream->body, stream->message_max + ENVELOPE_LEN + CHANNEL_READ_STEP, BUF_WIPE);
 	channel->in_stream = true;
 	*ret_stream = stream;
 	return UN_OK;
@@ -462,9 +544,9 @@ channel_stream_free(struct channel_stream *stream)
 		return;
 	stream->channel->in_stream = false;
 	if (!stream->ended)
-		hang_up(stream->channel);
+		channel_hang_up(stream->channel);
 	else
-		answer_done(stream->channel, &stream->answer);
+		channel_answered(stream->channel, &stream->answer);
 	buf_fini(&stream->body);
 	mem_free(stream);
 }
@@ -492,7 +574,7 @@ read_envelope(struct channel_stream *stream, size_t *ret_len)
 		}
 		if (reply_body_is_done(&stream->answer.body))
 			return UN_ERR_UNREACHABLE; /* cut: no last envelope */
-		err = read_piece(stream->channel, &stream->answer, &stream->body);
+		err = channel_read_piece(stream->channel, &stream->answer, &stream->body);
 		if (err)
 			return err;
 	}
@@ -506,7 +588,7 @@ end_stream(struct channel_stream *stream, size_t len, struct un_detail *detail)
 
 	buf_init(&rest, 0, BUF_PLAIN);
 	stream->ended = stream->body.len == ENVELOPE_LEN + len &&
-	                read_body(stream->channel, &stream->answer, &rest) == UN_OK;
+	                channel_read_body(stream->channel, &stream->answer, &rest) == UN_OK;
 	buf_fini(&rest);
 	stream->broken = true; /* nothing more to come */
 	return err;
@@ -521,7 +603,7 @@ channel_stream_next(struct channel_stream *stream, int64_t deadline_ms,
 
 	if (stream->broken)
 		return un_fail(detail, UN_ERR_UNREACHABLE, "the stream has ended");
-	stream->answer.deadline_ms = deadline_or_default(deadline_ms);
+	stream->answer.deadline_ms = channel_deadline(deadline_ms);
 	err = read_envelope(stream, &len);
 	if (err == UN_ERR_TIMEOUT || err == UN_ERR_INTERRUPTED)
 		return err;
@@ -535,185 +617,8 @@ channel_stream_next(struct channel_stream *stream, int64_t deadline_ms,
 		err = unpack(stream->type, stream->body.data + ENVELOPE_LEN, len, ret_message);
 	if (err) {
 		stream->broken = true;
-		return wire_failed(stream->channel, err, detail);
+		return channel_failed(stream->channel, err, detail);
 	}
 	buf_drop_front(&stream->body, ENVELOPE_LEN + len);
-	return UN_OK;
-}
-
-static enum un_err
-add_credential(struct buf *out, const struct secbuf *credential)
-{
-	size_t len = base64_len(secbuf_len(credential), BASE64_URL);
-	enum un_err err = buf_append_text(out, "authorization: Bearer ");
-
-	if (!err)
-		err = buf_reserve(out, len);
-	if (err)
-		return err;
-	base64_encode(secbuf_peek(credential), secbuf_len(credential), BASE64_URL,
-	              out->data + out->len);
-	buf_added(out, len);
-	return buf_append_text(out, "\r\n");
-}
-
-static bool
-header_is_plain(const char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			return false;
-	}
-	return true;
-}
-
-static enum un_err
-add_file_fields(struct buf *out, const struct channel_file *file, struct un_detail *detail)
-{
-	enum un_err err = UN_OK;
-
-	for (size_t i = 0; i < file->header_count && !err; i++) {
-		const struct channel_header *header = &file->headers[i];
-
-		if (!header->name[0] || !header_is_plain(header->name) ||
-		    strchr(header->name, ':') || !header_is_plain(header->value))
-			return un_fail(detail, UN_ERR_PROTOCOL,
-			               "the server asks for a malformed header");
-		err = buf_appendf(out, "%s: %s\r\n", header->name, header->value);
-	}
-	if (!err && file->credential)
-		err = add_credential(out, file->credential);
-	return err ? err : buf_append_text(out, "\r\n");
-}
-
-/* Sends the head of a PUT or GET of `file`. */
-static enum un_err
-begin_file(struct channel *channel, const struct channel_file *file, const char *verb,
-           int64_t deadline_ms, struct un_detail *detail)
-{
-	char line[ENDPOINT_PATH_MAX + 8];
-	bool put = strcmp(verb, "PUT") == 0;
-	struct buf request;
-	const char *path;
-	enum un_err err = endpoint_path_of(&channel->endpoint, file->url, &path, detail);
-
-	if (err)
-		return err;
-	(void)snprintf(line, sizeof line, "%s %s", verb, path);
-	buf_init(&request, REQUEST_HEAD_MAX + ENDPOINT_PATH_MAX, BUF_WIPE);
-	err = add_head(channel, &request, line, put ? "application/octet-stream" : NULL,
-	               (size_t)file->size);
-	if (!err)
-		err = add_file_fields(&request, file, detail);
-	if (!err)
-		err = send_all(channel, &request, deadline_ms, detail);
-	buf_fini(&request);
-	return err;
-}
-
-static enum un_err
-send_file(struct channel *channel, const struct channel_file *file, int64_t deadline_ms,
-          struct un_detail *detail)
-{
-	uint8_t *step = mem_alloc(FILE_STEP);
-	uint64_t left = file->size;
-	enum un_err err = step ? UN_OK : UN_ERR_NO_MEMORY;
-
-	while (left && !err) {
-		size_t want = left < FILE_STEP ? (size_t)left : FILE_STEP;
-		ssize_t got = read(file->fd, step, want);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) {
-			hang_up(channel); /* the promised length cannot be kept */
-			err = un_fail(detail, UN_ERR_IO,
-			              "the file to upload became shorter meanwhile");
-			break;
-		}
-		err = channel->wire.ops->write(&channel->wire, step, (size_t)got, deadline_ms);
-		left -= (uint64_t)got;
-		if (err == UN_ERR_UNREACHABLE) {
-			err = UN_OK;
-			break;
-		}
-		if (err)
-			err = wire_failed(channel, err, detail);
-	}
-	mem_free(step);
-	return err;
-}
-
-enum un_err
-channel_put_file(struct channel *channel, const struct channel_file *file, struct un_detail *detail)
-{
-	struct answer answer = {.deadline_ms = deadline_or_default(file->deadline_ms)};
-	struct buf body;
-	enum un_err err = begin_file(channel, file, "PUT", answer.deadline_ms, detail);
-
-	if (!err)
-		err = send_file(channel, file, answer.deadline_ms, detail);
-	if (err)
-		return err;
-	/* A server that refuses early answers and closes: its answer says more than a broken pipe.
-	 */
-	err = read_head(channel, &answer);
-	if (err)
-		return wire_failed(channel, err, detail);
-	if (answer.head.status >= 300)
-		return read_refusal(channel, &answer, detail);
-	buf_init(&body, ERROR_BODY_MAX, BUF_WIPE);
-	err = read_body(channel, &answer, &body);
-	buf_fini(&body);
-	if (err)
-		return wire_failed(channel, err, detail);
-	answer_done(channel, &answer);
-	return UN_OK;
-}
-
-static enum un_err
-receive_file(struct channel *channel, struct answer *answer, const struct channel_file *file,
-             uint64_t *ret_size)
-{
-	struct buf piece;
-	uint64_t size = 0;
-	enum un_err err = UN_OK;
-
-	if (answer->head.content_length > 0 && (uint64_t)answer->head.content_length > file->size)
-		return UN_ERR_TOO_LARGE;
-	buf_init(&piece, REPLY_HEAD_MAX + READ_STEP, BUF_PLAIN);
-	while (!err && !reply_body_is_done(&answer->body)) {
-		err = read_piece(channel, answer, &piece);
-		if (!err && piece.len > file->size - size)
-			err = UN_ERR_TOO_LARGE;
-		if (!err)
-			err = io_write_all(file->fd, piece.data, piece.len);
-		size += piece.len;
-		buf_clear(&piece);
-	}
-	buf_fini(&piece);
-	if (!err)
-		*ret_size = size;
-	return err;
-}
-
-enum un_err
-channel_get_file(struct channel *channel, const struct channel_file *file, uint64_t *ret_size,
-                 struct un_detail *detail)
-{
-	struct answer answer = {.deadline_ms = deadline_or_default(file->deadline_ms)};
-	enum un_err err = begin_file(channel, file, "GET", answer.deadline_ms, detail);
-
-	if (err)
-		return err;
-	err = read_head(channel, &answer);
-	if (err)
-		return wire_failed(channel, err, detail);
-	if (answer.head.status != 200)
-		return read_refusal(channel, &answer, detail);
-	err = receive_file(channel, &answer, file, ret_size);
-	if (err)
-		return wire_failed(channel, err, detail);
-	answer_done(channel, &answer);
 	return UN_OK;
 }

@@ -8,6 +8,7 @@
 #ifndef CLIENT_CHANNEL_H
 #define CLIENT_CHANNEL_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "client/endpoint.h"
 #include "client/wire.h"
@@ -16,9 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHANNEL_REPLY_MAX (16u << 20)  /* bytes of one reply or stream message, unless a call says \
-	                                */
-#define CHANNEL_TIMEOUT_MS 30000       /* of one call, unless it says */
+#define CHANNEL_REPLY_MAX                                                                          \
+	(16u << 20)              /* bytes of one reply or stream message, unless a call says       \
+	                          */
+#define CHANNEL_TIMEOUT_MS 30000 /* of one call, unless it says */
 
 struct channel;
 struct channel_stream;
@@ -68,6 +70,28 @@ MUST_CHECK enum un_err channel_stream_next(struct channel_stream *stream, int64_
                                            struct un_detail *detail);
 /* Ends it; a stream that has not reached its end takes the connection with it. NULL is fine. */
 void channel_stream_free(struct channel_stream *stream);
+
+/* Where bearer tokens come from; without one, calls go out as who the connection says. */
+struct channel_auth {
+	/* Lends the token to send, or NULL for none. `refused`: the last one was not accepted. It
+	 * may use the channel itself, by channel_ask. */
+	enum un_err (*token)(struct channel_auth *auth, struct channel *channel, bool refused,
+	                     int64_t deadline_ms, const struct secbuf **ret_token,
+	                     struct un_detail *detail);
+};
+/* Lent; NULL: nobody logs in any more. A call that is not let in is sent once more with another
+ * token: it has not been looked at before. */
+void channel_set_auth(struct channel *channel, struct channel_auth *auth);
+
+struct channel_ask {
+	const char *path;
+	const struct secbuf *form; /* POSTed, urlencoded; NULL: GET */
+	int64_t deadline_ms;       /* 0: CHANNEL_TIMEOUT_MS from now */
+};
+/* A request without a token. The body of a reply with status 200 is appended to `out` (BUF_WIPE).
+ */
+MUST_CHECK enum un_err channel_ask(struct channel *channel, const struct channel_ask *ask,
+                                   struct buf *out, struct un_detail *detail);
 
 struct channel_header {
 	const char *name;

@@ -98,17 +98,17 @@ info_call(void)
 	static struct channel_call call;
 
 	call = (struct channel_call){
-	        .method = "/union.v1.PlaneService/GetInfo",
-	        .request = &info_request.base,
-	        .reply = &union__v1__get_info_response__descriptor,
-	        .deadline_ms = clock_mono_ms() + 10000,
+		.method = "/union.v1.PlaneService/GetInfo",
+		.request = &info_request.base,
+		.reply = &union__v1__get_info_response__descriptor,
+		.deadline_ms = clock_mono_ms() + 10000,
 	};
 	return &call;
 }
 
 static const char info_reply[] = "HTTP/1.1 200 OK\r\ncontent-type: application/proto\r\n"
-                                 "content-length: 5\r\n\r\n\x0a\x03"
-                                 "1.2";
+				 "content-length: 5\r\n\r\n\x0a\x03"
+				 "1.2";
 
 TEST(channel, calls_and_reads_the_reply_cut_anywhere)
 {
@@ -217,9 +217,9 @@ TEST(channel, ends_a_wait_at_its_deadline)
 	"chunked\r\n\r\n"
 
 static const char stream_reply[] = STREAM_HEAD "11\r\n"
-                                               "\0\0\0\0\3\x0a\1a"
-                                               "\0\0\0\0\4\x0a\2bc\r\n"
-                                               "7\r\n\2\0\0\0\2{}\r\n0\r\n\r\n";
+					       "\0\0\0\0\3\x0a\1a"
+					       "\0\0\0\0\4\x0a\2bc\r\n"
+					       "7\r\n\2\0\0\0\2{}\r\n0\r\n\r\n";
 
 TEST(channel, reads_a_stream_cut_anywhere)
 {
@@ -320,7 +320,7 @@ TORTURE(channel, answers_whole_or_not_at_all)
 
 	EXPECT_INT(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	peer = (struct peer){
-	        .fd = pair[1], .reply = info_reply, .len = sizeof info_reply - 1, .step = 4096};
+		.fd = pair[1], .reply = info_reply, .len = sizeof info_reply - 1, .step = 4096};
 	EXPECT_INT(0, pthread_create(&peer.thread, NULL, play, &peer));
 	err = channel_new("unix:///nowhere", NULL, &channel, NULL);
 	if (err) {

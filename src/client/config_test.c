@@ -30,9 +30,42 @@ TEST(config, names_the_line_of_what_it_does_not_know)
 	struct config config;
 
 	EXPECT_ERR(UN_ERR_BAD_CONFIG,
-	           parse("admin:\n  endpoint: a\n  clientId: x\n", &config, &detail));
+	           parse("admin:\n  endpoint: a\n  clientID: x\n", &config, &detail));
 	EXPECT(strstr(detail.message, "c.yaml line 3:"));
-	EXPECT(strstr(detail.message, "clientId"));
+	EXPECT(strstr(detail.message, "clientID"));
+}
+
+TEST(config, reads_how_to_log_in_as_other_clients_write_it)
+{
+	struct config config;
+
+	EXPECT_OK(parse("admin:\n  endpoint: dns:///h\n  insecure: false\n"
+	                "  authType: ClientSecret\n  clientId: ci\n  clientSecretEnvVar: X\n"
+	                "  scopes: [all, offline]\n  audience: a\n"
+	                "logger:\n  show-source: true\n  level: 0\n"
+	                "union:\n  connection: {host: 'dns:///h', insecure: false}\n"
+	                "  auth: {type: Pkce}\n",
+	                &config, NULL));
+	EXPECT_INT(CONFIG_AUTH_CLIENT_SECRET, config.auth);
+	EXPECT_STR("ci", config.client_id);
+	EXPECT_STR("X", config.secret_env);
+	EXPECT_STR("all offline", config.scopes);
+	EXPECT_STR("a", config.audience);
+	EXPECT_OK(parse("admin: {authType: Pkce, clientId: ci, clientSecretLocation: /f, "
+	                "insecureSkipVerify: true}",
+	                &config, NULL));
+	EXPECT_INT(CONFIG_AUTH_CLIENT_SECRET, config.auth);
+	EXPECT_STR("/f", config.secret_file);
+	EXPECT(config.skip_verify);
+	EXPECT_OK(parse("admin: {authType: ExternalCommand, command: [get-token, '--for', h]}",
+	                &config, NULL));
+	EXPECT_INT(CONFIG_AUTH_COMMAND, config.auth);
+	EXPECT_INT(3, config.command_words);
+	EXPECT_BYTES("get-token\0--for\0h", config.command, config.command_len);
+	EXPECT_OK(parse("admin: {authType: Pkce, disableKeyring: true}", &config, NULL));
+	EXPECT_INT(CONFIG_AUTH_BROWSER, config.auth);
+	EXPECT_OK(parse("admin: {authType: Passthrough}", &config, NULL));
+	EXPECT_INT(CONFIG_AUTH_OTHER, config.auth);
 }
 
 TEST(config, refuses_everything_else)
@@ -51,6 +84,16 @@ TEST(config, refuses_everything_else)
 		"admin:\n\tendpoint: a\n",
 		"admin: {endpoint: 'https://a', insecure: true}",
 		"a: b",
+		"admin: {scopes: [[a]]}",
+		"admin: {scopes: [a], scopes: [b]}",
+		"admin: {command: []}\nadmin: {}",
+		"admin: {authType: ExternalCommand}",
+		"admin: {authType: ClientSecret, clientId: a}",
+		"admin: {clientSecretEnvVar: X}",
+		"admin: {proxyCommand: [x]}",
+		"admin: {httpProxyURL: 'http://p'}",
+		"admin: {insecureSkipVerify: 1}",
+		"logger: {a: ",
 		"admin: {endpoint: \"a\\0b\"}",
 	};
 	struct config config;
