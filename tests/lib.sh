@@ -40,6 +40,7 @@ story() {
 	export XDG_DATA_HOME=$HOME/.local/share XDG_STATE_HOME=$HOME/.local/state
 	export XDG_CONFIG_HOME=$HOME/.config XDG_CACHE_HOME=$HOME/.cache
 	unset UNION_ENDPOINT UNION_API_KEY UNION_CONFIG FLYTE_DEFAULT_PROJECT FLYTE_DEFAULT_DOMAIN
+	unset XDG_RUNTIME_DIR UNIONAI_CONFIG FLYTE_API_KEY EAGER_API_KEY
 	export PATH=$BUILD:$PATH
 	export UNION_PYTHON=${UNION_PYTHON:-/usr/bin/python3}
 	export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:log_path=$T/asan}

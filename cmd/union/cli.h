@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "client/channel.h"
+#include "client/session.h"
 #include "commands.h"
 #include "crypto/secbuf.h"
 
@@ -47,6 +48,7 @@ struct cli {
 	bool color_err;
 
 	struct channel *channel;
+	struct session *session; /* of who logs in there; NULL: by the connection */
 	bool embedded;         /* the channel leads to this user's own plane */
 	char url[CLI_PATH_MAX]; /* of the channel's endpoint */
 	int wake_fd;           /* -1: none */
@@ -72,6 +74,7 @@ void print_clean(FILE *out, const char *text, size_t len);
 /* NULL for unset and for empty. The only place that reads the environment. */
 const char *cli_env(const char *name);
 char **cli_environ(void);
+const char *cli_home(void); /* NULL: not to be found */
 /* Fills cli->paths from the environment, once. */
 MUST_CHECK enum un_err cli_find_paths(struct cli *cli);
 const char *cli_project(const struct cli *cli); /* --project, FLYTE_DEFAULT_PROJECT, "default" */
@@ -82,6 +85,7 @@ const char *cli_domain(const struct cli *cli);  /* --domain, FLYTE_DEFAULT_DOMAI
 MUST_CHECK enum un_err cli_connect(struct cli *cli);
 /* As cli_connect, but never starts a plane: UN_ERR_UNREACHABLE. */
 MUST_CHECK enum un_err cli_connect_running(struct cli *cli);
+void cli_disconnect(struct cli *cli);
 /* Where the keys of planes are pinned. */
 void cli_pins_path(const struct cli *cli, char path[CLI_PATH_MAX]);
 

@@ -2,9 +2,9 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "cli.h"
-#include "client/config.h"
 #include "client/embedded.h"
 #include "remote_loader.h"
+#include "target.h"
 
 #include <pwd.h>
 #include <stdlib.h>
@@ -22,8 +22,8 @@ put(char out[CLI_PATH_MAX], const char *folder, const char *rest)
 	return len >= 0 && len < CLI_PATH_MAX;
 }
 
-static const char *
-home_folder(void)
+const char *
+cli_home(void)
 {
 	const char *home = cli_env("HOME");
 	const struct passwd *entry;
@@ -42,7 +42,7 @@ user_folder(const char *variable, const char *below_home, char out[CLI_PATH_MAX]
 
 	if (value && value[0] == '/')
 		return put(out, value, "/union");
-	home = home_folder();
+	home = cli_home();
 	return home && put(out, home, below_home);
 }
 
@@ -121,10 +121,10 @@ cli_pins_path(const struct cli *cli, char path[CLI_PATH_MAX])
 static bool
 may_inherit(const char *entry)
 {
-	static const char *const names[] = {"HOME",     "USER",         "LOGNAME", "SHELL",
-	                                    "PATH",     "LANG",         "TZ",      "TMPDIR",
-	                                    "TERM",     "ASAN_OPTIONS", "UBSAN_OPTIONS",
-	                                    "LSAN_OPTIONS", "TSAN_OPTIONS"};
+	static const char *const names[] = {
+		"HOME",          "USER",         "LOGNAME",     "SHELL", "PATH",
+		"LANG",          "TZ",           "TMPDIR",      "TERM",  "ASAN_OPTIONS",
+		"UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"};
 	size_t len = strcspn(entry, "=");
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -159,9 +159,9 @@ static enum un_err
 connect_embedded(struct cli *cli, bool start)
 {
 	struct embedded embedded = {
-	        .data_dir = cli->paths.data_dir,
-	        .log_path = cli->paths.log_file,
-	        .uniond = cli->paths.uniond,
+		.data_dir = cli->paths.data_dir,
+		.log_path = cli->paths.log_file,
+		.uniond = cli->paths.uniond,
 	};
 	int64_t deadline_ms = clock_mono_ms() + EMBEDDED_START_MS;
 	char **environment;
@@ -182,63 +182,118 @@ connect_embedded(struct cli *cli, bool start)
 	return err;
 }
 
+/* ---- logging in ---- */
+
+/* A login in a browser is not ours to do; servers that ask for none are served all the same. */
 static enum un_err
-connect_to(struct cli *cli, const char *url, const char *ca_file)
+no_browser(struct channel_auth *auth, struct channel *channel, bool refused, int64_t deadline_ms,
+           const struct secbuf **ret_token, struct un_detail *detail)
 {
+	(void)auth;
+	(void)channel;
+	(void)deadline_ms;
+	if (!refused) {
+		*ret_token = NULL;
+		return UN_OK;
+	}
+	un_hint(detail, "log in with an API key: union create login --host HOST --api-key -");
+	return un_fail(detail, UN_ERR_UNAUTHENTICATED,
+	               "the configuration's authType is a login that 'union' cannot do: it opens "
+	               "no browser");
+}
+
+static enum un_err
+log_in(struct cli *cli, const struct target *target)
+{
+	static struct channel_auth browser = {.token = no_browser};
+	static char folder[CLI_PATH_MAX];
+	struct session_options options = {
+		.place = {.url = cli->url, .client = target->client, .secret = target->secret},
+		.scopes = target->config.scopes[0] ? target->config.scopes : NULL,
+		.audience = target->config.audience[0] ? target->config.audience : NULL,
+	};
+	enum un_err err;
+
+	if (target->auth == CONFIG_AUTH_NONE)
+		return UN_OK;
+	if (target->auth == CONFIG_AUTH_BROWSER || target->auth == CONFIG_AUTH_OTHER) {
+		channel_set_auth(cli->channel, &browser);
+		return UN_OK;
+	}
+	if (target->auth == CONFIG_AUTH_COMMAND) {
+		options.fetch = target_run_command;
+		options.fetch_ctx = (void *)(uintptr_t)target;
+	}
+	target_token_folder(folder);
+	options.place.folder = folder[0] ? folder : NULL;
+	err = session_new(&options, &cli->session);
+	if (!err)
+		channel_set_auth(cli->channel, session_auth(cli->session));
+	return err;
+}
+
+enum un_err
+cli_connect_to(struct cli *cli, const struct target *target)
+{
+	const char *ca_file = target->config.ca_file[0] ? target->config.ca_file : NULL;
 	const struct wire_remote *remote = NULL;
 	struct endpoint endpoint;
-	enum un_err err = endpoint_parse(url, &endpoint, &cli->detail);
+	enum un_err err = endpoint_parse(target->url, &endpoint, &cli->detail);
 
 	if (!err && endpoint.kind == ENDPOINT_HTTPS)
-		err = remote_load(cli->paths.program_dir, ca_file, &remote, &cli->detail);
+		err = remote_load(cli->paths.program_dir, ca_file, target->config.skip_verify,
+		                  &remote, &cli->detail);
 	if (err)
 		return err;
+	if (endpoint.kind == ENDPOINT_HTTPS && target->config.skip_verify)
+		cli_note(cli, "insecureSkipVerify: who answers as %.200s is not checked",
+		         endpoint.host);
 	cli->embedded = false;
 	if (endpoint.kind == ENDPOINT_HTTPS)
 		(void)snprintf(cli->url, sizeof cli->url, "https://%s:%u", endpoint.host,
 		               endpoint.port);
 	else
-		(void)snprintf(cli->url, sizeof cli->url, "%s", url);
-	err = channel_new(url, remote, &cli->channel, &cli->detail);
+		(void)snprintf(cli->url, sizeof cli->url, "%s", target->url);
+	err = channel_new(target->url, remote, &cli->channel, &cli->detail);
 	if (err)
 		return err;
 	channel_set_wake(cli->channel, cli->wake_fd);
-	err = channel_connect(cli->channel, clock_mono_ms() + CONNECT_TIMEOUT_MS, &cli->detail);
+	if (endpoint.kind != ENDPOINT_UNIX)
+		err = log_in(cli, target);
+	if (!err)
+		err = channel_connect(cli->channel, clock_mono_ms() + CONNECT_TIMEOUT_MS,
+		                      &cli->detail);
 	if (!err)
 		return UN_OK;
-	channel_free(cli->channel);
-	cli->channel = NULL;
+	cli_disconnect(cli);
 	if (err == UN_ERR_UNREACHABLE)
 		un_hint(&cli->detail, "does it run, and is this its address: %.300s", cli->url);
 	return err;
 }
 
+void
+cli_disconnect(struct cli *cli)
+{
+	channel_free(cli->channel);
+	cli->channel = NULL;
+	session_free(cli->session);
+	cli->session = NULL;
+}
+
 static enum un_err
 connect_somewhere(struct cli *cli, bool start)
 {
-	static struct config config; /* the channel lends from it */
-	const char *url = cli->option[OPT_ENDPOINT];
-	const char *file = cli->option[OPT_CONFIG];
-	enum un_err err = cli_find_paths(cli);
+	static struct target target; /* the session lends from it */
+	enum un_err err;
 
+	cli_disconnect(cli);
+	target_fini(&target);
+	err = target_find(cli, &target);
 	if (err)
 		return err;
-	channel_free(cli->channel);
-	cli->channel = NULL;
-	config = (struct config){0};
-	err = config_load(file ? file : cli->paths.config_file, &config, &cli->detail);
-	if (err == UN_ERR_NOT_FOUND && file)
-		return un_fail(&cli->detail, UN_ERR_BAD_CONFIG,
-		               "no such configuration file: %.400s", file);
-	if (err && err != UN_ERR_NOT_FOUND)
-		return err;
-	if (!url)
-		url = cli_env("UNION_ENDPOINT");
-	if (!url && config.endpoint[0])
-		url = config.endpoint;
-	if (!url)
+	if (!target.url[0])
 		return connect_embedded(cli, start);
-	return connect_to(cli, url, config.ca_file[0] ? config.ca_file : NULL);
+	return cli_connect_to(cli, &target);
 }
 
 enum un_err

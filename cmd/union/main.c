@@ -65,7 +65,7 @@ main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* a line is one write */
 	status = run(&cli, argc, argv);
-	channel_free(cli.channel);
+	cli_disconnect(&cli);
 	secbuf_free(cli.value);
 	return status;
 }

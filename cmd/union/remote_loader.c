@@ -9,8 +9,8 @@
 #define PATH_SIZE 4096
 
 enum un_err
-remote_load(const char *program_dir, const char *ca_file, const struct wire_remote **ret_remote,
-            struct un_detail *detail)
+remote_load(const char *program_dir, const char *ca_file, bool skip_verify,
+            const struct wire_remote **ret_remote, struct un_detail *detail)
 {
 	static const char *const places[] = {"/union-tls.so", "/src/client/union-tls.so",
 	                                     "/../lib/union/union-tls.so"};
@@ -31,6 +31,7 @@ remote_load(const char *program_dir, const char *ca_file, const struct wire_remo
 			               path, dlerror());
 		remote = offer();
 		remote.ca_file = ca_file;
+		remote.skip_verify = skip_verify;
 		*ret_remote = &remote;
 		return UN_OK;
 	}

@@ -28,8 +28,8 @@ open_file(const char *path, int *ret_fd, struct un_detail *detail)
 	return UN_OK;
 }
 
-static void
-drop_newline(struct secbuf *buf)
+void
+value_drop_newline(struct secbuf *buf)
 {
 	size_t len = secbuf_len(buf);
 
@@ -86,7 +86,7 @@ value_input(struct cli *cli, struct secbuf **ret_value)
 	} else if (!isatty(STDIN_FILENO)) {
 		err = read_fd(cli, STDIN_FILENO, name, &value);
 		if (!err)
-			drop_newline(value);
+			value_drop_newline(value);
 	} else {
 		name = "the value";
 		err = terminal_ask("Enter secret value: ", SECRET_VALUE_MAX, &value, &cli->detail);
@@ -133,7 +133,7 @@ passphrase_input(struct cli *cli, const char *prompt, bool is_new, struct secbuf
 	if (path || !isatty(STDIN_FILENO)) {
 		err = read_path(cli, path ? path : "-", &passphrase);
 		if (!err)
-			drop_newline(passphrase);
+			value_drop_newline(passphrase);
 	} else {
 		err = ask_passphrase(cli, prompt, is_new, &passphrase);
 	}

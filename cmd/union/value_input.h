@@ -10,6 +10,8 @@
  * UN_ERR_FILE_UNREADABLE, UN_ERR_FILE_IS_DIRECTORY, UN_ERR_EMPTY_VALUE, UN_ERR_VALUE_TOO_LARGE,
  * UN_ERR_INTERRUPTED. */
 MUST_CHECK enum un_err value_input(struct cli *cli, struct secbuf **ret_value);
+/* Drops one newline at the end. */
+void value_drop_newline(struct secbuf *value);
 /* A passphrase: -f FILE or standard input without one newline at the end, else asked for with
  * `prompt`; and a second time when `is_new`, since nobody can see a mistake in it. */
 MUST_CHECK enum un_err passphrase_input(struct cli *cli, const char *prompt, bool is_new,

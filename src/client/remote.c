@@ -140,7 +140,8 @@ set_up(struct tls *tls, const struct wire_remote *remote, const struct endpoint 
 	tls->context = SSL_CTX_new(TLS_client_method());
 	if (!tls->context)
 		return UN_ERR_NO_MEMORY;
-	SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify(tls->context, remote->skip_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
+	                   NULL);
 	ok = SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) == 1;
 	ok = ok && SSL_CTX_set_alpn_protos(tls->context, protocols, sizeof protocols - 1) == 0;
 	if (ok)

@@ -25,6 +25,7 @@ struct wire_remote {
 	                         const struct endpoint *endpoint, int64_t deadline_ms,
 	                         struct un_detail *detail);
 	const char *ca_file; /* PEM; NULL: the system's; lent */
+	bool skip_verify;    /* whoever answers is taken for the server; asked for by name only */
 };
 
 struct wire_ops {

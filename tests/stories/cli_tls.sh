@@ -37,6 +37,34 @@ refuses "a key of the configuration that is not known" "line 1" \
 	union get secret --config <(printf 'admn: {}\n')
 
 refuses "who has not logged in" "serves those who log in" union get secret
+make_key() { # the API key of this test, from the machine's own socket, into the environment
+	union create api-key admin --name ci --host "localhost:$port" \
+		--endpoint "unix://$T/$1/uniond.sock" >"$T/key" 2>/dev/null && . "$T/key" && rm "$T/key"
+}
+check "an API key is made on its machine" make_key first
+v=$(canary)
+check "creates over TLS" run_with_input "$v" union create secret far
+check "lists over TLS" union get secret
+says "with the name" far
+check "info says where" union info
+says "over TLS" "https://localhost:$port"
+check "the key is pinned" grep -q "^https://localhost:$port " "$XDG_STATE_HOME/union/known_planes"
+
 end_served
+check "another control plane takes its place" serve second
+refuses "which does not know the key" "the API key is not accepted" union get secret
+check "and gets one of its own" make_key second
+refuses "nothing is sealed for a key that has changed" "has another key than before" \
+	run_with_input "$v" union create secret near
+warns "with what to do" "union trust "
+check "and nothing was stored" union get secret -o json
+equals "no secret there" 0 "$(grep -c '"name"' "$T/out")"
+refuses "trust in another fingerprint" "has another fingerprint" union trust 0000-0000
+check "info shows the new one" union info -o json
+new=$(sed -n 's/.*"fingerprint": "\(.*\)",/\1/p' "$T/out")
+check "trust in the one that was compared" union trust "$new"
+check "then it creates" run_with_input "$v" union create secret near
+end_served
+refuses "and a server that is gone is named" "localhost:$port" union get secret
 rm -f "$T/tls.key"
 finish
