@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "store/trail.h"
+#include "store/uses.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -102,6 +103,27 @@ append_entry(struct store_txn *txn, const struct audit_event *event, int64_t seq
 	return trail_append(txn, &row, detail);
 }
 
+/* What answers who used a secret, and whether a release of the keeper's has its entry. */
+static enum un_err
+index_release(struct store_txn *txn, const struct audit_event *event, int64_t seq,
+              struct un_detail *detail)
+{
+	static const struct scope nowhere;
+	const struct scope *at = event->execution_at ? event->execution_at : &nowhere;
+	const struct use_row use = {
+		.execution = event->execution ? event->execution : "",
+		.execution_project = at->project,
+		.execution_domain = at->domain,
+		.version = event->version,
+		.last_us = event->at_us,
+	};
+	enum un_err err = use_note(txn, event->secret, &use, detail);
+
+	if (!err && event->journal.number)
+		err = release_note(txn, event->journal.id, event->journal.number, seq, detail);
+	return err;
+}
+
 enum un_err
 audit_append(struct store_txn *txn, const struct audit_event *event, struct un_detail *detail)
 {
@@ -123,6 +145,9 @@ audit_append(struct store_txn *txn, const struct audit_event *event, struct un_d
 		err = un_fail(detail, err, "cannot make the audit entry: %s", un_err_text(err));
 	else
 		err = append_entry(txn, &timed, seq, &entry, detail);
+	if (!err && timed.secret
+	    && (timed.action == AUDIT_SECRET_RELEASE || timed.action == AUDIT_RELEASE_FOUND))
+		err = index_release(txn, &timed, seq, detail);
 	buf_fini(&entry);
 	return err;
 }
@@ -196,6 +221,7 @@ audit_verify(struct store_view *view, const struct audit_head *from, struct audi
 struct listing {
 	bool (*each)(void *ctx, const struct audit_record *record);
 	void *ctx;
+	uint32_t left;
 	int64_t malformed;
 };
 
@@ -212,15 +238,18 @@ list_row(void *ctx, const struct trail_row *row)
 		return false;
 	}
 	memcpy(record.hash, row->hash, HASH_LEN);
-	return listing->each(listing->ctx, &record);
+	if (!listing->each(listing->ctx, &record))
+		return false;
+	listing->left--;
+	return listing->left > 0;
 }
 
 enum un_err
 audit_list(struct store_view *view, const struct audit_filter *filter,
            bool (*each)(void *ctx, const struct audit_record *record), void *ctx,
-           struct un_detail *detail)
+           uint64_t *ret_next, struct un_detail *detail)
 {
-	struct listing listing = {.each = each, .ctx = ctx};
+	struct listing listing = {.each = each, .ctx = ctx, .left = filter->limit};
 	struct trail_visit visit = {.each = list_row, .ctx = &listing};
 	struct trail_filter rows = {
 		.before_seq = (int64_t)filter->before_seq,
@@ -233,15 +262,48 @@ audit_list(struct store_view *view, const struct audit_filter *filter,
 		.domain = filter->domain,
 		.name = filter->name,
 		.execution = filter->execution,
-		.limit = filter->limit,
 	};
+	int64_t next = 0;
 	enum un_err err;
 
 	if (filter->limit == 0)
 		return un_fail(detail, UN_ERR_INVALID, "a page has at least one row");
-	err = trail_list(view, &rows, visit, detail);
+	err = trail_list(view, &rows, visit, &next, detail);
 	if (!err && listing.malformed)
 		err = un_fail(detail, UN_ERR_NOT_AUTHENTIC, "audit entry %lld is malformed",
 		              (long long)listing.malformed);
+	*ret_next = (uint64_t)next;
 	return err;
+}
+
+struct one_record {
+	struct audit_record record;
+	bool found;
+};
+
+static bool
+take_record(void *ctx, const struct audit_record *record)
+{
+	struct one_record *one = ctx;
+
+	one->record = *record;
+	one->found = true;
+	return false;
+}
+
+enum un_err
+audit_last_head(struct store_view *view, uint64_t *ret_seq, struct signed_head *ret_head,
+                struct un_detail *detail)
+{
+	const struct audit_filter filter = {.action = AUDIT_HEAD, .limit = 1};
+	struct one_record one = {.found = false};
+	uint64_t next;
+	enum un_err err = audit_list(view, &filter, take_record, &one, &next, detail);
+
+	if (err)
+		return err;
+	*ret_seq = one.found && one.record.has_head ? one.record.seq : 0;
+	if (*ret_seq)
+		*ret_head = one.record.head;
+	return UN_OK;
 }

@@ -151,10 +151,14 @@ struct audit_filter {
 	uint32_t limit; /* at least 1 */
 };
 
-/* Newest first; `each` returns false to stop. */
+/* Newest first; `each` returns false to stop. *ret_next: before_seq of the next call, also when
+ * this one has looked at much and found little; 0: this was all. */
 MUST_CHECK enum un_err audit_list(struct store_view *view, const struct audit_filter *filter,
                                   bool (*each)(void *ctx, const struct audit_record *record),
-                                  void *ctx, struct un_detail *detail);
+                                  void *ctx, uint64_t *ret_next, struct un_detail *detail);
+/* The newest head in the trail. *ret_seq 0: there is none. */
+MUST_CHECK enum un_err audit_last_head(struct store_view *view, uint64_t *ret_seq,
+                                       struct signed_head *ret_head, struct un_detail *detail);
 
 /* "secret.create", ...; "unknown" for what a newer version wrote. */
 const char *audit_action_text(enum audit_action action);

@@ -198,23 +198,26 @@ TEST(audit, lists_what_was_asked_for_newest_first)
 	struct plane plane = plane_begin();
 	struct audit_filter filter = {.action = AUDIT_SECRET_RELEASE, .limit = 10};
 	struct seen seen = {""};
+	uint64_t next;
 
 	fill(&plane);
-	EXPECT_OK(audit_list(now(&plane), &filter, see, &seen, NULL));
+	EXPECT_OK(audit_list(now(&plane), &filter, see, &seen, &next, NULL));
 	EXPECT_STR("4:secret.release:execution:f124:p/d/b.3:f123/n0/1 "
 	           "2:secret.release:execution:f123:p/d/b.3:f123/n0/1 ",
 	           seen.text);
 	filter = (struct audit_filter){.name = "a", .principal = "uid:2", .limit = 10};
 	seen.text[0] = '\0';
-	EXPECT_OK(audit_list(now(&plane), &filter, see, &seen, NULL));
+	EXPECT_OK(audit_list(now(&plane), &filter, see, &seen, &next, NULL));
 	EXPECT_STR("3:secret.delete:uid:2:p/d/a.3:f123/n0/1 ", seen.text);
+	EXPECT_INT(0, next);
 	filter = (struct audit_filter){.before_seq = 3, .limit = 1};
 	seen.text[0] = '\0';
-	EXPECT_OK(audit_list(now(&plane), &filter, see, &seen, NULL));
+	EXPECT_OK(audit_list(now(&plane), &filter, see, &seen, &next, NULL));
 	EXPECT_STR("2:secret.release:execution:f123:p/d/b.3:f123/n0/1 ", seen.text);
+	EXPECT_INT(2, next);
 	filter = (struct audit_filter){.domain = "e", .limit = 1};
 	seen.text[0] = '\0';
-	EXPECT_OK(audit_list(now(&plane), &filter, see, &seen, NULL));
+	EXPECT_OK(audit_list(now(&plane), &filter, see, &seen, &next, NULL));
 	EXPECT_STR("", seen.text);
 	plane_end(&plane);
 }

@@ -28,10 +28,12 @@ read_trail(struct plane *plane, struct seen *seen)
 {
 	struct audit_filter filter = {.limit = RECORDS_MAX};
 
+	uint64_t next;
+
 	seen->count = 0;
 	EXPECT_OK(store_read_begin(plane->worker.reader, NULL));
 	EXPECT_OK(audit_list(store_reader_view(plane->worker.reader), &filter, take_record, seen,
-	                     NULL));
+	                     &next, NULL));
 	store_read_end(plane->worker.reader);
 }
 

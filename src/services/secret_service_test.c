@@ -677,6 +677,7 @@ TEST(secret_service, records_each_write_with_it_and_no_refusal_as_a_deed)
 	unsigned count = 0;
 	struct fixture f;
 	uint64_t bad;
+	uint64_t next;
 
 	fixture_init(&f);
 	EXPECT_OK(create(&f, "value", NULL));
@@ -686,7 +687,7 @@ TEST(secret_service, records_each_write_with_it_and_no_refusal_as_a_deed)
 	EXPECT_ERR(UN_ERR_SECRET_NOT_FOUND, delete(&f, NULL));
 	EXPECT_OK(store_read_begin(f.plane.worker.reader, NULL));
 	EXPECT_OK(audit_list(store_reader_view(f.plane.worker.reader), &filter, count_record,
-	                     &count, NULL));
+	                     &count, &next, NULL));
 	EXPECT_INT(3, count);
 	EXPECT_OK(audit_verify(store_reader_view(f.plane.worker.reader), NULL, &head, &bad, NULL));
 	fixture_fini(&f);

@@ -13,6 +13,7 @@ static const struct schema_step *const steps[] = {
 	&schema_001_base,
 	&schema_002_runs,
 	&schema_003_access,
+	&schema_004_audit,
 };
 #define STEP_COUNT (int)(sizeof steps / sizeof steps[0])
 

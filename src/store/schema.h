@@ -20,6 +20,7 @@ struct schema_step {
 extern const struct schema_step schema_001_base;
 extern const struct schema_step schema_002_runs;
 extern const struct schema_step schema_003_access;
+extern const struct schema_step schema_004_audit;
 
 /* Brings the database from whatever it has to the newest schema. UN_ERR_SCHEMA_NEWER;
  * *ret_from is what was found (0: a new database). */

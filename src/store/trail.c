@@ -122,39 +122,20 @@ trail_walk(struct store_view *view, int64_t seq, struct trail_visit visit, struc
 	return visit_rows(sql, visit, detail);
 }
 
-static void
-bind_filter(struct sql *sql, int at, const char *text)
-{
-	sql_bind_text(sql, at, text ? text : "");
-}
-
 enum un_err
-trail_list(struct store_view *view, const struct trail_filter *filter, struct trail_visit visit,
-           struct un_detail *detail)
+trail_walk_back(struct store_view *view, int64_t before, int64_t after, struct trail_visit visit,
+                struct un_detail *detail)
 {
 	struct sql *sql;
 	enum un_err err;
 
 	err = sql_open(view,
-	               "SELECT " TRAIL_COLUMNS " FROM trail WHERE seq < ?1"
-	               " AND at >= ?2 AND at < ?3 AND (?4 = 0 OR action = ?4)"
-	               " AND (?5 = 0 OR verdict = ?5) AND (?6 = '' OR principal = ?6)"
-	               " AND (?7 = '' OR project = ?7) AND (?8 = '' OR domain = ?8)"
-	               " AND (?9 = '' OR name = ?9) AND (?10 = '' OR execution = ?10)"
-	               " ORDER BY seq DESC LIMIT ?11",
+	               "SELECT " TRAIL_COLUMNS
+	               " FROM trail WHERE seq < ?1 AND seq > ?2 ORDER BY seq DESC",
 	               &sql, detail);
 	if (err)
 		return err;
-	sql_bind_int(sql, 1, filter->before_seq ? filter->before_seq : INT64_MAX);
-	sql_bind_int(sql, 2, filter->since_us);
-	sql_bind_int(sql, 3, filter->until_us ? filter->until_us : INT64_MAX);
-	sql_bind_int(sql, 4, filter->action);
-	sql_bind_int(sql, 5, filter->verdict);
-	bind_filter(sql, 6, filter->principal);
-	bind_filter(sql, 7, filter->project);
-	bind_filter(sql, 8, filter->domain);
-	bind_filter(sql, 9, filter->name);
-	bind_filter(sql, 10, filter->execution);
-	sql_bind_int(sql, 11, filter->limit);
+	sql_bind_int(sql, 1, before);
+	sql_bind_int(sql, 2, after);
 	return visit_rows(sql, visit, detail);
 }
