@@ -113,7 +113,8 @@ answer(struct rpc_call *call, const struct question *question,
 	authz_decide(&question->who, access, question->action, &target, &decision);
 	if (has_expired(access, question)) {
 		reply->allowed = false;
-		(void)snprintf(text, sizeof text, "denied: %s by %s, because the API key has expired",
+		(void)snprintf(text, sizeof text,
+		               "denied: %s by %s, because the API key has expired",
 		               authz_action_text(question->action), principal);
 	}
 	reply->principal = rpc_strdup(call, principal);
