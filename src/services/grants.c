@@ -91,6 +91,8 @@ apply(struct store_txn *txn, void *ctx, struct un_detail *detail)
 		return err ? err : append_audit(txn, job, detail);
 	}
 	err = api_key_get(store_txn_view(txn), job->grant.principal + strlen("key:"), &key, detail);
+	if (err == UN_ERR_NOT_FOUND)
+		un_hint(detail, "see what there is with: union get api-key");
 	if (!err)
 		err = grant_insert(txn, &job->grant, &job->grant.id, detail);
 	if (!err)
