@@ -17,9 +17,9 @@ rm -f "${TMPDIR:-/tmp}/union-clients.$$"
 SCRIPTS=$SOURCE_ROOT/tests/clients/scripts
 V1=$clients/v1/bin
 V2=$clients/v2/bin
-# What they print is made for terminals: wide, and without colours. They also know how to say on their
-# own to their makers what went wrong.
-export COLUMNS=200 NO_COLOR=1 TERM=dumb FLYTE_SENTRY_DISABLED=1 UNION_DISABLE_TRACKING=1
+# What they print is made for terminals: wide, and without colours. They also tell their makers, over
+# the network, what went wrong: not from here.
+export COLUMNS=200 NO_COLOR=1 TERM=dumb FLYTE_DISABLE_TELEMETRY=true UNION_USAGE_STATS_ENABLED=0
 
 real_union() { "$V1/union" "$@"; }
 real_pyflyte() { "$V1/pyflyte" "$@"; }
