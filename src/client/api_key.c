@@ -56,6 +56,9 @@ split(const uint8_t *plain, size_t len, struct api_key *key, struct un_detail *d
 		return refuse(detail, "its first part is not a host");
 	if (!take_text(key->client, sizeof key->client, client + 1, (size_t)(secret - client - 1)))
 		return refuse(detail, "its second part is not a name");
+	/* "host:8443:ci:half-a-secr": a port that slipped into the place of the name */
+	if (key->client[strspn(key->client, "0123456789")] == '\0')
+		return refuse(detail, "it was cut off");
 	if (org - secret < 2)
 		return refuse(detail, "its third part is empty");
 	return secbuf_copy(secret + 1, (size_t)(org - secret - 1), &key->secret);

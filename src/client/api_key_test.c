@@ -76,6 +76,7 @@ TEST(api_key, refuses_everything_else_and_quotes_nothing_of_it)
 		"aHR0cHM6Ly9oOmNpOng6Tm9uZQ==", /* https://h:ci:x:None */
 		"aG9zdDpjIGk6eDpOb25l",         /* host:c i:x:None */
 		"aG9zdDo5OTk5OTk6Y2k6eDpOb25l", /* host:999999:ci:x:None */
+		"aG9zdDo4NDQzOmNpOmhhbGYt",     /* host:8443:ci:half- */
 	};
 	struct un_detail detail;
 	struct api_key key;
