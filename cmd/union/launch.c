@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "bundle_check.h"
 #include "crypto/hash.h"
 #include "runs/bundles.h"
 
@@ -231,6 +232,8 @@ launch(struct cli *cli, struct script *script, Flyteidl__Core__LiteralMap *input
 	struct envs *envs = mem_zalloc(1, sizeof *envs);
 	enum un_err err = envs ? read_envs(cli, envs) : UN_ERR_NO_MEMORY;
 
+	if (!err)
+		err = bundle_check(cli, script->bundle);
 	if (!err)
 		err = cli_connect(cli);
 	if (!err)

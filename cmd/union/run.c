@@ -57,7 +57,8 @@ check_local(struct cli *cli)
 	static const struct {
 		enum option_id id;
 		const char *name;
-	} remote_only[] = {{OPT_NAME, "name"}, {OPT_ENV, "env"}, {OPT_NO_WAIT, "no-wait"}};
+	} remote_only[] = {{OPT_NAME, "name"}, {OPT_ENV, "env"}, {OPT_NO_WAIT, "no-wait"},
+	                   {OPT_ALLOW_SECRETS_IN_BUNDLE, "allow-secrets-in-bundle"}};
 
 	for (size_t i = 0; i < sizeof remote_only / sizeof remote_only[0]; i++) {
 		if (cli->option[remote_only[i].id]) {
