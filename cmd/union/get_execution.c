@@ -86,6 +86,16 @@ entity_name(const execution_message *execution)
 	                                                       : "";
 }
 
+/* Who started it: "uid:1000", "key:ci"; "" from a server that does not say. */
+static const char *
+starter(const execution_message *execution)
+{
+	const Flyteidl__Admin__ExecutionMetadata *metadata =
+		execution->spec ? execution->spec->metadata : NULL;
+
+	return metadata && metadata->principal ? metadata->principal : "";
+}
+
 static void
 json_execution(struct json_out *json, const execution_message *execution)
 {
@@ -96,6 +106,7 @@ json_execution(struct json_out *json, const execution_message *execution)
 	jout_text(json, "domain", execution->id->domain);
 	jout_text(json, "entity", entity_name(execution));
 	jout_text(json, "phase", show_execution_phase((int)closure->phase));
+	jout_text(json, "principal", starter(execution));
 	json_time(json, "created_at", closure->created_at);
 	json_time(json, "started_at", closure->started_at);
 	json_time(json, "updated_at", closure->updated_at);
@@ -471,6 +482,10 @@ print_one(struct cli *cli, struct execution_name *in, const execution_message *e
 	             execution->id->name, execution->id->project, execution->id->domain,
 	             entity_name(execution), show_execution_phase((int)closure->phase), created,
 	             duration);
+	if (starter(execution)[0]) {
+		(void)printf("By:        ");
+		print_lines(starter(execution), "");
+	}
 	if (error) {
 		(void)printf("Error:     ");
 		print_lines(error->message, "           ");

@@ -312,6 +312,19 @@ where_of(const struct authz_target *target, char where[SCOPE_TEXT_MAX])
 		(void)snprintf(where, SCOPE_TEXT_MAX, "the control plane");
 }
 
+static void
+hint_at_help(const struct principal *principal, enum authz_action action,
+             const struct authz_target *target, struct un_detail *detail)
+{
+	const struct scope *scope = target && target->scope ? target->scope : &whole_organization;
+
+	un_hint(detail,
+	        "ask an administrator for a role that allows it; what is missing says: union "
+	        "explain access " KEY_PREFIX "%s %s%s%s%s%s",
+	        principal->key, authz_action_text(action), scope->project[0] ? " --project " : "",
+	        scope->project, scope->domain[0] ? " --domain " : "", scope->domain);
+}
+
 enum un_err
 authz_check(const struct principal *principal, const struct directory_view *access,
             enum authz_action action, const struct authz_target *target, struct un_detail *detail)
@@ -331,9 +344,7 @@ authz_check(const struct principal *principal, const struct directory_view *acce
 	if (principal->kind != PRINCIPAL_API_KEY)
 		return un_fail(detail, UN_ERR_DENIED, "not allowed: %s", authz_action_text(action));
 	where_of(target, where);
-	un_hint(detail, "ask an administrator for a role that allows it; what is missing says: "
-	                "union explain access " KEY_PREFIX "%s %s",
-	        principal->key, authz_action_text(action));
+	hint_at_help(principal, action, target, detail);
 	return un_fail(detail, UN_ERR_DENIED, KEY_PREFIX "%s is not allowed %s at %s",
 	               principal->key, authz_action_text(action), where);
 }

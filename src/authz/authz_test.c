@@ -190,6 +190,8 @@ TEST(authz, names_principals_and_reasons_in_words)
 	           authz_check(&principal, view, AUTHZ_SECRET_READ, &target, &detail));
 	EXPECT_STR("key:ci is not allowed secret.read at project 'fraud', domain 'production'",
 	           detail.message);
+	EXPECT(strstr(detail.hint, "union explain access key:ci secret.read --project fraud "
+	                           "--domain production") != NULL);
 	directory_view_unref(view);
 }
 
