@@ -349,7 +349,10 @@ write_out(struct conn *conn)
 			conn->dying = true;
 			return true;
 		}
-		conn->wrote_ms = now_ms(conn);
+		conn->wrote_ms = conn->watch.events & EPOLLOUT
+		                         ? net_progress_ms(conn->wrote_ms, now_ms(conn), len,
+		                                           conn->worker->limits->write_ms)
+		                         : now_ms(conn);
 		worker_count(conn->worker, NET_BYTES_OUT, (int64_t)len);
 		outq_take(&conn->out, len);
 	}

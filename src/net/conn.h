@@ -62,6 +62,7 @@ struct conn {
 	void *session;
 	struct outq in;  /* HTTP/1.1 and sniffing: bytes not used yet */
 	struct outq out;
+	size_t out_waiting; /* of its streams */
 	struct http_stream *streams;
 	unsigned stream_count;
 	unsigned requests;
@@ -123,6 +124,7 @@ struct http_worker {
 	const struct http_app *app;
 	struct tls_server *tls;
 	struct crowd *crowd;
+	size_t out_waiting; /* of all its streams */
 	struct conn *conns;
 	unsigned conn_count;
 	struct conn *dirty;
@@ -162,6 +164,7 @@ enum un_err stream_set_text(struct http_stream *stream, char **slot, const char 
 void stream_on_head(struct http_stream *stream);
 void stream_on_body(struct http_stream *stream, const uint8_t *bytes, size_t len);
 void stream_on_end(struct http_stream *stream);
+void stream_took(struct http_stream *stream, size_t len); /* bytes left its output */
 void stream_sent(struct http_stream *stream); /* output went down: on_writable if it is due */
 /* An answer of the network side itself: a status and a line of text. */
 void stream_refuse(struct http_stream *stream, int status, const char *text);

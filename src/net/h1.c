@@ -368,7 +368,7 @@ put_body(struct conn *conn)
 			err = put_text(conn, "\r\n");
 	}
 	h1->sent += len;
-	outq_take(&stream->out, len);
+	stream_took(stream, len);
 	return err;
 }
 
@@ -381,11 +381,13 @@ request_done(struct conn *conn)
 	             h1->is_head;
 	bool ended = stream->request_ended;
 	const struct net_limits *limits = conn->worker->limits;
+	bool enough = limits->requests_max && conn->requests >= limits->requests_max;
 
 	h1->stream = NULL;
 	stream_free(stream);
-	if (!ended || !whole || !h1->keep_alive || conn->draining ||
-	    (limits->requests_max && conn->requests >= limits->requests_max)) {
+	if (enough)
+		worker_count(conn->worker, NET_LIMIT_REQUESTS, 1);
+	if (!ended || !whole || !h1->keep_alive || conn->draining || enough) {
 		conn->closing = true;
 		return UN_OK;
 	}

@@ -18,6 +18,9 @@
 #define RESETS_AT_ONCE 1000
 #define RESETS_PER_SECOND 33
 #define CONTINUATIONS_MAX 8
+#define FLOOD_AT_ONCE 10000 /* frames that ask for nothing */
+#define FLOOD_PER_MS 1
+#define FLOOD_PER_REQUEST 8
 #define STATUS_TEXT_LEN 4 /* "200" and its NUL */
 #define DATE_LEN 29
 
@@ -25,6 +28,8 @@ struct h2 {
 	nghttp2_session *session;
 	bool moved; /* bodies went out: somebody may wait for room */
 	bool going_away;
+	int64_t patience; /* how many frames that ask for nothing may still come */
+	int64_t patient_ms;
 };
 
 static nghttp2_session *
@@ -34,6 +39,71 @@ session_of(const struct http_stream *stream)
 }
 
 /* ---- from nghttp2: the request ---- */
+
+/* Frames that make work and ask for nothing: pings, settings, windows opened by a crumb, empty DATA,
+ * resets, priorities, what nobody knows. Clients send some all the time; each request brings
+ * patience for a few, each millisecond for one. nghttp2 itself ends who sends many at once of those
+ * that it has to answer. */
+static bool
+asks_for_nothing(const nghttp2_frame_hd *hd)
+{
+	switch (hd->type) {
+	case NGHTTP2_HEADERS:
+	case NGHTTP2_CONTINUATION:
+		return false;
+	case NGHTTP2_DATA:
+		return hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM);
+	default:
+		return true;
+	}
+}
+
+static int
+on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user_data)
+{
+	struct conn *conn = user_data;
+	struct h2 *h2 = conn->session;
+	int64_t now;
+
+	(void)session;
+	if (!asks_for_nothing(hd)) {
+		if (hd->type == NGHTTP2_HEADERS && h2->patience < FLOOD_AT_ONCE)
+			h2->patience += FLOOD_PER_REQUEST;
+		return 0;
+	}
+	if (--h2->patience >= 0)
+		return 0;
+	now = loop_now_ms(conn->worker->loop);
+	h2->patience += (now - h2->patient_ms) * FLOOD_PER_MS;
+	h2->patient_ms = now;
+	if (h2->patience > FLOOD_AT_ONCE)
+		h2->patience = FLOOD_AT_ONCE;
+	if (h2->patience >= 0)
+		return 0;
+	if (!conn->closing) {
+		worker_count(conn->worker, NET_LIMIT_FLOOD, 1);
+		(void)nghttp2_session_terminate_session(h2->session, NGHTTP2_ENHANCE_YOUR_CALM);
+		h2->going_away = true;
+	}
+	return 0;
+}
+
+/* A request that nghttp2 refused by itself, before there was a stream. */
+static int
+on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int code, void *user_data)
+{
+	struct conn *conn = user_data;
+
+	(void)session;
+	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	if (code == NGHTTP2_ERR_REFUSED_STREAM ||
+	    conn->stream_count >= conn->worker->limits->streams)
+		worker_count(conn->worker, NET_LIMIT_STREAMS, 1);
+	else
+		worker_count(conn->worker, NET_BAD_REQUEST, 1);
+	return 0;
+}
 
 static int
 on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
@@ -226,8 +296,9 @@ on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head
 	memcpy(room, head, 9);
 	memcpy(room + 9, outq_peek(&stream->out), len);
 	outq_added(&conn->out, len + 9);
-	outq_take(&stream->out, len);
-	stream->since_ms = loop_now_ms(conn->worker->loop);
+	stream_took(stream, len);
+	stream->since_ms = net_progress_ms(stream->since_ms, loop_now_ms(conn->worker->loop), len,
+	                                   conn->worker->limits->write_ms);
 	((struct h2 *)conn->session)->moved = true;
 	return 0;
 }
@@ -269,6 +340,9 @@ make_session(struct conn *conn, nghttp2_session **ret_session)
 	if (!failed) {
 		nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks,
 		                                                        on_begin_headers);
+		nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
+		nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks,
+		                                                             on_invalid_frame);
 		nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
 		nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 		nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
@@ -305,6 +379,8 @@ h2_start(struct conn *conn)
 		return err;
 	}
 	conn->session = h2;
+	h2->patience = FLOOD_AT_ONCE;
+	h2->patient_ms = loop_now_ms(conn->worker->loop);
 	if (nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings,
 	                            sizeof settings / sizeof settings[0]) ||
 	    nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
@@ -371,8 +447,10 @@ h2_output(struct conn *conn)
 	struct h2 *h2 = conn->session;
 	const struct net_limits *limits = conn->worker->limits;
 
-	if (limits->requests_max && conn->requests >= limits->requests_max)
+	if (limits->requests_max && conn->requests >= limits->requests_max && !h2->going_away) {
+		worker_count(conn->worker, NET_LIMIT_REQUESTS, 1);
 		go_away(conn);
+	}
 	while (outq_len(&conn->out) <= CONN_WRITE_LEN) {
 		const uint8_t *bytes;
 		ssize_t len = nghttp2_session_mem_send(h2->session, &bytes);
@@ -413,8 +491,10 @@ h2_due_ms(struct conn *conn, enum net_count *ret_limit)
 			limit = stream->since_ms + limits->body_ms;
 		else if (outq_len(&stream->out))
 			limit = stream->since_ms + limits->write_ms;
-		if (limit < due)
-			due = limit;
+		if (limit >= due)
+			continue;
+		due = limit;
+		*ret_limit = stream->request_ended ? NET_LIMIT_TIME_WRITE : NET_LIMIT_TIME_BODY;
 	}
 	if (!conn->streams) {
 		*ret_limit = NET_LIMIT_TIME_IDLE;
@@ -511,9 +591,9 @@ h2_more(struct http_stream *stream)
 static void
 h2_abort(struct http_stream *stream)
 {
-	uint32_t code = !stream->responded ? NGHTTP2_CANCEL
-	                : stream->finished ? NGHTTP2_NO_ERROR
-	                                   : NGHTTP2_INTERNAL_ERROR;
+	uint32_t code = !stream->responded || outq_len(&stream->out) ? NGHTTP2_CANCEL
+	                : stream->finished                           ? NGHTTP2_NO_ERROR
+	                                                             : NGHTTP2_INTERNAL_ERROR;
 
 	if (nghttp2_submit_rst_stream(session_of(stream), NGHTTP2_FLAG_NONE, stream->id, code))
 		conn_close(stream->conn);

@@ -48,6 +48,34 @@ struct http_app {
 	void *ctx;
 };
 
+/* What a worker counts: refusals and more. */
+enum net_count {
+	NET_ACCEPTED,
+	NET_OPEN,
+	NET_REQUESTS,
+	NET_BYTES_IN,
+	NET_BYTES_OUT,
+	NET_TLS_FAILED,
+	NET_LIMIT_CONNECTIONS,
+	NET_LIMIT_ADDRESS, /* too many connections of one address */
+	NET_LIMIT_PEER, /* a Unix peer that is not allowed */
+	NET_LIMIT_HEAD,
+	NET_LIMIT_TIME_FIRST,
+	NET_LIMIT_TIME_HEAD,
+	NET_LIMIT_TIME_BODY,
+	NET_LIMIT_TIME_IDLE,
+	NET_LIMIT_TIME_WRITE,
+	NET_LIMIT_BODY,     /* of one request: counted by whoever keeps it, with http_count */
+	NET_LIMIT_BODIES,   /* of all together */
+	NET_LIMIT_OUTPUT,   /* an answer that was not given: too much waits already */
+	NET_LIMIT_STREAMS,  /* at once on one connection */
+	NET_LIMIT_REQUESTS, /* on one connection: closed gently */
+	NET_LIMIT_FLOOD,    /* frames that ask for nothing */
+	NET_LIMIT_HTTP2, /* nghttp2 ended the connection: resets, floods, broken frames */
+	NET_BAD_REQUEST,
+	NET_COUNTS,
+};
+
 /* ---- the request ---- */
 const char *http_method(const struct http_stream *stream);
 const char *http_path(const struct http_stream *stream); /* up to the '?' */
@@ -64,6 +92,7 @@ bool http_is_h2(const struct http_stream *stream);
 uint64_t http_body_len(const struct http_stream *stream); /* UINT64_MAX: not said */
 bool http_request_ended(const struct http_stream *stream);
 const struct net_peer *http_peer(const struct http_stream *stream);
+void http_count(const struct http_stream *stream, enum net_count what);
 struct http_worker *http_stream_worker(const struct http_stream *stream);
 void http_set_state(struct http_stream *stream, void *state);
 void *http_state(const struct http_stream *stream);
@@ -87,7 +116,8 @@ char *http_keep(struct http_stream *stream, const char *text, size_t len) MUST_C
 /* Starts the response; the fields' array is copied, their texts are not. A response that cannot be
  * given (no memory) aborts the stream. */
 void http_respond(struct http_stream *stream, const struct http_response *response);
-/* Room for `len` bytes of the body, then http_out_added. */
+/* Room for `len` bytes of the body, then http_out_added. UN_ERR_BUSY: too much waits for slow readers
+ * already; break the stream off. */
 MUST_CHECK enum un_err http_out_reserve(struct http_stream *stream, size_t len, uint8_t **ret_room);
 void http_out_added(struct http_stream *stream, size_t len);
 size_t http_out_pending(const struct http_stream *stream); /* bytes not yet handed to the socket */
@@ -98,27 +128,6 @@ void http_finish(struct http_stream *stream, const struct http_field *trailers, 
 void http_abort(struct http_stream *stream);
 
 /* ---- the worker ---- */
-enum net_count {
-	NET_ACCEPTED,
-	NET_OPEN,
-	NET_REQUESTS,
-	NET_BYTES_IN,
-	NET_BYTES_OUT,
-	NET_TLS_FAILED,
-	NET_LIMIT_CONNECTIONS,
-	NET_LIMIT_ADDRESS, /* too many connections of one address */
-	NET_LIMIT_PEER, /* a Unix peer that is not allowed */
-	NET_LIMIT_HEAD,
-	NET_LIMIT_TIME_FIRST,
-	NET_LIMIT_TIME_HEAD,
-	NET_LIMIT_TIME_BODY,
-	NET_LIMIT_TIME_IDLE,
-	NET_LIMIT_TIME_WRITE,
-	NET_LIMIT_HTTP2, /* nghttp2 ended the connection: resets, floods, broken frames */
-	NET_BAD_REQUEST,
-	NET_COUNTS,
-};
-
 /* Written by the worker's thread, read by any. */
 typedef _Atomic int64_t net_counters[NET_COUNTS];
 

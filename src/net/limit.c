@@ -24,3 +24,14 @@ net_limits_fill(struct net_limits *limits)
 	DEFAULT(call_ms, 120 * 1000);
 	DEFAULT(deadline_max_ms, 60 * 60 * 1000);
 }
+
+int64_t
+net_progress_ms(int64_t since_ms, int64_t now_ms, size_t len, int limit_ms)
+{
+	int64_t moved;
+
+	if (len >= NET_PROGRESS_LEN)
+		return now_ms;
+	moved = since_ms + (int64_t)len * limit_ms / NET_PROGRESS_LEN;
+	return moved < now_ms ? moved : now_ms;
+}

@@ -85,6 +85,14 @@ stream_new(struct conn *conn)
 	return stream;
 }
 
+void
+stream_took(struct http_stream *stream, size_t len)
+{
+	outq_take(&stream->out, len);
+	stream->conn->out_waiting -= len;
+	stream->conn->worker->out_waiting -= len;
+}
+
 /* Back to what stream_new expects; the buffers stay. */
 static void
 stream_reset(struct http_stream *stream)
@@ -95,7 +103,7 @@ stream_reset(struct http_stream *stream)
 		stream->fields = stream->fields_first;
 		stream->field_cap = STREAM_FIELDS_FIRST;
 	}
-	outq_take(&stream->out, outq_len(&stream->out));
+	stream_took(stream, outq_len(&stream->out));
 	outq_trim(&stream->out, STREAM_KEEP_LEN);
 	stream->conn = NULL;
 	stream->state = NULL;
@@ -230,7 +238,8 @@ stream_on_body(struct http_stream *stream, const uint8_t *bytes, size_t len)
 
 	if (!stream->head_seen || stream->aborted || stream->finished)
 		return;
-	stream->since_ms = loop_now_ms(worker->loop);
+	stream->since_ms = net_progress_ms(stream->since_ms, loop_now_ms(worker->loop), len,
+	                                   worker->limits->body_ms);
 	worker->app->on_body(stream, worker->app->ctx, bytes, len);
 }
 
@@ -351,6 +360,12 @@ http_peer(const struct http_stream *stream)
 	return &stream->conn->peer;
 }
 
+void
+http_count(const struct http_stream *stream, enum net_count what)
+{
+	worker_count(stream->conn->worker, what, 1);
+}
+
 struct http_worker *
 http_stream_worker(const struct http_stream *stream)
 {
@@ -392,15 +407,31 @@ http_respond(struct http_stream *stream, const struct http_response *response)
 enum un_err
 http_out_reserve(struct http_stream *stream, size_t len, uint8_t **ret_room)
 {
+	const struct conn *conn = stream->conn;
+	const struct http_worker *worker = conn->worker;
+	size_t most = worker->limits->output_max;
+
+	/* one answer of any size is given to whoever has taken the ones before */
+	if ((conn->out_waiting && conn->out_waiting + len > NET_OUTPUT_CONNECTION * most) ||
+	    (worker->out_waiting && worker->out_waiting + len > NET_OUTPUT_WORKER * most)) {
+		http_count(stream, NET_LIMIT_OUTPUT);
+		return UN_ERR_BUSY;
+	}
 	return outq_reserve(&stream->out, len, ret_room);
 }
 
 void
 http_out_added(struct http_stream *stream, size_t len)
 {
+	struct conn *conn = stream->conn;
+
+	if (!outq_len(&stream->out)) /* the waiting for the reader begins now */
+		stream->since_ms = loop_now_ms(conn->worker->loop);
 	outq_added(&stream->out, len);
+	conn->out_waiting += len;
+	conn->worker->out_waiting += len;
 	if (stream->aborted) {
-		outq_take(&stream->out, outq_len(&stream->out));
+		stream_took(stream, outq_len(&stream->out));
 		return;
 	}
 	stream->wants_room = true;

@@ -354,6 +354,8 @@ call_on_end(struct rpc_call *call)
 	}
 	drop_body(call);
 	if (err) {
+		if (err == UN_ERR_TOO_LARGE)
+			http_count(call->stream, NET_LIMIT_BODY);
 		rpc_fail(call, err, &detail);
 		return;
 	}
@@ -369,11 +371,13 @@ call_on_body(struct rpc_call *call, const uint8_t *bytes, size_t len)
 	if (call->stranger)
 		return;
 	if (outq_len(&call->body) + len > call->body_max + RPC_ENVELOPE_LEN) {
+		http_count(call->stream, NET_LIMIT_BODY);
 		rpc_failf(call, UN_ERR_TOO_LARGE, "the request is larger than %zu bytes",
 		          call->body_max);
 		return;
 	}
 	if (worker->body_bytes + len > limits->body_total_max) {
+		http_count(call->stream, NET_LIMIT_BODIES);
 		rpc_failf(call, UN_ERR_BUSY, "too many large requests at once");
 		return;
 	}
@@ -451,9 +455,11 @@ call_on_head(struct http_stream *stream, struct rpc_worker *worker, const struct
 	call->stranger = authenticate(call, &unsaid) != UN_OK;
 	if (worker->draining)
 		rpc_fail(call, UN_ERR_SHUTTING_DOWN, NULL);
-	else if (len != UINT64_MAX && len > call->body_max + RPC_ENVELOPE_LEN)
+	else if (len != UINT64_MAX && len > call->body_max + RPC_ENVELOPE_LEN) {
+		http_count(stream, NET_LIMIT_BODY);
 		rpc_failf(call, UN_ERR_TOO_LARGE, "the request is larger than %zu bytes",
 		          call->body_max);
+	}
 }
 
 /* ---- what handlers call ---- */

@@ -211,6 +211,7 @@ web_on_head(struct http_stream *stream, struct rpc_worker *worker)
 	call->file_fd = -1;
 	http_set_state(stream, call);
 	if (len != UINT64_MAX && len > route->body_max) {
+		http_count(stream, NET_LIMIT_BODY);
 		web_fail(call, UN_ERR_TOO_LARGE, NULL);
 		return;
 	}
@@ -223,6 +224,7 @@ web_on_body(struct web_call *call, const uint8_t *bytes, size_t len)
 	if (call->answered)
 		return;
 	if (len > call->route->body_max - call->body_seen) {
+		http_count(call->stream, NET_LIMIT_BODY);
 		web_fail(call, UN_ERR_TOO_LARGE, NULL);
 		return;
 	}
