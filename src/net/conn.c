@@ -12,6 +12,9 @@
 #define LINGER_MS 2000
 #define OUT_KEEP (16u << 10) /* of an idle connection's output buffer */
 #define PREFACE "PRI "
+#define SHAKES_MAX 8 /* steps of handshakes in one iteration */
+#define TLS_HEAD_LEN 5
+#define TLS_RECORD_MAX 16640 /* 2^14 + 256 */
 
 static int64_t
 now_ms(const struct conn *conn)
@@ -261,9 +264,46 @@ shake(struct conn *conn)
 	readable(conn);
 }
 
+/* Is the first TLS record there as a whole? Until it is, the kernel keeps its bytes and wakes
+ * nobody: who sends half a hello costs no memory of ours. */
+static bool
+hello_is_whole(struct conn *conn, bool peer_sends_no_more)
+{
+	uint8_t *bytes = conn->worker->read_buf;
+	ssize_t got = recv(conn->watch.fd, bytes, TLS_HEAD_LEN + TLS_RECORD_MAX, MSG_PEEK);
+	int needed = TLS_HEAD_LEN;
+
+	if (got >= TLS_HEAD_LEN)
+		needed += bytes[3] << 8 | bytes[4];
+	if (got >= needed || needed > TLS_HEAD_LEN + TLS_RECORD_MAX)
+		return true; /* or it is not TLS, which the handshake will say */
+	if (peer_sends_no_more ||
+	    setsockopt(conn->watch.fd, SOL_SOCKET, SO_RCVLOWAT, &needed, sizeof needed) ||
+	    loop_watch_set(conn->worker->loop, &conn->watch, EPOLLIN | EPOLLRDHUP))
+		conn_close(conn);
+	return false;
+}
+
+static bool
+begin_tls(struct conn *conn, bool peer_sends_no_more)
+{
+	int one = 1;
+
+	if (!hello_is_whole(conn, peer_sends_no_more))
+		return false;
+	(void)setsockopt(conn->watch.fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+	conn->since_ms = now_ms(conn);
+	conn->stage = CONN_SHAKE;
+	if (tls_conn_new(conn->worker->tls, conn->watch.fd, &conn->tls))
+		conn_close(conn);
+	else
+		watch_update(conn);
+	return !conn->dying;
+}
+
 /* The first byte says whether it is TLS: a handshake record begins with 0x16. */
 static bool
-first_byte(struct conn *conn)
+first_byte(struct conn *conn, bool peer_sends_no_more)
 {
 	uint8_t first;
 	ssize_t got = recv(conn->watch.fd, &first, 1, MSG_PEEK);
@@ -274,18 +314,14 @@ first_byte(struct conn *conn)
 		conn_close(conn);
 		return false;
 	}
-	conn->since_ms = now_ms(conn);
-	if (first == 0x16 && conn->tls_mode != NET_TLS_OFF && conn->worker->tls) {
-		conn->stage = CONN_SHAKE;
-		if (tls_conn_new(conn->worker->tls, conn->watch.fd, &conn->tls))
-			conn_close(conn);
-		return !conn->dying;
-	}
+	if (first == 0x16 && conn->tls_mode != NET_TLS_OFF && conn->worker->tls)
+		return begin_tls(conn, peer_sends_no_more);
 	if (conn->tls_mode == NET_TLS_REQUIRED) {
 		worker_count(conn->worker, NET_TLS_FAILED, 1);
 		conn_close(conn);
 		return false;
 	}
+	conn->since_ms = now_ms(conn);
 	conn->stage = CONN_SNIFF;
 	return true;
 }
@@ -301,6 +337,11 @@ ready(struct loop_watch *watch, uint32_t events)
 		conn_close(conn);
 		return;
 	}
+	/* handshakes cost the most of all: a crowd of them waits for the next round, others do not
+	 */
+	if (conn->stage <= CONN_SHAKE && conn->tls_mode != NET_TLS_OFF &&
+	    ++conn->worker->shakes > SHAKES_MAX)
+		return;
 	if (events & EPOLLOUT)
 		conn_mark(conn);
 	if (conn->paused && (events & (EPOLLRDHUP | EPOLLHUP))) {
@@ -310,7 +351,8 @@ ready(struct loop_watch *watch, uint32_t events)
 			peer_ended(conn);
 		return;
 	}
-	if (conn->stage == CONN_FIRST && (!(events & (EPOLLIN | EPOLLHUP)) || !first_byte(conn)))
+	if (conn->stage == CONN_FIRST && (!(events & (EPOLLIN | EPOLLHUP)) ||
+	                                  !first_byte(conn, events & (EPOLLRDHUP | EPOLLHUP))))
 		return;
 	if (conn->stage == CONN_SHAKE)
 		shake(conn);
@@ -439,6 +481,7 @@ conn_flush_all(struct http_worker *worker)
 {
 	struct conn *list = worker->dirty;
 
+	worker->shakes = 0;
 	/* who is marked from here on is looked at in the next iteration */
 	worker->dirty = NULL;
 	while (list) {
@@ -456,8 +499,8 @@ conn_flush_all(struct http_worker *worker)
 }
 
 void
-conn_new(struct http_worker *worker, int fd, const struct net_peer *peer,
-         struct crowd_place *place, enum net_tls_mode tls_mode)
+conn_new(struct http_worker *worker, int fd, const struct net_peer *peer, struct crowd_place *place,
+         enum net_tls_mode tls_mode)
 {
 	struct conn *conn = mem_zalloc(1, sizeof *conn);
 
@@ -472,8 +515,7 @@ conn_new(struct http_worker *worker, int fd, const struct net_peer *peer,
 	conn->tls_mode = tls_mode;
 	conn->since_ms = conn->read_ms = conn->wrote_ms = loop_now_ms(worker->loop);
 	conn->timer = (struct loop_timer){.fn = timer_fired, .ctx = conn};
-	conn->watch =
-	        (struct loop_watch){.fd = fd, .events = EPOLLIN, .fn = ready, .ctx = conn};
+	conn->watch = (struct loop_watch){.fd = fd, .events = EPOLLIN, .fn = ready, .ctx = conn};
 	conn->next = worker->conns;
 	conn->prev = &worker->conns;
 	if (conn->next)

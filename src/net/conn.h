@@ -11,11 +11,11 @@
 #include "net/pool.h"
 #include "net/tls.h"
 
-#define CONN_READ_LEN (64u << 10)  /* taken from a socket at once */
+#define CONN_READ_LEN (64u << 10)   /* taken from a socket at once */
 #define CONN_WRITE_LEN (256u << 10) /* gathered for a socket at once */
 #define STREAM_FIELDS_FIRST 24
 #define STREAM_KEPT_FIRST 1024
-#define STREAM_UNUSED_MAX 256 /* kept by a worker for the next requests: 3 KB each */
+#define STREAM_UNUSED_MAX 256       /* kept by a worker for the next requests: 3 KB each */
 #define STREAM_KEEP_LEN (16u << 10) /* buffers above this are not kept for the next stream */
 
 struct conn;
@@ -49,8 +49,8 @@ enum conn_stage {
 
 struct conn {
 	struct http_worker *worker;
-	struct conn *next, **prev;   /* of the worker's connections */
-	struct conn *next_dirty;     /* of those with something to write or to end */
+	struct conn *next, **prev; /* of the worker's connections */
+	struct conn *next_dirty;   /* of those with something to write or to end */
 	struct loop_watch watch;
 	struct loop_timer timer;
 	struct net_peer peer;
@@ -60,7 +60,7 @@ struct conn {
 	struct tls_conn *tls;
 	const struct conn_proto *proto;
 	void *session;
-	struct outq in;  /* HTTP/1.1 and sniffing: bytes not used yet */
+	struct outq in; /* HTTP/1.1 and sniffing: bytes not used yet */
 	struct outq out;
 	size_t out_waiting; /* of its streams */
 	struct http_stream *streams;
@@ -70,10 +70,10 @@ struct conn {
 	int64_t read_ms;  /* last bytes came */
 	int64_t wrote_ms; /* last bytes went, or `out` began to fill */
 	bool dirty;
-	bool paused;      /* does not read: HTTP/1.1 answers one request at a time */
-	bool closing;     /* ends when `out` is empty */
-	bool dying;       /* reaped at the end of the iteration */
-	bool peer_ended;  /* the other side sends no more */
+	bool paused;     /* does not read: HTTP/1.1 answers one request at a time */
+	bool closing;    /* ends when `out` is empty */
+	bool dying;      /* reaped at the end of the iteration */
+	bool peer_ended; /* the other side sends no more */
 	bool draining;
 	bool tls_wants_write;
 };
@@ -107,11 +107,11 @@ struct http_stream {
 	char len_text[24];
 
 	bool request_ended;
-	bool head_seen;  /* on_head was called, so on_close must be */
+	bool head_seen; /* on_head was called, so on_close must be */
 	bool responded;
 	bool head_sent;
 	bool finished;
-	bool out_ended;  /* the last byte was handed on */
+	bool out_ended; /* the last byte was handed on */
 	bool aborted;
 	bool deferred;   /* HTTP/2: the data source waits for http_finish or more bytes */
 	bool wants_room; /* on_writable is due */
@@ -127,6 +127,7 @@ struct http_worker {
 	size_t out_waiting; /* of all its streams */
 	struct conn *conns;
 	unsigned conn_count;
+	unsigned shakes; /* in this iteration */
 	struct conn *dirty;
 	struct http_stream *unused;
 	unsigned unused_count;
@@ -146,9 +147,9 @@ struct http_worker {
 /* Owns fd; the peer has entered the crowd, at `place`. */
 void conn_new(struct http_worker *worker, int fd, const struct net_peer *peer,
               struct crowd_place *place, enum net_tls_mode tls_mode);
-void conn_mark(struct conn *conn);         /* there is something to write or to end */
-void conn_close(struct conn *conn);        /* now, at the end of the iteration */
-void conn_arm(struct conn *conn);          /* the time limit may have moved nearer */
+void conn_mark(struct conn *conn);  /* there is something to write or to end */
+void conn_close(struct conn *conn); /* now, at the end of the iteration */
+void conn_arm(struct conn *conn);   /* the time limit may have moved nearer */
 void conn_set_paused(struct conn *conn, bool paused);
 void conn_flush_all(struct http_worker *worker);
 

@@ -40,8 +40,8 @@ session_of(const struct http_stream *stream)
 
 /* ---- from nghttp2: the request ---- */
 
-/* Frames that make work and ask for nothing: pings, settings, windows opened by a crumb, empty DATA,
- * resets, priorities, what nobody knows. Clients send some all the time; each request brings
+/* Frames that make work and ask for nothing: pings, settings, windows opened by a crumb, empty
+ * DATA, resets, priorities, what nobody knows. Clients send some all the time; each request brings
  * patience for a few, each millisecond for one. nghttp2 itself ends who sends many at once of those
  * that it has to answer. */
 static bool
@@ -146,7 +146,7 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *n
 {
 	struct conn *conn = user_data;
 	struct http_stream *stream =
-	        nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+		nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 	nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
 	const struct http_field field = {(const char *)n.base, (const char *)v.base, n.len, v.len};
 	enum un_err err;

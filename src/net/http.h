@@ -27,7 +27,7 @@ struct http_worker;
 struct http_stream;
 
 struct http_field {
-	const char *name; /* lower case, ended by NUL */
+	const char *name;  /* lower case, ended by NUL */
 	const char *value; /* ended by NUL */
 	size_t name_len;
 	size_t value_len;
@@ -58,7 +58,7 @@ enum net_count {
 	NET_TLS_FAILED,
 	NET_LIMIT_CONNECTIONS,
 	NET_LIMIT_ADDRESS, /* too many connections of one address */
-	NET_LIMIT_PEER, /* a Unix peer that is not allowed */
+	NET_LIMIT_PEER,    /* a Unix peer that is not allowed */
 	NET_LIMIT_HEAD,
 	NET_LIMIT_TIME_FIRST,
 	NET_LIMIT_TIME_HEAD,
@@ -71,7 +71,7 @@ enum net_count {
 	NET_LIMIT_STREAMS,  /* at once on one connection */
 	NET_LIMIT_REQUESTS, /* on one connection: closed gently */
 	NET_LIMIT_FLOOD,    /* frames that ask for nothing */
-	NET_LIMIT_HTTP2, /* nghttp2 ended the connection: resets, floods, broken frames */
+	NET_LIMIT_HTTP2,    /* nghttp2 ended the connection: resets, floods, broken frames */
 	NET_BAD_REQUEST,
 	NET_COUNTS,
 };
@@ -116,8 +116,8 @@ char *http_keep(struct http_stream *stream, const char *text, size_t len) MUST_C
 /* Starts the response; the fields' array is copied, their texts are not. A response that cannot be
  * given (no memory) aborts the stream. */
 void http_respond(struct http_stream *stream, const struct http_response *response);
-/* Room for `len` bytes of the body, then http_out_added. UN_ERR_BUSY: too much waits for slow readers
- * already; break the stream off. */
+/* Room for `len` bytes of the body, then http_out_added. UN_ERR_BUSY: too much waits for slow
+ * readers already; break the stream off. */
 MUST_CHECK enum un_err http_out_reserve(struct http_stream *stream, size_t len, uint8_t **ret_room);
 void http_out_added(struct http_stream *stream, size_t len);
 size_t http_out_pending(const struct http_stream *stream); /* bytes not yet handed to the socket */

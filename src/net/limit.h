@@ -13,22 +13,22 @@ struct net_limits {
 	unsigned connections;
 	/* Of one address over TCP (IPv6: one /64; this machine: one user); 512. */
 	unsigned connections_per_address;
-	unsigned streams;            /* at once on one HTTP/2 connection; 128 */
-	unsigned header_count;       /* of one request; 64 */
-	size_t head_max;             /* bytes of a request's head; 32 KiB */
+	unsigned streams;      /* at once on one HTTP/2 connection; 128 */
+	unsigned header_count; /* of one request; 64 */
+	size_t head_max;       /* bytes of a request's head; 32 KiB */
 	size_t body_total_max; /* bytes of request bodies held at once by one worker; 256 MiB */
 	/* Bytes that may wait on one stream for a slow reader before its handler is told to wait;
 	 * 1 MiB. On one connection 64 times that may wait, on one worker 256 times: an answer that
 	 * would go beyond is not given. */
 	size_t output_max;
-	int first_byte_ms; /* from accept to the first byte and through the TLS handshake; 10 s */
-	int head_ms;                 /* from its first byte to the end of an HTTP/1.1 head; 10 s */
-	int body_ms;                 /* for each 16 KiB of a request's body; 30 s */
-	int idle_ms;                 /* a connection with nothing to do; 10 min (HTTP/1.1: 75 s) */
-	int write_ms;                /* bytes wait and the reader takes less than 16 KiB; 30 s */
-	int call_ms;                 /* a unary call without a deadline of its own; 120 s */
-	int deadline_max_ms;         /* longest deadline a client may ask for; 1 h */
-	unsigned requests_max;       /* on one connection before it is closed gently; 0: no limit */
+	int first_byte_ms;   /* from accept to the first byte and through the TLS handshake; 10 s */
+	int head_ms;         /* from its first byte to the end of an HTTP/1.1 head; 10 s */
+	int body_ms;         /* for each 16 KiB of a request's body; 30 s */
+	int idle_ms;         /* a connection with nothing to do; 10 min (HTTP/1.1: 75 s) */
+	int write_ms;        /* bytes wait and the reader takes less than 16 KiB; 30 s */
+	int call_ms;         /* a unary call without a deadline of its own; 120 s */
+	int deadline_max_ms; /* longest deadline a client may ask for; 1 h */
+	unsigned requests_max; /* on one connection before it is closed gently; 0: no limit */
 };
 
 #define NET_PROGRESS_LEN (16u << 10)

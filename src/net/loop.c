@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 128 /* taken from the kernel at once */
+#define TIMERS_MAX 256 /* run in one iteration */
 #define HEAP_FIRST_CAP 64
 
 struct loop {
@@ -224,9 +225,12 @@ loop_timer_cancel(struct loop *loop, struct loop_timer *timer)
 static void
 timers_run(struct loop *loop)
 {
-	while (loop->timer_count && loop->heap[1]->due_ms <= loop->now_ms) {
+	/* thousands may be due at once: those who have something to say come between */
+	for (int i = 0; i < TIMERS_MAX && loop->timer_count; i++) {
 		struct loop_timer *timer = loop->heap[1];
 
+		if (timer->due_ms > loop->now_ms)
+			return;
 		loop_timer_cancel(loop, timer);
 		timer->fn(timer);
 	}
@@ -340,8 +344,7 @@ wait_ms(struct loop *loop, int timeout_ms)
 static enum un_err
 iterate(struct loop *loop, int timeout_ms)
 {
-	int count =
-	        epoll_wait(loop->epoll_fd, loop->events, EVENTS_MAX, wait_ms(loop, timeout_ms));
+	int count = epoll_wait(loop->epoll_fd, loop->events, EVENTS_MAX, wait_ms(loop, timeout_ms));
 
 	if (count < 0 && errno != EINTR)
 		return UN_ERR_IO;

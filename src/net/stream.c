@@ -177,7 +177,7 @@ stream_add_field(struct http_stream *stream, const struct http_field *field)
 		size_t cap = stream->field_cap * 2;
 		bool first = stream->fields == stream->fields_first;
 		struct http_field *fields =
-		        mem_realloc(first ? NULL : stream->fields, cap * sizeof *fields);
+			mem_realloc(first ? NULL : stream->fields, cap * sizeof *fields);
 
 		if (!fields)
 			return UN_ERR_NO_MEMORY;

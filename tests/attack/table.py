@@ -387,10 +387,26 @@ def all_ended(seen):
     return ended >= of
 
 
-def slow_crowd(c, connect, mode):
+def whole_hello():
+    """What a client says first, and nothing behind it."""
+    said = ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), said, server_hostname="localhost").do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return said.read()
+
+
+def hello_crowd(c, connect, mode):
+    """Handshakes that the server has to answer, and nobody goes on with."""
+    return slow_crowd(c, connect, mode, whole_hello(), OTHERS // 5)
+
+
+def slow_crowd(c, connect, mode, start=None, count=OTHERS + 200):
     """As many slow connections as are given to strangers, of many users at once, and a few more."""
-    start = HELLO_PART if mode == "tls" else b"GET /healthz HTTP/1.1\r\nx:"
-    held = [c] + spread_users(connect, OTHERS + 200)
+    start = start or (HELLO_PART if mode == "tls" else b"GET /healthz HTTP/1.1\r\nx:")
+    held = [c] + spread_users(connect, count)
     for one in held:
         try:
             one.sendall(start)
@@ -407,7 +423,10 @@ CROWD_ROWS = [
     Row("more connections of one place than are given", crowd, all_ended, "connections-per-address",
         at_least=PER_ADDRESS, raw=True, connects="mode", needs=as_users),
     Row("%d slow connections" % OTHERS, slow_crowd, lambda seen: seen.endswith(b"connections"),
-        "connections", at_least=100, raw=True, connects="mode", needs=as_users, memory_mb=OTHERS * 0.06),
+        "connections", at_least=100, raw=True, connects="mode", needs=as_users, memory_mb=OTHERS * 0.004),
+    Row("%d handshakes that stop after the hello" % (OTHERS // 5), hello_crowd,
+        lambda seen: seen.endswith(b"connections"), "first-byte-time", at_least=OTHERS // 10, raw=True,
+        connects="mode", needs=as_users, memory_mb=OTHERS // 5 * 0.08, only="tls"),
 ]
 
 
