@@ -2,6 +2,7 @@
 attacker as a process and a user of its own, a bystander who must be served all the while, and the
 plane's memory and metrics before and after."""
 
+import base64
 import dataclasses
 import json
 import os
@@ -17,6 +18,7 @@ import tempfile
 import threading
 import time
 import traceback
+import urllib.parse
 from typing import Any, Callable, Optional
 
 from wirelib import BUILD, certificate
@@ -31,6 +33,7 @@ PER_ADDRESS = 300
 OTHERS = max(200, min(10000, (HARD - 1200) * 3 // 4))  # slow connections at once
 CONNECTIONS = OTHERS * 4 // 3 + 3  # a quarter is kept for the plane's own user
 END = b"<closed>"
+TOKEN = []  # of somebody who may do everything
 CONFIG = """data: %(folder)s/%(mode)s
 listen:
   tcp: 127.0.0.1:%(port)d
@@ -61,8 +64,8 @@ class Row:
     alpn: str = "http/1.1"
     raw: Optional[bool] = False  # bytes under TLS, where there is TLS
     only: Optional[str] = None  # "tls" or "clear"
-    own: bool = False  # by the plane's own user, who may call methods
     connects: Any = False  # `send` gets a function that connects once more (and the mode)
+    plane: bool = False  # and the plane
     needs: bool = True
     memory_mb: float = 48
 
@@ -185,6 +188,42 @@ class Plane:
         c.connect(self.unix)
         return c
 
+    # ---- who may what ----
+
+    def admin(self, method, **message):
+        """A call as the plane's own user; the answer."""
+        mine = os.geteuid()
+        os.seteuid(os.getuid())
+        with self.connect_unix() as c:
+            body = json.dumps(message).encode()
+            c.sendall(b"POST /union.v1.AccessService/%s HTTP/1.1\r\nhost: localhost\r\n"
+                      b"content-type: application/json\r\nconnection: close\r\n"
+                      b"content-length: %d\r\n\r\n" % (method.encode(), len(body)) + body)
+            seen = drain(c)
+        os.seteuid(mine)
+        if not seen.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(seen.decode(errors="replace"))
+        return json.loads(seen[seen.index(b"\r\n\r\n") + 4:-len(END)])
+
+    def make_key(self, name, **about):
+        """An API key; its secret."""
+        made = self.admin("CreateApiKey", name=name, **about)
+        return base64.b64decode(made["clientSecret"]).decode()
+
+    def log_in(self, name, secret, c=None):
+        """What the token endpoint says."""
+        body = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": name,
+                                       "client_secret": secret}).encode()
+        with c or self.connect() as c:
+            c.sendall(b"POST /oauth2/token HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+                      b"content-type: application/x-www-form-urlencoded\r\n"
+                      b"content-length: %d\r\n\r\n" % len(body) + body)
+            return drain(c)
+
+    def token(self, name, **about):
+        seen = self.log_in(name, self.make_key(name, **about))
+        return re.search(rb'"access_token":"([^"]*)"', seen)[1]
+
     def refused(self):
         """How often, by reason."""
         with self.connect_unix() as c:
@@ -244,13 +283,15 @@ def attack(plane, row):
         seen = b""
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (HARD, HARD))
-            if as_users and not row.own:
+            if as_users:
                 os.seteuid(NOBODY)
             args = [plane.connect(bool(row.raw), row.alpn)]
             if row.connects:
                 args.append(lambda: plane.connect(bool(row.raw), row.alpn))
             if row.connects == "mode":
                 args.append(plane.mode)
+            if row.plane:
+                args.append(plane)
             seen = row.send(*args)
         except BaseException:  # noqa: B902  whatever it is, the parent shows it
             seen = b"the attack itself failed: " + traceback.format_exc().encode()
@@ -297,6 +338,7 @@ def run_mode(mode, rows, out):
     folder = tempfile.mkdtemp(prefix="union-attack.")
     try:
         plane = Plane(mode, folder)
+        TOKEN.append(plane.token("attacker", role="admin"))
         times = []
         for row in rows:
             if row.only not in (None, mode):

@@ -8,8 +8,12 @@ As root the attackers are another user, so that uniond takes them for nobody. Se
 surrounds a row; sizes follow the descriptors that this machine gives.
 """
 
+import base64
 import gzip
+import json
 import os
+import re
+import select
 import socket
 import ssl
 import sys
@@ -19,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "wire")]
 
 from h2lib import PREFACE, frame, frames, goaway, head, text  # noqa: E402
-from plane import (CONNECTIONS, OTHERS, PER_ADDRESS, Row, as_users, drain, closed, run_table,  # noqa: E402
+from plane import (CONNECTIONS, OTHERS, PER_ADDRESS, TOKEN, Row, as_users, drain, closed, run_table,  # noqa: E402
                    say_all, spread_users)
 
 START = PREFACE + frame(4, 0, 0, b"")
@@ -281,8 +285,12 @@ AMOUNT_ROWS = [
 
 # ---- bodies: of somebody who may call ----
 
-def call(path, body, *fields, kind="application/json"):
-    return h1("POST %s HTTP/1.1" % path, HOST, "content-type: " + kind, "content-length: %d" % len(body),
+def bearer():
+    return b"authorization: Bearer " + TOKEN[0]
+
+
+def call(path, body, *fields, kind="application/json", token=bearer):
+    return h1("POST %s HTTP/1.1" % path, HOST, *([token()] if token else []), "content-type: " + kind, "content-length: %d" % len(body),
               "connection: close", *fields, body=body)
 
 
@@ -305,22 +313,129 @@ BOMB = gzip.compress(b" " * (128 << 20), 9)
 
 BODY_ROWS = [
     Row("a body larger than its method takes", lambda c: say_all(c, call(GET, b" " * (8 << 20))),
-        lambda seen: status(seen) in ([400], [413], [429]) or not seen, "body", own=True),
+        lambda seen: status(seen) in ([400], [413], [429]) or not seen, "body"),
     Row("a decompression bomb of 128 MiB", lambda c: say_all(c, call(GET, BOMB, "content-encoding: gzip")),
-        lambda seen: status(seen) in ([400], [413], [429]), "body", own=True),
+        lambda seen: status(seen) in ([400], [413], [429]), "body"),
     Row("a decompression bomb in a gRPC envelope", lambda c: say_all(
         c, START + frame(1, 4, 1, head(GET.encode(), b"POST", [
-            (b"content-type", b"application/grpc"), (b"te", b"trailers"), (b"grpc-encoding", b"gzip")])) +
+            (b"content-type", b"application/grpc"), (b"te", b"trailers"), (b"grpc-encoding", b"gzip"),
+            (b"authorization", b"Bearer " + TOKEN[0])])) +
         b"".join(frame(0, 0, 1, envelope(BOMB, 1)[i:i + 16384])
                  for i in range(0, len(BOMB) + 5, 16384)) + frame(0, 1, 1, b"") + LAST, LAST_SEEN),
-        answered, "body", own=True, alpn="h2"),
+        answered, "body", alpn="h2"),
     Row("an envelope of 4 GiB", lambda c: say_all(
         c, START + frame(1, 4, 1, head(GET.encode(), b"POST", [
-            (b"content-type", b"application/grpc"), (b"te", b"trailers")])) +
+            (b"content-type", b"application/grpc"), (b"te", b"trailers"),
+            (b"authorization", b"Bearer " + TOKEN[0])])) +
         frame(0, 1, 1, envelope(b"", 0, 0xffffffff)) + LAST, LAST_SEEN), answered, None,
-        own=True, alpn="h2"),
-    Row("many large bodies at once", many_bodies, lambda seen: 503 in status(seen), "bodies", own=True,
+        alpn="h2"),
+    Row("many large bodies at once", many_bodies, lambda seen: 503 in status(seen), "bodies",
         connects=True),
+]
+
+
+# ---- tokens ----
+
+LIST = "/cloudidl.secret.SecretService/ListSecrets"
+ME = b'{"id":{"name":"x"}}'
+
+
+def asks(c, path, body, *tokens):
+    """Calls with one token after the other, on connections that live on; the statuses."""
+    seen = []
+    for token in tokens:
+        fields = [b"authorization: " + token] if token is not None else []
+        c.sendall(h1("POST %s HTTP/1.1" % path, HOST, "content-type: application/json",
+                     "content-length: %d" % len(body), *fields, body=body))
+        reply = drain(c, until=b"}")
+        seen += status(reply)
+    return json.dumps(seen).encode()
+
+
+def all_are(code):
+    return lambda seen: set(json.loads(seen)) == {code}
+
+
+def in_turn(*codes):
+    return lambda seen: json.loads(seen) == list(codes)
+
+
+def with_tokens(*tokens):
+    return lambda c: asks(c, LIST, b"{}", *[t() if callable(t) else t for t in tokens])
+
+
+def tampered(c):
+    """Each character changed, each length cut, and a little more."""
+    token = TOKEN[0]
+    wrong = [token[:i] + (b"A" if token[i:i + 1] != b"A" else b"B") + token[i + 1:]
+             for i in range(len(token))]
+    wrong += [token[:i] for i in range(0, len(token), 7)] + [token + b"A", token + b"=", token * 2]
+    return asks(c, LIST, b"{}", *[b"Bearer " + w for w in wrong])
+
+
+def revoked(c, plane):
+    token = b"Bearer " + plane.token("revoked", role="admin")
+    before = asks(c, LIST, b"{}", token)
+    plane.admin("DeleteApiKey", name="revoked")
+    return json.dumps(json.loads(before) + json.loads(asks(c, LIST, b"{}", token, token))).encode()
+
+
+def expired(c, plane):
+    """A token ends with its key, here within two seconds."""
+    ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
+    token = b"Bearer " + plane.token("short-lived", role="admin", expiresAt=ends)
+    seen, until = [], time.monotonic() + 10
+    while (not seen or seen[-1] == 200) and time.monotonic() < until:
+        seen += json.loads(asks(c, LIST, b"{}", token))
+        select.select([], [], [], 0.1)
+    return json.dumps([seen[0], seen[-1]]).encode()
+
+
+def other_scope(c, plane):
+    """A writer of one project and domain, elsewhere."""
+    token = b"Bearer " + plane.token("narrow", role="secret-writer", project="p", domain="d")
+    here = b'{"id":{"name":"x","project":"p","domain":"d"},"secretSpec":{"stringValue":"v"}}'
+    seen = json.loads(asks(c, CREATE, here, token))
+    for where in (b"", b',"project":"q","domain":"d"', b',"project":"p","domain":"e"', b',"domain":"d"'):
+        seen += json.loads(asks(c, CREATE, b'{"id":{"name":"x"%s},"secretSpec":{"stringValue":"v"}}'
+                                % where, token))
+    return json.dumps(seen).encode()
+
+
+def no_grant(c, plane):
+    """A key to which nothing is granted sees nothing, and not whether there is something."""
+    plane.admin("CreateApiKey", name="bare")
+    secret = plane.make_key("bare2")
+    token = re.search(rb'"access_token":"([^"]*)"', plane.log_in("bare2", secret))[1]
+    return asks(c, CREATE, b'{"id":{"name":"x"},"secretSpec":{"stringValue":"v"}}', b"Bearer " + token)
+
+
+def guesses(c, plane):
+    """A hundred wrong secrets, and names that nobody has."""
+    plane.make_key("guessed", role="viewer")
+    seen = set()
+    for i in range(100):
+        seen.update(status(plane.log_in("guessed", "wrong%d" % i)))
+    names = set()
+    for i in range(30):
+        names.update(status(plane.log_in("nobody%d" % i, "wrong")))
+    return json.dumps([sorted(seen), sorted(names)]).encode()
+
+
+TOKEN_ROWS = [
+    Row("no token", with_tokens(None), all_are(401), None),
+    Row("an empty token", with_tokens(b"", b"Bearer", b"Bearer ", b"Basic eDp5", b"Bearer \xff"),
+        all_are(401), None),
+    Row("a token of chance", with_tokens(*[b"Bearer " + base64.urlsafe_b64encode(os.urandom(48))
+                                           for _ in range(50)]), all_are(401), None),
+    Row("a token, tampered with", tampered, all_are(401), None),
+    Row("a token that was revoked", revoked, in_turn(200, 401, 401), None, plane=True),
+    Row("a token that has expired", expired, in_turn(200, 401), None, plane=True),
+    Row("a token for another scope", other_scope, in_turn(200, 403, 403, 403, 403), None, plane=True),
+    Row("a token of a key without a grant", no_grant, in_turn(403), None, plane=True),
+    Row("a secret that is guessed", guesses,
+        lambda seen: 200 not in sum(json.loads(seen), []) and 429 in json.loads(seen)[0], None,
+        plane=True),
 ]
 
 
@@ -430,7 +545,8 @@ CROWD_ROWS = [
 ]
 
 
-ROWS = H1_ROWS + SLOW_ROWS + H2_ROWS + AMOUNT_ROWS + BODY_ROWS + TLS_ROWS + CROWD_ROWS
+ROWS = (H1_ROWS + SLOW_ROWS + H2_ROWS + AMOUNT_ROWS + BODY_ROWS + TOKEN_ROWS + TLS_ROWS +
+        CROWD_ROWS)
 
 if __name__ == "__main__":
     began = time.monotonic()
