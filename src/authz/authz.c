@@ -171,29 +171,29 @@ authz_covers(const struct scope *granted, const struct scope *scope)
 	       (!granted->domain[0] || strcmp(granted->domain, scope->domain) == 0);
 }
 
-/* The roles, as bits, that allow `action` by a grant for the whole organization, by a narrower one
+/* The roles, as bits, that allow an action by a grant for the whole organization, by a narrower one
  * that covers the target, and by one at any scope. */
 struct helpers {
 	unsigned org, covering, anywhere;
 };
 
-static struct helpers
-helpers_of(enum authz_action action)
-{
-	struct helpers helpers = {0};
+#define IS_ORG(cell) ((cell) == CELL_IN || (cell) == CELL_ORG || (cell) == CELL_ANY)
+#define IS_COVERING(cell) ((cell) == CELL_IN || (cell) == CELL_ANY)
+#define IS_ANYWHERE(cell) ((cell) == CELL_ANY)
+#define BITS(is, a, b, c, d, e)                                                                    \
+	(is(CELL_##a) | is(CELL_##b) << 1 | is(CELL_##c) << 2 | is(CELL_##d) << 3 |                \
+	 is(CELL_##e) << 4)
 
-	for (unsigned role = 0; role < AUTHZ_ROLES; role++) {
-		enum cell cell = table[action].roles[role];
-
-		if (cell == CELL_IN || cell == CELL_ORG || cell == CELL_ANY)
-			helpers.org |= 1u << role;
-		if (cell == CELL_IN || cell == CELL_ANY)
-			helpers.covering |= 1u << role;
-		if (cell == CELL_ANY)
-			helpers.anywhere |= 1u << role;
-	}
-	return helpers;
-}
+static const struct helpers helpers[AUTHZ_ACTIONS] = {
+#define AUTHZ_ROLE(...)
+#define AUTHZ_ACTION(symbol, text, what, local, execution, ...)                                    \
+	[AUTHZ_##symbol] = {BITS(IS_ORG, __VA_ARGS__), BITS(IS_COVERING, __VA_ARGS__),             \
+	                    BITS(IS_ANYWHERE, __VA_ARGS__)},
+#include "authz/access.def"
+#undef AUTHZ_ROLE
+#undef AUTHZ_ACTION
+};
+static_assert(AUTHZ_ROLES == 5, "a column for each role");
 
 static const struct scope whole_organization;
 
@@ -206,66 +206,52 @@ key_of(const struct principal *principal, const struct directory_view *access)
 	                           directory_find_key(access, principal->key);
 }
 
-/* Roles that `key` has by a grant of exactly `scope` and that help. */
-static bool
-try_scope(const struct directory_view *access, const struct directory_key *key,
-          const struct scope *scope, unsigned helping, struct authz_decision *ret_decision)
+static void
+allow_by(unsigned roles, const char *project, const char *domain,
+         struct authz_decision *ret_decision)
 {
-	unsigned roles = directory_roles_at(access, key, scope) & helping;
-
-	if (!roles)
-		return false;
-	*ret_decision = (struct authz_decision){.allowed = true, .by_grant = true, .scope = *scope};
+	*ret_decision = (struct authz_decision){.allowed = true, .by_grant = true};
 	while (!(roles & 1u << ret_decision->role))
 		ret_decision->role++;
-	return true;
+	memcpy(ret_decision->scope.project, project, strlen(project) + 1);
+	memcpy(ret_decision->scope.domain, domain, strlen(domain) + 1);
 }
 
 /* A grant of any scope will do: the first there is. */
 static void
-take_any(const struct directory_key *key, unsigned helping, struct authz_decision *ret_decision)
+allow_by_any(const struct directory_key *key, unsigned helping, struct authz_decision *ret_decision)
 {
-	for (size_t i = 0; i < key->grant_count; i++) {
-		if (helping & 1u << key->grants[i].role) {
-			*ret_decision = (struct authz_decision){.allowed = true,
-			                                        .by_grant = true,
-			                                        .role = key->grants[i].role,
-			                                        .scope = key->grants[i].scope};
-			return;
-		}
-	}
+	const struct directory_grant *grant = key->grants;
+
+	while (!(helping & 1u << grant->role))
+		grant++;
+	allow_by(1u << grant->role, grant->scope.project, grant->scope.domain, ret_decision);
 }
 
-/* The four scopes whose grants cover `scope`, widest first; those that are the same are tried once.
- */
+/* The widest grant that covers `scope` decides. */
 static void
 decide_by_grants(const struct directory_view *access, const struct directory_key *key,
                  enum authz_action action, const struct scope *scope,
                  struct authz_decision *ret_decision)
 {
-	struct helpers helpers = helpers_of(action);
-	struct scope part;
+	const struct helpers *help = &helpers[action];
+	struct directory_roles roles;
 
-	if (!(key->roles_anywhere & helpers.org))
+	if (!(key->roles_anywhere & help->org))
 		return;
-	if (try_scope(access, key, &whole_organization, helpers.org, ret_decision))
+	if (key->roles_everywhere & help->org) {
+		allow_by(key->roles_everywhere & help->org, "", "", ret_decision);
 		return;
-	if (scope->project[0]) {
-		part = *scope;
-		part.domain[0] = '\0';
-		if (try_scope(access, key, &part, helpers.covering, ret_decision))
-			return;
 	}
-	if (scope->domain[0]) {
-		part = *scope;
-		part.project[0] = '\0';
-		if (try_scope(access, key, &part, helpers.covering, ret_decision))
-			return;
-	}
-	if (scope->project[0] && scope->domain[0] &&
-	    try_scope(access, key, scope, helpers.covering, ret_decision))
-		return;
-	take_any(key, helpers.anywhere, ret_decision);
+	directory_roles_over(access, key, scope, &roles);
+	if (roles.project & help->covering)
+		allow_by(roles.project & help->covering, scope->project, "", ret_decision);
+	else if (roles.domain & help->covering)
+		allow_by(roles.domain & help->covering, "", scope->domain, ret_decision);
+	else if (roles.both & help->covering)
+		allow_by(roles.both & help->covering, scope->project, scope->domain, ret_decision);
+	else if (key->roles_anywhere & help->anywhere)
+		allow_by_any(key, help->anywhere, ret_decision);
 }
 
 static bool
@@ -284,7 +270,7 @@ authz_decide(const struct principal *principal, const struct directory_view *acc
 	const struct directory_key *key;
 
 	assert(principal->kind < PRINCIPAL_KINDS && action < AUTHZ_ACTIONS);
-	*ret_decision = (struct authz_decision){.allowed = false}; /* fail safe */
+	ret_decision->allowed = ret_decision->by_grant = false; /* fail safe */
 	switch (principal->kind) {
 	case PRINCIPAL_LOCAL_USER:
 		ret_decision->allowed = table[action].local == CELL_YES;
@@ -411,7 +397,6 @@ authz_reach(const struct principal *principal, const struct directory_view *acce
 {
 	const struct authz_target target = {.scope = within};
 	const struct directory_key *key = key_of(principal, access);
-	struct helpers helpers = helpers_of(action);
 	struct authz_decision decision;
 
 	authz_decide(principal, access, action, &target, &decision);
@@ -420,7 +405,7 @@ authz_reach(const struct principal *principal, const struct directory_view *acce
 	for (size_t i = 0; key && i < key->grant_count; i++) {
 		const struct directory_grant *grant = &key->grants[i];
 
-		if ((helpers.covering & 1u << grant->role) &&
+		if ((helpers[action].covering & 1u << grant->role) &&
 		    may_meet(grant->scope.project, within->project) &&
 		    may_meet(grant->scope.domain, within->domain))
 			return AUTHZ_REACH_SOME;
@@ -444,9 +429,8 @@ unsigned
 authz_needed(enum authz_action action, const struct scope *scope,
              enum authz_role ret_roles[AUTHZ_ROLES], struct scope *ret_scope)
 {
-	struct helpers helpers = helpers_of(action);
-	bool narrow = helpers.covering != 0;
-	unsigned helping = narrow ? helpers.covering : helpers.org, count = 0;
+	bool narrow = helpers[action].covering != 0;
+	unsigned helping = narrow ? helpers[action].covering : helpers[action].org, count = 0;
 
 	for (unsigned role = 0; role < AUTHZ_ROLES; role++) {
 		unsigned at = count;

@@ -91,7 +91,7 @@ bool authz_covers(const struct scope *granted, const struct scope *scope);
 /* A verdict, and the grant it follows from. Where several would do it is the widest one. */
 struct authz_decision {
 	bool allowed;
-	bool by_grant; /* role and scope are set */
+	bool by_grant; /* role and scope are set; else they are not */
 	enum authz_role role;
 	struct scope scope;
 };

@@ -55,12 +55,12 @@ hash_text(uint64_t hash, const char *text)
 	return mix(hash + 1);
 }
 
+/* Of a place in the table of roles, from the hashes of project and domain: four of them are made
+ * of the same two. */
 static uint64_t
-hash_scope(const struct directory_view *view, size_t key, const struct scope *scope)
+hash_place(const struct directory_view *view, size_t key, uint64_t project, uint64_t domain)
 {
-	uint64_t hash = mix(view->seed + key);
-
-	return hash_text(hash_text(hash, scope->project), scope->domain);
+	return mix(view->seed + key + project * 3 + domain * 5);
 }
 
 static size_t
@@ -117,26 +117,47 @@ directory_find_key_id(const struct directory_view *view, int64_t id)
 	return NULL;
 }
 
+static bool
+is_place(const struct slot *slot, size_t key, const char *project, const char *domain)
+{
+	return slot->key == key + 1 && strcmp(slot->scope->project, project) == 0 &&
+	       strcmp(slot->scope->domain, domain) == 0;
+}
+
 /* The slot of this key and scope, or the free one where it would be. */
 static struct slot *
-find_slot(const struct directory_view *view, size_t key, const struct scope *scope)
+find_slot(const struct directory_view *view, size_t key, const char *project, const char *domain,
+          uint64_t hash)
 {
-	size_t at = (size_t)hash_scope(view, key, scope) & view->slot_mask;
+	size_t at = (size_t)hash & view->slot_mask;
 
-	for (; view->slots[at].key; at = (at + 1) & view->slot_mask) {
-		if (view->slots[at].key == key + 1 && scope_equal(view->slots[at].scope, scope))
-			break;
-	}
+	while (view->slots[at].key && !is_place(&view->slots[at], key, project, domain))
+		at = (at + 1) & view->slot_mask;
 	return &view->slots[at];
 }
 
-unsigned
-directory_roles_at(const struct directory_view *view, const struct directory_key *key,
-                   const struct scope *scope)
+void
+directory_roles_over(const struct directory_view *view, const struct directory_key *key,
+                     const struct scope *scope, struct directory_roles *ret_roles)
 {
-	if (!key->grant_count)
-		return 0;
-	return find_slot(view, (size_t)(key - view->keys), scope)->roles;
+	size_t index = (size_t)(key - view->keys);
+	uint64_t project = hash_text(view->seed, scope->project);
+	uint64_t domain = hash_text(view->seed, scope->domain);
+	uint64_t any = hash_text(view->seed, "");
+
+	*ret_roles = (struct directory_roles){.organization = key->roles_everywhere};
+	if (scope->project[0])
+		ret_roles->project = find_slot(view, index, scope->project, "",
+		                               hash_place(view, index, project, any))
+		                             ->roles;
+	if (scope->domain[0])
+		ret_roles->domain = find_slot(view, index, "", scope->domain,
+		                              hash_place(view, index, any, domain))
+		                            ->roles;
+	if (scope->project[0] && scope->domain[0])
+		ret_roles->both = find_slot(view, index, scope->project, scope->domain,
+		                            hash_place(view, index, project, domain))
+		                          ->roles;
 }
 
 size_t
@@ -223,7 +244,11 @@ add_grant(struct directory_view *view, struct directory_key *key, enum authz_rol
 	grant->role = role;
 	grant->scope = *scope;
 	key->roles_anywhere |= 1u << role;
-	slot = find_slot(view, index, scope);
+	if (!scope->project[0] && !scope->domain[0])
+		key->roles_everywhere |= 1u << role;
+	slot = find_slot(view, index, scope->project, scope->domain,
+	                 hash_place(view, index, hash_text(view->seed, scope->project),
+	                            hash_text(view->seed, scope->domain)));
 	if (!slot->key)
 		*slot = (struct slot){.key = (uint32_t)index + 1, .scope = &grant->scope};
 	slot->roles |= 1u << role;

@@ -59,6 +59,7 @@ struct directory_key {
 	uint64_t epoch;
 	int64_t expires_us;         /* 0: never. Whoever lets it log in looks at this */
 	unsigned roles_anywhere;    /* bit 1 << role: granted in some scope */
+	unsigned roles_everywhere;  /* granted for the whole organization */
 	const struct directory_grant *grants;
 	size_t grant_count;
 };
@@ -66,9 +67,13 @@ struct directory_key {
 /* NULL: no such key. A view of NULL has none. */
 const struct directory_key *directory_find_key(const struct directory_view *view, const char *name);
 const struct directory_key *directory_find_key_id(const struct directory_view *view, int64_t id);
-/* Bits 1 << role that `key` has by a grant of exactly `scope`. */
-unsigned directory_roles_at(const struct directory_view *view, const struct directory_key *key,
-                            const struct scope *scope);
+/* Bits 1 << role that `key` has by grants that cover `scope`: for the whole organization, for its
+ * project, for its domain, for both. 0 where that is no other scope than a wider one. */
+struct directory_roles {
+	unsigned organization, project, domain, both;
+};
+void directory_roles_over(const struct directory_view *view, const struct directory_key *key,
+                          const struct scope *scope, struct directory_roles *ret_roles);
 size_t directory_key_count(const struct directory_view *view);
 
 /* For tests, benchmarks and directory_refresh: a view of these rows; roles that are not known and

@@ -11,6 +11,7 @@ TEST(directory, finds_keys_by_name_and_number_and_roles_by_scope)
 {
 	struct access_sample sample = {.key_count = 0};
 	const struct directory_key *key;
+	struct directory_roles roles;
 	struct directory_view *view;
 	char name[16];
 
@@ -24,6 +25,8 @@ TEST(directory, finds_keys_by_name_and_number_and_roles_by_scope)
 	sample_grant(&sample, "key-8", "viewer", "fraud", "");
 	sample_grant(&sample, "key-7", "secret-writer", "fraud", "");
 	sample_grant(&sample, "key-7", "admin", "fraud", "prod");
+	sample_grant(&sample, "key-7", "viewer", "", "prod");
+	sample_grant(&sample, "key-9", "runner", "", "");
 	view = sample_view(&sample);
 	EXPECT_INT(40, directory_key_count(view));
 	for (int i = 0; i < 40; i++) {
@@ -34,14 +37,21 @@ TEST(directory, finds_keys_by_name_and_number_and_roles_by_scope)
 	key = directory_find_key(view, "key-7");
 	EXPECT_INT(9, key->epoch);
 	EXPECT_INT(0x77, key->hash[31]);
-	EXPECT_INT(3, key->grant_count);
-	EXPECT_INT(1u << AUTHZ_ROLE_RUNNER | 1u << AUTHZ_ROLE_SECRET_WRITER,
-	           directory_roles_at(view, key, &(struct scope){"fraud", ""}));
-	EXPECT_INT(1u << AUTHZ_ROLE_ADMIN,
-	           directory_roles_at(view, key, &(struct scope){"fraud", "prod"}));
-	EXPECT_INT(0, directory_roles_at(view, key, &(struct scope){"", "fraud"}));
-	EXPECT_INT(0, directory_roles_at(view, directory_find_key(view, "key-9"),
-	                                 &(struct scope){"fraud", ""}));
+	EXPECT_INT(4, key->grant_count);
+	directory_roles_over(view, key, &(struct scope){"fraud", "prod"}, &roles);
+	EXPECT_INT(0, roles.organization);
+	EXPECT_INT(1u << AUTHZ_ROLE_RUNNER | 1u << AUTHZ_ROLE_SECRET_WRITER, roles.project);
+	EXPECT_INT(1u << AUTHZ_ROLE_VIEWER, roles.domain);
+	EXPECT_INT(1u << AUTHZ_ROLE_ADMIN, roles.both);
+	directory_roles_over(view, key, &(struct scope){"fraud", ""}, &roles);
+	EXPECT_INT(1u << AUTHZ_ROLE_RUNNER | 1u << AUTHZ_ROLE_SECRET_WRITER, roles.project);
+	EXPECT_INT(0, roles.domain | roles.both);
+	directory_roles_over(view, key, &(struct scope){"", "fraud"}, &roles);
+	EXPECT_INT(0, roles.organization | roles.project | roles.domain | roles.both);
+	directory_roles_over(view, directory_find_key(view, "key-9"),
+	                     &(struct scope){"fraud", "prod"}, &roles);
+	EXPECT_INT(1u << AUTHZ_ROLE_RUNNER, roles.organization);
+	EXPECT_INT(0, roles.project | roles.domain | roles.both);
 	EXPECT_NULL(directory_find_key(view, "key-40"));
 	EXPECT_NULL(directory_find_key_id(view, 1));
 	EXPECT_NULL(directory_find_key(NULL, "key-7"));
@@ -182,14 +192,15 @@ look(void *ctx)
 		unsigned shown = atomic_load(&race->shown);
 		const struct directory_view *view = directory_peek(&reader);
 		const struct directory_key *key = directory_find_key(view, "ci");
+		struct directory_roles roles;
 
 		if (!key)
 			continue;
+		directory_roles_over(view, key, &(struct scope){"p", "d"}, &roles);
 		assert(key->epoch >= shown && key->epoch >= last);
 		last = key->epoch;
 		assert(key->grant_count == 1);
-		assert(directory_roles_at(view, key, &(struct scope){"p", ""}) ==
-		       1u << (key->epoch % AUTHZ_ROLES));
+		assert(roles.project == 1u << (key->epoch % AUTHZ_ROLES));
 	}
 	directory_reader_fini(&reader);
 	return NULL;
