@@ -67,6 +67,13 @@ canary_file() { # FILE BYTES
 	echo >>"$KEPT/values"
 }
 
+# Tasks may change this folder from now on; an embedded control plane that runs does not know yet.
+tasks_may_write() { # FOLDER
+	mkdir -p "$XDG_CONFIG_HOME/union" "$1"
+	chmod 777 "$1"
+	printf 'tasks:\n  writable: "%s"\n' "$1" >"$XDG_CONFIG_HOME/union/uniond.yaml"
+}
+
 note() { echo "# $*"; }
 
 pass() {

@@ -13,6 +13,7 @@
 #include <yaml.h>
 
 #define IDLE_TIMEOUT_EMBEDDED_S 900
+#define TASK_PROCESSES 4096
 #define DRAIN_TIMEOUT_S 5
 #define SECTION_MAX 32
 
@@ -73,6 +74,11 @@ static const struct config_key keys[] = {
 	LIMIT_KEY("write_s", CONFIG_WRITE_S, 3600),
 	LIMIT_KEY("call_s", CONFIG_CALL_S, 3600),
 	TEXT_KEY("tasks", "path", tasks_path),
+	TEXT_KEY("tasks", "uid_range", tasks_uid_range),
+	TEXT_KEY("tasks", "show", tasks_show),
+	TEXT_KEY("tasks", "writable", tasks_writable),
+	TEXT_KEY("tasks", "offline", tasks_offline),
+	NUMBER_KEY("tasks", "processes", tasks_processes, 1 << 22),
 	TEXT_KEY("audit", "reads", audit_reads),
 	TEXT_KEY("guard", "default", guard.fallback),
 	TEXT_KEY("guard", "known", guard.known),
@@ -517,5 +523,6 @@ config_init(struct config *config)
 	(void)snprintf(config->audit_reads, sizeof config->audit_reads, "summed");
 	config->idle_timeout_s = IDLE_TIMEOUT_EMBEDDED_S;
 	config->drain_timeout_s = DRAIN_TIMEOUT_S;
+	config->tasks_processes = TASK_PROCESSES;
 	set_limits(config);
 }

@@ -45,6 +45,11 @@ struct config {
 	char passphrase_file[PATH_MAX];
 	char audit_reads[16]; /* "summed", "each" or "off" */
 	char tasks_path[PATH_MAX]; /* where tasks look for programs; empty: where uniond does */
+	char tasks_uid_range[32];  /* "FIRST-LAST", "none", or empty: the usual one where we may */
+	char tasks_show[PATH_MAX]; /* folders, with colons */
+	char tasks_writable[PATH_MAX];
+	char tasks_offline[PATH_MAX]; /* projects, with commas */
+	uint64_t tasks_processes;
 	char log_level[16];
 	struct guard_policies guard;
 	uint64_t unencrypted; /* 1: TCP beyond loopback without TLS */

@@ -9,12 +9,14 @@
 #include "crypto/hash.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char usage_text[] =
 	"usage: uniond [--config FILE] [--data DIR] [--embedded] [--ready-fd N] [-t | -T]\n"
@@ -22,7 +24,8 @@ static const char usage_text[] =
 	"\n"
 	"The control plane of the secrets system. `union` starts it by itself when it needs one.\n"
 	"\n"
-	"  --config FILE   read the configuration (YAML, strict)\n"
+	"  --config FILE   read the configuration (YAML, strict); an embedded one that is there:\n"
+	"                  ~/.config/union/uniond.yaml\n"
 	"  --data DIR      where database, keys, bundles and logs are; overrides the file\n"
 	"  --embedded      for one person: Unix socket only, stops when idle\n"
 	"  --ready-fd N    write \"ready\" (or why not) to descriptor N, then close it\n"
@@ -125,10 +128,26 @@ parse_arguments(int argc, char **argv, struct arguments *args, struct un_detail 
 	return err;
 }
 
+/* Where the embedded control plane of a person is configured, if it is at all. */
+static bool
+find_own_config(char *path, size_t size)
+{
+	const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	int len = -1;
+
+	if (folder && folder[0] == '/')
+		len = snprintf(path, size, "%s/union/uniond.yaml", folder);
+	else if (home && home[0] == '/')
+		len = snprintf(path, size, "%s/.config/union/uniond.yaml", home);
+	return len > 0 && (size_t)len < size && access(path, F_OK) == 0;
+}
+
 static enum un_err
 load_config(struct arguments *args, struct un_detail *detail)
 {
 	struct config *config = &args->config;
+	char own[PATH_MAX];
+	const char *path;
 	enum un_err err;
 
 	if (!args->config_path && !args->data_dir) {
@@ -140,8 +159,11 @@ load_config(struct arguments *args, struct un_detail *detail)
 	config->embedded = args->embedded;
 	if (!args->embedded)
 		config->idle_timeout_s = 0;
-	if (args->config_path) {
-		err = config_read(config, args->config_path, detail);
+	path = args->config_path;
+	if (!path && args->embedded && find_own_config(own, sizeof own))
+		path = own;
+	if (path) {
+		err = config_read(config, path, detail);
 		if (err)
 			return err;
 	}

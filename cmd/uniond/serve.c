@@ -209,6 +209,11 @@ options_of(struct announcement *what, const struct places *places, char *const *
 		.idle_timeout_s = (unsigned)config->idle_timeout_s,
 		.audit_reads = config->audit_reads,
 		.guard = &config->guard,
+		.tasks = {.uid_range = config->tasks_uid_range,
+		          .readable = config->tasks_show,
+		          .writable = config->tasks_writable,
+		          .offline = config->tasks_offline,
+		          .processes = config->tasks_processes},
 		.embedded = config->embedded,
 	};
 }

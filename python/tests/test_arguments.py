@@ -80,6 +80,7 @@ BAD_SETTINGS = [
     {"retries": RETRIES_MAX + 1},
     {"retries": "1"},
     {"retries": True},
+    {"network": "some"},
     {"timeout": -1},
     {"timeout": "1"},
     {"timeout": True},
@@ -108,7 +109,8 @@ def body() -> int:
 
 class Task(unittest.TestCase):
     def test_arguments_stand_where_existing_code_gives_them(self):
-        names = [n for n in inspect.signature(union.task).parameters if n != "kwargs"]
+        parameters = inspect.signature(union.task).parameters.values()
+        names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
         self.assertEqual(TASK_ORDER, names)
         self.assertEqual(WORKFLOW_ORDER, list(inspect.signature(union.workflow).parameters))
 

@@ -279,12 +279,14 @@ class Output(FolderCase):
                 retries=3, timeout=datetime.timedelta(minutes=1.5), environment={"A": "b"},
                 requests=union.Resources(cpu="500m", mem="1Gi"), limits=union.Resources(cpu=2),
                 container_image="img:1", interruptible=True, deprecated="old",
+                network="none",
             )
             def main() -> None: ...
             """,
         )
         compiled = self.compile_good("s.py", "main", "--project", "p", "--domain=d")
         template = compiled["tasks"][0]["spec"]["template"]
+        self.assertEqual({"network": "none"}, template["config"])
         self.assertEqual(("p", "d"), (template["id"]["project"], template["id"]["domain"]))
         secret = {
             "group": "g",

@@ -124,6 +124,7 @@ if TYPE_CHECKING:
         labels: Optional[Dict[str, str]] = None,
         annotations: Optional[Dict[str, str]] = None,
         *,
+        network: Optional[str] = None,
         cache_serialize: bool = False,
         cache_version: str = "",
         cache_ignore_input_vars: Any = (),
@@ -158,6 +159,8 @@ def task(
     resources: Optional[Resources] = None,
     labels: Any = None,
     annotations: Any = None,
+    *,
+    network: Optional[str] = None,
     **kwargs: Any,
 ) -> Any:
     """Makes a task of a function: `@union.task` or `@union.task(secret_requests=[…])`.
@@ -168,6 +171,7 @@ def task(
     environment: variables for the process, str to str.
     requests, limits, resources: `union.Resources`; `resources` stands for both others.
     secret_requests: list of `union.Secret`.
+    network: "none" runs the task without a network; the default is the machine's.
     container_image: recorded; an engine that starts containers uses it.
     interruptible, deprecated: recorded. docs: accepted for readers of the code.
 
@@ -203,6 +207,7 @@ def task(
         "limits": limits,
         "resources": resources,
         "secret_requests": list(secret_requests or ()),
+        "network": network,
     }
 
     def decorate(function: Callable[..., Any]) -> Task:
@@ -228,6 +233,8 @@ def _check_settings(owner: str, settings: Dict[str, Any]) -> None:
     image = settings["container_image"]
     if image is not None and not isinstance(image, str):
         raise UnsupportedError(f"{owner}: container_image must be a str; images are not built yet")
+    if settings["network"] not in (None, "none"):
+        raise _bad(owner, 'network must be "none", or not be given')
     _check_environment(owner, settings["environment"])
     _check_resources(owner, settings)
     for request in settings["secret_requests"]:

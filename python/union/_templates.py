@@ -105,6 +105,8 @@ class Compiler:
             "interface": task.interface.message(),
             "container": self._container(task),
         }
+        if settings["network"] is not None:
+            template["config"] = {"network": settings["network"]}
         if task.secret_requests:
             secrets = [request.message() for request in task.secret_requests]
             template["security_context"] = {"secrets": secrets}

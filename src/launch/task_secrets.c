@@ -1,6 +1,7 @@
 #include "launch/task_secrets.h"
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/io.h"
 
 #include <errno.h>
@@ -189,13 +190,42 @@ set_path(struct task_secrets *secrets, const struct secret_env *env, const char 
 	return environment_set(environment, env->name, text);
 }
 
+/* Which variables will hold values: for the SDK, which hides them from other processes. */
+static enum un_err
+set_names(struct task_secrets *secrets, struct environment *environment)
+{
+	struct buf names;
+	enum un_err err = UN_OK;
+	char *text = NULL;
+
+	if (secrets->count == 0)
+		return UN_OK;
+	buf_init(&names, ENVIRONMENT_STRING_MAX / 2, BUF_PLAIN);
+	for (size_t i = 0; !err && i < secrets->layout.env_count; i++)
+		if (!secrets->layout.env[i].is_path)
+			err = buf_appendf(&names, "%s%s", names.len ? "," : "",
+			                  secrets->layout.env[i].name);
+	if (!err)
+		text = mem_strdup(buf_text(&names));
+	buf_fini(&names);
+	if (err || !text)
+		return err ? err : UN_ERR_NO_MEMORY;
+	secrets->paths[secrets->path_count++] = text;
+	return environment_set(environment, SECRET_NAMES_VARIABLE, text);
+}
+
 enum un_err
 task_secrets_set(struct task_secrets *secrets, const char *folder, struct environment *environment,
                  struct un_detail *detail)
 {
-	secrets->paths = mem_zalloc(secrets->layout.env_count + 1, sizeof *secrets->paths);
+	enum un_err failed;
+
+	secrets->paths = mem_zalloc(secrets->layout.env_count + 2, sizeof *secrets->paths);
 	if (!secrets->paths)
 		return UN_ERR_NO_MEMORY;
+	failed = set_names(secrets, environment);
+	if (failed)
+		return failed;
 	for (size_t i = 0; i < secrets->layout.env_count; i++) {
 		const struct secret_env *env = &secrets->layout.env[i];
 		const struct secbuf *value = secrets->values[env->request];

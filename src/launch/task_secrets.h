@@ -15,6 +15,8 @@
 
 #include <stddef.h>
 
+#define SECRET_NAMES_VARIABLE "UNION_SECRET_VARIABLES" /* of variables with values; with commas */
+
 struct task_secrets {
 	struct secret_request *requests;
 	struct secbuf **values;
@@ -39,8 +41,8 @@ MUST_CHECK enum un_err task_secrets_redaction(const struct task_secrets *secrets
 /* Writes every secret file below dir_fd, a fresh folder in memory. */
 MUST_CHECK enum un_err task_secrets_write(const struct task_secrets *secrets, int dir_fd,
                                           struct un_detail *detail);
-/* Sets every variable; `folder` is where the files are. The environment lends from `secrets`.
- * UN_ERR_NOT_FOR_ENVIRONMENT names the secret. */
+/* Sets every variable, and the one that names those with values; `folder` is where the files are.
+ * The environment lends from `secrets`. UN_ERR_NOT_FOR_ENVIRONMENT names the secret. */
 MUST_CHECK enum un_err task_secrets_set(struct task_secrets *secrets, const char *folder,
                                         struct environment *environment, struct un_detail *detail);
 

@@ -126,7 +126,9 @@ use(struct task_secrets *secrets, int dir_fd)
 	if (!err)
 		err = environment_vector(environment, &vector);
 	if (!err)
-		EXPECT_STR("_UNION_API=value-of-api", vector[0]);
+		EXPECT_STR("UNION_SECRET_VARIABLES=_UNION_API", vector[0]);
+	if (!err)
+		EXPECT_STR("_UNION_API=value-of-api", vector[1]);
 	environment_free(environment);
 	redact_set_free(set);
 	return err;

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "crypto/hash.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ struct child {
 	struct local *engine;
 	uint8_t attempt[ATTEMPT_ID_LEN];
 	pid_t pid;
+	uid_t uid;               /* of its task; 0: none of its own */
 	struct loop_watch watch; /* of the pidfd */
 	bool adopted;            /* not our child: it cannot be waited for */
 };
@@ -32,6 +34,9 @@ struct local {
 	struct engine engine; /* first: an engine is a local */
 	struct loop *loop;
 	char *launcher, *endpoint, *workdir, *data_dir, *sdk_dir;
+	char *readable, *writable, *offline;
+	char processes[24];
+	struct machine *machine;
 	char *const *environment;
 	struct child *children;
 	engine_exited *exited;
@@ -98,6 +103,9 @@ child_ended(struct loop_watch *watch, uint32_t events)
 	if (info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
 		log_warn("runs", "launcher %d was ended by signal %d", (int)child->pid,
 		         info.si_status);
+	/* A launcher that was killed may have left files of that user; it stays unused. */
+	if (info.si_code == CLD_EXITED)
+		machine_give_uid(local->machine, child->uid);
 	memcpy(attempt, child->attempt, sizeof attempt);
 	child_drop(child);
 	if (local->exited != NULL)
@@ -116,7 +124,7 @@ child_find(const struct local *local, const uint8_t attempt[ATTEMPT_ID_LEN])
 
 static enum un_err
 child_watch(struct local *local, const uint8_t attempt[ATTEMPT_ID_LEN], pid_t pid, int pidfd,
-            bool adopted)
+            bool adopted, uid_t uid)
 {
 	struct child *child = mem_zalloc(1, sizeof *child);
 	enum un_err err;
@@ -126,9 +134,10 @@ child_watch(struct local *local, const uint8_t attempt[ATTEMPT_ID_LEN], pid_t pi
 	child->engine = local;
 	child->pid = pid;
 	child->adopted = adopted;
+	child->uid = uid;
 	memcpy(child->attempt, attempt, ATTEMPT_ID_LEN);
 	child->watch = (struct loop_watch){
-	        .fd = pidfd, .events = EPOLLIN, .fn = child_ended, .ctx = child};
+		.fd = pidfd, .events = EPOLLIN, .fn = child_ended, .ctx = child};
 	err = loop_watch_add(local->loop, &child->watch);
 	if (err) {
 		mem_free(child);
@@ -184,21 +193,45 @@ set_up(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int t
 	return failed;
 }
 
-static int
-spawn(const struct local *local, int ticket_fd, pid_t *ret_pid)
+#define WORDS_MAX 32
+
+struct words {
+	char *list[WORDS_MAX + 1];
+	size_t count;
+};
+
+/* An option, unless its text is empty. */
+static void
+add(struct words *words, const char *name, char *text)
 {
-	char number[] = {'0' + TICKET_FD, '\0'};
-	char *argv[] = {
-	        local->launcher, (char *)"attempt",  (char *)"--endpoint", local->endpoint,
-	        (char *)"--ticket-fd", number,       (char *)"--workdir",  local->workdir,
-	        (char *)"--hide", local->data_dir,
-	        local->sdk_dir[0] != '\0' ? (char *)"--sdk" : NULL,
-	        local->sdk_dir, NULL,
-	};
+	if (text[0] == '\0' || words->count + 2 > WORDS_MAX)
+		return;
+	words->list[words->count++] = (char *)(uintptr_t)name;
+	words->list[words->count++] = text;
+}
+
+static int
+spawn(const struct local *local, int ticket_fd, uid_t uid, pid_t *ret_pid)
+{
+	char number[] = {'0' + TICKET_FD, '\0'}, user[16] = "";
+	struct words words = {.list = {local->launcher, (char *)"attempt"}, .count = 2};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	int failed;
 
+	if (uid != 0)
+		snprintf(user, sizeof user, "%u", uid);
+	add(&words, "--endpoint", local->endpoint);
+	add(&words, "--ticket-fd", number);
+	add(&words, "--workdir", local->workdir);
+	add(&words, "--hide", local->data_dir);
+	add(&words, "--sdk", local->sdk_dir);
+	add(&words, "--uid", user);
+	add(&words, "--cgroups", (char *)(uintptr_t)machine_cgroups(local->machine));
+	add(&words, "--show", local->readable);
+	add(&words, "--writable", local->writable);
+	add(&words, "--offline", local->offline);
+	add(&words, "--processes", (char *)(uintptr_t)local->processes);
 	failed = posix_spawn_file_actions_init(&actions);
 	if (failed)
 		return failed;
@@ -206,8 +239,8 @@ spawn(const struct local *local, int ticket_fd, pid_t *ret_pid)
 	if (!failed) {
 		failed = set_up(&actions, &attributes, ticket_fd);
 		if (!failed)
-			failed = posix_spawn(ret_pid, local->launcher, &actions, &attributes, argv,
-			                     local->environment);
+			failed = posix_spawn(ret_pid, local->launcher, &actions, &attributes,
+			                     words.list, local->environment);
 		posix_spawnattr_destroy(&attributes);
 	}
 	posix_spawn_file_actions_destroy(&actions);
@@ -215,26 +248,30 @@ spawn(const struct local *local, int ticket_fd, pid_t *ret_pid)
 }
 
 static enum un_err
-local_start(struct engine *engine, const struct engine_start *start,
-            struct engine_place *ret_place, struct un_detail *detail)
+local_start(struct engine *engine, const struct engine_start *start, struct engine_place *ret_place,
+            struct un_detail *detail)
 {
 	struct local *local = local_of(engine);
 	int ticket_fd = -1, pidfd, failed;
+	uid_t uid;
 	pid_t pid;
 	enum un_err err;
 
 	err = ticket_pipe(start->ticket, &ticket_fd);
 	if (err)
 		return err;
-	failed = spawn(local, ticket_fd, &pid);
+	uid = machine_take_uid(local->machine);
+	failed = spawn(local, ticket_fd, uid, &pid);
 	io_close(&ticket_fd);
+	if (failed)
+		machine_give_uid(local->machine, uid);
 	if (failed)
 		return un_fail_errno(detail, failed, "cannot start the launcher '%s'",
 		                     local->launcher);
 	/* not waited for yet, so the number is still this child's */
 	pidfd = pidfd_open(pid, 0);
-	err = pidfd < 0 ? un_err_from_errno(errno) : child_watch(local, start->attempt, pid, pidfd,
-	                                                         false);
+	err = pidfd < 0 ? un_err_from_errno(errno)
+	                : child_watch(local, start->attempt, pid, pidfd, false, uid);
 	if (err) {
 		kill(pid, SIGKILL);
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -258,6 +295,28 @@ local_cancel(struct engine *engine, const uint8_t attempt[ATTEMPT_ID_LEN], bool 
 	return true;
 }
 
+/* The number behind --uid in the command line of a launcher; 0: none. */
+static uid_t
+uid_of(pid_t pid)
+{
+	char path[64];
+	struct buf line;
+	uint64_t number = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+	buf_init(&line, 65536, BUF_PLAIN);
+	if (io_read_file(AT_FDCWD, path, &line) == UN_OK) {
+		const char *end = buf_text(&line) + line.len;
+
+		for (const char *at = buf_text(&line); at < end; at += strlen(at) + 1)
+			if (strcmp(at, "--uid") == 0 && at + 6 < end &&
+			    text_parse_u64(at + 6, &number) != UN_OK)
+				number = 0;
+	}
+	buf_fini(&line);
+	return number < UINT32_MAX ? (uid_t)number : 0;
+}
+
 static bool
 local_adopt(struct engine *engine, const uint8_t attempt[ATTEMPT_ID_LEN],
             const struct engine_place *place)
@@ -273,10 +332,12 @@ local_adopt(struct engine *engine, const uint8_t attempt[ATTEMPT_ID_LEN],
 	/* opened first: what is read now is of the process that the descriptor names, or it is gone
 	 */
 	if (start_of((pid_t)place->pid) != place->start ||
-	    child_watch(local, attempt, (pid_t)place->pid, pidfd, true) != UN_OK) {
+	    child_watch(local, attempt, (pid_t)place->pid, pidfd, true,
+	                uid_of((pid_t)place->pid)) != UN_OK) {
 		close(pidfd);
 		return false;
 	}
+	machine_keep_uid(local->machine, uid_of((pid_t)place->pid));
 	return true;
 }
 
@@ -301,16 +362,48 @@ local_free(struct engine *engine)
 	mem_free(local->workdir);
 	mem_free(local->data_dir);
 	mem_free(local->sdk_dir);
+	mem_free(local->readable);
+	mem_free(local->writable);
+	mem_free(local->offline);
+	machine_free(local->machine);
 	mem_free(local);
 }
 
 static const struct engine_ops local_ops = {
-        .start = local_start,
-        .cancel = local_cancel,
-        .adopt = local_adopt,
-        .listen = local_listen,
-        .free = local_free,
+	.start = local_start,
+	.cancel = local_cancel,
+	.adopt = local_adopt,
+	.listen = local_listen,
+	.free = local_free,
 };
+
+static char *
+copy(const char *text)
+{
+	return mem_strdup(text != NULL ? text : "");
+}
+
+static enum un_err
+copy_texts(struct local *local, const struct engine_local_options *options)
+{
+	local->launcher = copy(options->launcher);
+	local->endpoint = copy(options->endpoint);
+	local->workdir = copy(options->workdir);
+	local->data_dir = copy(options->data_dir);
+	local->sdk_dir = copy(options->sdk_dir);
+	local->readable = copy(options->tasks.readable);
+	local->writable = copy(options->tasks.writable);
+	local->offline = copy(options->tasks.offline);
+	if (options->tasks.processes > 0)
+		snprintf(local->processes, sizeof local->processes, "%llu",
+		         (unsigned long long)options->tasks.processes);
+	return local->launcher == NULL || local->endpoint == NULL || local->workdir == NULL ||
+	                       local->data_dir == NULL || local->sdk_dir == NULL ||
+	                       local->readable == NULL || local->writable == NULL ||
+	                       local->offline == NULL
+	               ? UN_ERR_NO_MEMORY
+	               : UN_OK;
+}
 
 enum un_err
 engine_local_new(const struct engine_local_options *options, struct engine **ret_engine,
@@ -324,18 +417,14 @@ engine_local_new(const struct engine_local_options *options, struct engine **ret
 	local->engine.ops = &local_ops;
 	local->loop = options->loop;
 	local->environment = options->environment;
-	local->launcher = mem_strdup(options->launcher);
-	local->endpoint = mem_strdup(options->endpoint);
-	local->workdir = mem_strdup(options->workdir);
-	local->data_dir = mem_strdup(options->data_dir);
-	local->sdk_dir = mem_strdup(options->sdk_dir);
-	if (local->launcher == NULL || local->endpoint == NULL || local->workdir == NULL ||
-	    local->data_dir == NULL || local->sdk_dir == NULL)
-		err = UN_ERR_NO_MEMORY;
-	else
+	err = copy_texts(local, options);
+	if (!err)
 		err = io_make_dirs(local->workdir, 0700);
-	if (err) {
+	if (err)
 		(void)un_fail(detail, err, "cannot make '%s'", options->workdir);
+	else
+		err = machine_new(&options->tasks, local->workdir, &local->machine, detail);
+	if (err) {
 		local_free(&local->engine);
 		return err;
 	}

@@ -2,6 +2,7 @@
  * own, so that it outlives the server and finds the next one.
  *
  *   union-exec attempt --endpoint unix://SOCKET --ticket-fd 3 --workdir DIR --hide DIR [--sdk DIR]
+ *                      [--uid N] [--cgroups LIST] [--show LIST] [--writable LIST] ...
  *
  * The ticket goes through a pipe: never in argv, the environment or a file. Standard error is the
  * server's log; input and output are /dev/null. On the loop's thread. */
@@ -11,6 +12,7 @@
 #include "base/err.h"
 #include "net/loop.h"
 #include "runs/engine.h"
+#include "runs/machine.h"
 
 /* Texts are copied. */
 struct engine_local_options {
@@ -21,6 +23,7 @@ struct engine_local_options {
 	const char *data_dir; /* of the control plane: hidden from tasks */
 	const char *sdk_dir;  /* the folder that holds the Python package; "" without */
 	char *const *environment; /* of launchers: NAME=VALUE, ended by NULL; lent while it lives */
+	struct machine_options tasks;
 };
 
 /* Freed with engine->ops->free. */

@@ -40,6 +40,10 @@ open_engine(void)
 		.data_dir = "/data",
 		.sdk_dir = "/sdk",
 		.environment = environment,
+		.tasks = {.uid_range = "none",
+		          .readable = "/some:/other",
+		          .offline = "p",
+		          .processes = 9},
 	};
 
 	EXPECT_OK(engine_local_new(&options, &f.engine, NULL));
@@ -114,7 +118,10 @@ TEST(engine_local, a_launcher_gets_its_ticket_and_nothing_else_of_ours)
 	EXPECT(strstr(buf_text(&out), "the ticket\n") != NULL);
 	EXPECT(strstr(buf_text(&out),
 	              "attempt --endpoint unix:///nowhere --ticket-fd 3 --workdir") != NULL);
-	EXPECT(strstr(buf_text(&out), " --hide /data --sdk /sdk\nyes \n") != NULL);
+	EXPECT(strstr(buf_text(&out), " --hide /data --sdk /sdk") != NULL);
+	EXPECT(strstr(buf_text(&out), " --show /some:/other --offline p --processes 9\nyes \n") !=
+	       NULL);
+	EXPECT_NULL(strstr(buf_text(&out), "--uid"));
 	EXPECT(strstr(buf_text(&out), "own session") != NULL);
 	buf_fini(&out);
 	end();

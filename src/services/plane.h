@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "net/limit.h"
 #include "net/loop.h"
+#include "runs/machine.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -61,6 +62,7 @@ struct plane_options {
 	unsigned idle_timeout_s;  /* 0: never stop by itself */
 	struct net_limits limits; /* zeroes: the defaults */
 	const struct guard_policies *guard; /* NULL: known for all */
+	struct machine_options tasks;       /* what they may do here */
 	const char *audit_reads;  /* "summed", "each" or "off": reads that release nothing */
 	bool embedded;
 };

@@ -44,6 +44,7 @@ begin(struct run_services *services, struct un_detail *detail)
 	        .data_dir = services->data_dir,
 	        .sdk_dir = services->sdk_dir,
 	        .environment = services->options.environment,
+	        .tasks = services->options.tasks,
 	};
 	struct runs_options runs = {
 	        .store = services->options.store,

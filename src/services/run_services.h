@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "rpc/service.h"
 #include "rpc/web.h"
+#include "runs/machine.h"
 #include "services/keeper_link.h"
 #include "store/store.h"
 
@@ -29,6 +30,7 @@ struct run_services_options {
 	char *const *environment; /* of launchers; ended by NULL */
 	unsigned slots;           /* attempts at once */
 	const struct guard_policies *guard; /* NULL: known for all */
+	struct machine_options tasks;       /* what they may do here */
 };
 
 /* Starts the thread and picks up what was not over. */

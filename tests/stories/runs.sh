@@ -2,6 +2,7 @@
 # Executions: values through sub-workflows, retries, abort, a server that dies under them.
 . "$(dirname "$0")/../lib.sh"
 story "an execution goes its way, and whatever happens it ends once"
+tasks_may_write "$T/shared"
 
 cat >script.py <<'PY'
 import os
@@ -84,25 +85,25 @@ refuses "a failure fails the execution" "on purpose" union run --remote script.p
 warns "and names the node" "node 'n1'"
 refuses "an input of the wrong type" "'a'" union run --remote script.py nested --a x
 
-mkdir tries
-check "a task that crashes is tried again" union run --remote script.py again --folder "$T/tries"
+mkdir -m 777 shared/tries
+check "a task that crashes is tried again" union run --remote script.py again --folder "$T/shared/tries"
 says "until it works" 2
 
-mkfifo gate
-check "--no-wait prints the name" union run --remote --no-wait script.py held --gate "$T/gate"
+mkfifo -m 666 shared/gate
+check "--no-wait prints the name" union run --remote --no-wait script.py held --gate "$T/shared/gate"
 name=$(tr -d '[:space:]' <"$T/out")
 logged "$name" holding && pass "its log can be followed" || fail "its log can be followed"
 kill -9 "$(uniond_pid)"
 equals "the server died and the execution goes on" running "$(phase "$name")"
 kill -9 "$(uniond_pid)"
-timeout 60 sh -c 'printf 12345 >gate'
+timeout 60 sh -c 'printf 12345 >shared/gate'
 timeout 60 union logs "$name" --follow >"$T/out" 2>&1
 equals "after two deaths of the server it succeeds" succeeded "$(phase "$name")"
 equals "and the task ran once" 1 "$(grep -c holding "$T/out")"
 check "its result is kept" union get execution "$name" -o json
 says "and is right" 7
 
-check "another one is held" union run --remote --no-wait script.py held --gate "$T/gate"
+check "another one is held" union run --remote --no-wait script.py held --gate "$T/shared/gate"
 name=$(tr -d '[:space:]' <"$T/out")
 logged "$name" holding
 check "it is aborted" union abort execution "$name"

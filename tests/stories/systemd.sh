@@ -16,7 +16,10 @@ cp -p "$T/old.pem" "$T/tls/crt"
 cp -p "$T/old.key" "$T/tls/key"
 phrase=$(canary)
 printf %s "$phrase" >"$KEPT/phrase"
+mkdir "$T/shared" && chmod 777 "$T/shared"
 cat >"$T/plane.yaml" <<YAML
+tasks:
+  writable: $T/shared
 data: $T/plane
 listen: {unix: $T/elsewhere.sock}
 tls: {certificate: $T/tls/crt, key: $T/tls/key}
@@ -115,7 +118,7 @@ check "a key that everybody may read is refused" grep -q "open to every user" "$
 chmod 600 "$T/tls/key"
 
 # a restart under a running task
-mkfifo "$T/go" "$T/began"
+mkfifo -m 666 "$T/shared/go" "$T/shared/began"
 cat >"$T/home/wait.py" <<PY
 import union
 
@@ -123,23 +126,23 @@ import resource
 
 @union.task(secret_requests=[union.Secret(key="my_secret")])
 def wait() -> int:
-    with open("$T/began", "w") as f:
+    with open("$T/shared/began", "w") as f:
         f.write("began\n")
-    with open("$T/go") as f:
+    with open("$T/shared/go") as f:
         f.read()
     return len(union.current_context().secrets.get(key="my_secret")) * 1000 + resource.getrlimit(
         resource.RLIMIT_NOFILE)[0]
 PY
 union run --remote "$T/home/wait.py" wait >"$T/run.out" 2>"$T/run.err" &
 runner=$!
-read -r line <"$T/began"
+read -r line <"$T/shared/began"
 equals "a task runs" began "$line"
 tell restart
 check "it says that it stops" hear notify STOPPING=1
 hear exit
 equals "and ends well" 0 "$heard"
 check "it starts again with the same sockets" hear notify READY=1
-echo go >"$T/go"
+echo go >"$T/shared/go"
 wait $runner
 equals "the task ran on, and its client saw the end" 0 $?
 check "with its result, and the descriptors of before" grep -q "${#v}300" "$T/run.out"

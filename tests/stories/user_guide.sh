@@ -2,6 +2,7 @@
 # What users are promised, in the order in which they are told: each check is named by its line.
 . "$(dirname "$0")/../lib.sh"
 story "everything that users are told works as it is written"
+tasks_may_write "$T/gates"
 
 json() { # PROMISE PYTHON-EXPRESSION over d, the JSON on stdout of the last command
 	if /usr/bin/python3 -c '
@@ -187,23 +188,23 @@ def wait_for(gate: str) -> str:
     return os.environ.get("COLOUR", "none")
 PY
 check "--no-wait, --env, --name, --copy, --project, --domain" union run --remote --no-wait --env COLOUR=red --name picked \
-	--copy all --project my_project --domain development gate.py wait_for --gate "$T/home/gate"
+	--copy all --project my_project --domain development gate.py wait_for --gate "$T/gates/gate"
 equals "prints the name and returns" picked "$(cat "$T/out")"
 union logs picked --follow --project my_project --domain development >"$T/logs" 2>&1 &
 follower=$!
 check "FLYTE_DEFAULT_PROJECT and _DOMAIN are the defaults" env FLYTE_DEFAULT_PROJECT=my_project FLYTE_DEFAULT_DOMAIN=development \
 	union get execution picked -o json
-: >"$T/home/gate"
+: >"$T/gates/gate"
 wait "$follower"
 equals "union logs --follow shows it to the end" 2 "$(grep -c 'one line' "$T/logs")"
 check "its result" union get execution picked --project my_project --domain development -o json
 json "came with its environment" 'd["outputs"] == {"o0": "red"} and d["phase"] == "succeeded"'
-check "another, in the default place" union run --remote --no-wait gate.py wait_for --gate "$T/home/no-gate"
+check "another, in the default place" union run --remote --no-wait gate.py wait_for --gate "$T/gates/no-gate"
 name=$(cat "$T/out")
 check "union abort execution" union abort execution "$name"
 check "a run that was aborted" union get execution "$name" -o json
 json "is" 'd["phase"] in ("aborting", "aborted")'
-check "a run in a project never seen before" union run --remote --project my_projcet gate.py wait_for --gate "$T/home/gate"
+check "a run in a project never seen before" union run --remote --project my_projcet gate.py wait_for --gate "$T/gates/gate"
 warns "is accepted with a note, and the nearest one" "project 'my_projcet' is new; did you mean 'my_project'?"
 refuses "a run that fails has exit status 1" "failed" union run --remote ways.py give
 equals "that is" 1 "$status"

@@ -1,0 +1,41 @@
+/* machine.h - what this machine can give each attempt: a uid of its own, and places for its control
+ * groups. Found out once at start; what the machine cannot give is left out. On the loop's thread.
+ */
+#ifndef RUNS_MACHINE_H
+#define RUNS_MACHINE_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Beyond what user databases, containers of users (subuid) and service managers give out. */
+#define MACHINE_UIDS "2000000000-2000065535"
+
+/* What the configuration says of tasks; NULL and "" leave it at what is usual. */
+struct machine_options {
+	const char *uid_range; /* "FIRST-LAST" or "none"; usual: MACHINE_UIDS where we may */
+	const char *readable;  /* folders that tasks see in places that are covered; with colons */
+	const char *writable;  /* folders that tasks may change; with colons */
+	const char *offline;   /* projects whose tasks have no network; with commas */
+	uint64_t processes;    /* of one task; 0: any number */
+};
+
+struct machine;
+
+/* `workdir`: of attempts; whose uids are in use there, is looked up. UN_ERR_BAD_CONFIG: the range
+ * is none, or asked for and we may not use it. */
+MUST_CHECK enum un_err machine_new(const struct machine_options *options, const char *workdir,
+                                   struct machine **ret_machine, struct un_detail *detail);
+void machine_free(struct machine *machine);
+/* One that nobody has; 0: there is none to give. */
+uid_t machine_take_uid(struct machine *machine);
+/* It is in use, as we learn. */
+void machine_keep_uid(struct machine *machine, uid_t uid);
+/* Its attempt is over. */
+void machine_give_uid(struct machine *machine, uid_t uid);
+/* As --cgroups of union-exec takes it; "" without. */
+const char *machine_cgroups(const struct machine *machine);
+
+#endif
