@@ -285,6 +285,7 @@ TEST(grants, are_recorded_with_the_change_itself)
 	struct audit_filter filter = {.limit = 100};
 	char text[512] = "";
 	struct fixture f;
+	uint64_t next;
 
 	fixture_init(&f);
 	EXPECT_OK(grant(&f, "ci", "runner", "fraud", ""));
@@ -292,7 +293,7 @@ TEST(grants, are_recorded_with_the_change_itself)
 	EXPECT_OK(take_back(&f, "ci", "runner", "fraud", ""));
 	EXPECT_OK(store_read_begin(f.plane.worker.reader, NULL));
 	EXPECT_OK(audit_list(store_reader_view(f.plane.worker.reader), &filter, take_record, text,
-	                     NULL));
+	                     &next, NULL));
 	EXPECT_STR("grant.delete allowed runner to key:ci fraud; "
 	           "grant.create allowed runner to key:ci fraud; ",
 	           text);
