@@ -243,15 +243,6 @@ class Calls(ServerCase):
                 Connection(bad)
             self.assertEqual("bad-config", caught.exception.slug)
 
-    def test_an_api_key_alone_is_refused_at_the_first_call_only(self):
-        with mock.patch.dict(os.environ, {"UNION_API_KEY": "CANARY"}):
-            del os.environ["UNION_ENDPOINT"]
-            remote = union.UnionRemote(default_project="default", default_domain="development")
-            with self.assertRaises(union.UnsupportedError) as caught:
-                remote.recent_executions()
-        self.assertIn("UNION_API_KEY", str(caught.exception))
-        self.assertNotIn("CANARY", str(caught.exception))
-
     def test_arguments_that_are_not_supported_are_refused_by_name(self):
         for name in ("config", "data_upload_location", "interactive_mode_enabled"):
             with self.subTest(name), self.assertRaises(union.UnsupportedError) as caught:

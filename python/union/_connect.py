@@ -13,7 +13,7 @@ import socket
 import struct
 from urllib.parse import unquote, urlsplit
 
-from ._errors import UnionError, UnsupportedError
+from ._errors import UnionError
 from ._remote_errors import (
     DeadlineError,
     DeniedError,
@@ -26,12 +26,15 @@ from ._remote_errors import (
     UnreachableError,
 )
 from ._schema_api import API
+from ._target import Target, find_target, origin
 from ._wire import WireError, decode, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Optional, Type
+    import ssl
+    from typing import Dict, Optional, Tuple, Type, Union
 
+    from ._login import Session
     from ._wire import Message
 
 TIMEOUT_SECONDS = 30
@@ -39,6 +42,7 @@ TIMEOUT_SECONDS = 30
 REPLY_MAX = 64 << 20
 """Bytes of one reply."""
 _ERROR_MAX = 64 << 10
+_GOOD = (200, 201, 204)
 
 
 _BY_CODE: Dict[str, Type[RemoteError]] = {
@@ -87,9 +91,15 @@ class _UnixConnection(http.client.HTTPConnection):
 class Connection:
     """A keep-alive connection to one endpoint, made at the first call."""
 
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
-        self._http = _open(endpoint)
+    def __init__(self, target: Union[str, Target]) -> None:
+        self._target = Target(target) if isinstance(target, str) else target
+        self.endpoint = self._target.endpoint
+        self._http = _open(self._target)
+        self._session: Optional[Session] = None
+        if self._target.credentials is not None:
+            from ._login import Session
+
+            self._session = Session(self._target.credentials, self.endpoint, self._ask)
 
     def call(
         self,
@@ -112,7 +122,7 @@ class Connection:
         if not is_harmless:
             self._http.close()
         body = encode(API, request_kind, request)
-        data = self._exchange("POST", f"/{method}", body, headers)
+        data = self._authorized("POST", f"/{method}", body, headers)
         try:
             return decode(API, reply_kind, data)
         except WireError as err:
@@ -129,10 +139,41 @@ class Connection:
     def close(self) -> None:
         self._http.close()
 
+    def _authorized(self, verb: str, path: str, body: bytes, headers: Dict[str, str]) -> bytes:
+        """With a token, where there is somebody to log in. One that the control plane does not know
+        (any more) is replaced once: after a restart it knows none."""
+        if self._session is None:
+            return self._exchange(verb, path, body, headers)
+        try:
+            return self._exchange(
+                verb, path, body, {**headers, "authorization": self._session.header()}
+            )
+        except UnauthenticatedError:
+            if not self._session.forget():
+                raise
+        return self._exchange(
+            verb, path, body, {**headers, "authorization": self._session.header()}
+        )
+
+    def _ask(
+        self, verb: str, path: str, body: bytes, headers: Dict[str, str]
+    ) -> Tuple[int, bytes]:
+        """For logging in: the status of the reply is the caller's affair."""
+        status, data, _ = self._send(verb, path, body, headers)
+        return status, data
+
     def _exchange(self, verb: str, path: str, body: bytes, headers: Dict[str, str]) -> bytes:
+        status, data, reply_headers = self._send(verb, path, body, headers)
+        if status not in _GOOD:
+            raise _error_of(status, data, reply_headers)
+        return data
+
+    def _send(
+        self, verb: str, path: str, body: bytes, headers: Dict[str, str]
+    ) -> Tuple[int, bytes, http.client.HTTPMessage]:
         is_fresh = self._http.sock is None
         try:
-            return self._exchange_once(verb, path, body, headers)
+            return self._send_once(verb, path, body, headers)
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as err:
             self._http.close()
             if is_fresh:
@@ -142,22 +183,22 @@ class Connection:
             raise self._unreachable(err) from None
         # The server has closed an idle connection; a new one tells whether it is still there.
         try:
-            return self._exchange_once(verb, path, body, headers)
+            return self._send_once(verb, path, body, headers)
         except (OSError, http.client.HTTPException) as err:
             self._http.close()
             raise self._unreachable(err) from None
 
-    def _exchange_once(self, verb: str, path: str, body: bytes, headers: Dict[str, str]) -> bytes:
+    def _send_once(
+        self, verb: str, path: str, body: bytes, headers: Dict[str, str]
+    ) -> Tuple[int, bytes, http.client.HTTPMessage]:
         self._http.request(verb, path, body, headers)
         reply = self._http.getresponse()
-        limit = REPLY_MAX if reply.status in (200, 201, 204) else _ERROR_MAX
+        limit = REPLY_MAX if reply.status in _GOOD else _ERROR_MAX
         data = reply.read(limit + 1)
         if len(data) > limit:
             self._http.close()
             raise RemoteError(f"the reply has more than {limit} bytes", "", "too-large")
-        if reply.status not in (200, 201, 204):
-            raise _error_of(reply.status, data, reply.headers)
-        return data
+        return reply.status, data, reply.headers
 
     def _unreachable(self, error: Exception) -> RemoteError:
         if isinstance(error, socket.timeout):
@@ -184,32 +225,40 @@ def _error_of(status: int, data: bytes, headers: http.client.HTTPMessage) -> Rem
     return error_class(message, hint, headers.get("union-error"))
 
 
-def _open(endpoint: str) -> http.client.HTTPConnection:
-    """Returns an unconnected connection. Raises UnionError for what is no endpoint."""
+def _open(target: Target) -> http.client.HTTPConnection:
+    """Returns an unconnected connection; no proxy is asked. Raises UnionError for what is no
+    endpoint."""
+    endpoint = target.endpoint
     if endpoint.startswith("unix://"):
         return _UnixConnection(endpoint[len("unix://") :])
-    text = endpoint if "://" in endpoint else f"https://{endpoint}"
-    text = text.replace("dns:///", "https://", 1) if text.startswith("dns:///") else text
-    parts = urlsplit(text)
+    scheme, host, port, _ = origin(endpoint)
+    if scheme == "https":
+        context = _tls(target)
+        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_SECONDS, context=context)
+    if not _is_loopback(host):
+        raise UnionError(
+            f"cleartext http is for this machine only, not for '{host}'",
+            f"use https://{host}",
+            "bad-config",
+        )
+    return http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+
+
+def _tls(target: Target) -> ssl.SSLContext:
+    """The authorities of the configuration, else those of the system or of SSL_CERT_FILE."""
+    import ssl
+
     try:
-        port = parts.port
-    except ValueError:
-        port = 0
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise UnionError(
-            f"this is not an endpoint: '{endpoint}'",
-            "write unix:///path/of/socket, https://host:port or http://127.0.0.1:port",
-            "bad-config",
-        )
-    if parts.scheme == "https":
-        return http.client.HTTPSConnection(parts.hostname, port, timeout=TIMEOUT_SECONDS)
-    if not _is_loopback(parts.hostname):
-        raise UnionError(
-            f"cleartext http is for this machine only, not for '{parts.hostname}'",
-            f"use https://{parts.hostname}",
-            "bad-config",
-        )
-    return http.client.HTTPConnection(parts.hostname, port, timeout=TIMEOUT_SECONDS)
+        context = ssl.create_default_context(cafile=target.ca_file or None)
+    except OSError as err:  # also an ssl.SSLError
+        reason = err.strerror if not isinstance(err, ssl.SSLError) else "it holds no certificate"
+        text = f"cannot use the authorities in '{target.ca_file}': {reason}"
+        raise UnionError(text, slug="bad-config") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not target.is_verified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _is_loopback(host: str) -> bool:
@@ -221,17 +270,14 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def find_endpoint() -> str:
-    """Returns where the control plane is: UNION_ENDPOINT, else the embedded one of this user,
-    which is started if it does not run. Raises UnionError."""
-    endpoint = os.environ.get("UNION_ENDPOINT")
-    if endpoint:
-        return endpoint
-    if os.environ.get("UNION_API_KEY"):
-        raise UnsupportedError(
-            "logging in with UNION_API_KEY is not supported by this version",
-            "set UNION_ENDPOINT to reach a control plane without it",
-        )
+def connect(endpoint: Optional[str] = None) -> Connection:
+    """Returns an unconnected connection to `endpoint`, else to what the environment and the
+    configuration name, else to the embedded control plane of this user, which is started if it does
+    not run. Raises UnionError."""
+    return Connection(find_target(endpoint) or Target(_embedded()))
+
+
+def _embedded() -> str:
     path = _socket_path()
     if _answers(path):
         return f"unix://{path}"

@@ -4,8 +4,8 @@
     execution = remote.execute(my_workflow, inputs={"rows": 10}, wait=True)
     print(execution.outputs)
 
-Nothing is contacted before the first call. The control plane is the one that UNION_ENDPOINT names,
-else the embedded one of this user.
+Nothing is contacted before the first call. The control plane is the one that UNION_ENDPOINT, an API
+key in UNION_API_KEY, or the configuration file names, else the embedded one of this user.
 """
 
 from __future__ import annotations
@@ -264,7 +264,12 @@ class UnionRemote:
     default_project, default_domain: used where a call names none. Without them
     FLYTE_DEFAULT_PROJECT and FLYTE_DEFAULT_DOMAIN, else "default" and "development".
     endpoint: unix:///path, https://host:port, or http://127.0.0.1:port; without it UNION_ENDPOINT,
-    else the embedded control plane of this user, started when needed.
+    the host of the API key in UNION_API_KEY, the configuration file that `union create login`
+    writes, else the embedded control plane of this user, started when needed.
+
+    It logs in with UNION_API_KEY, or with client id and secret of the configuration, at the host
+    that these were made for. The server's certificate is checked against the authorities of the
+    configuration (caCertFilePath), else of SSL_CERT_FILE or the system. Proxies are not used.
 
     Calls raise RemoteError or one of its kinds (`union.remote`): UnreachableError, NotFoundError,
     ExistsError, InvalidRequestError, DeniedError, UnauthenticatedError, DeadlineError. An object
@@ -494,9 +499,9 @@ class UnionRemote:
 
     def _connected(self) -> Connection:
         if self._connection is None:
-            from ._connect import Connection, find_endpoint
+            from ._connect import connect
 
-            self._connection = Connection(self._endpoint or find_endpoint())
+            self._connection = connect(self._endpoint)
         return self._connection
 
     def _admin(
