@@ -355,6 +355,7 @@ api_keys_delete(struct rpc_call *call, void *ctx, const ProtobufCMessage *messag
 {
 	const Union__V1__DeleteApiKeyRequest *request = (const void *)message;
 	const struct directory_key *key;
+	struct caller_filter any; /* of keys that she may delete */
 	struct job *job = job_new(call);
 	struct un_detail detail = {0};
 	struct scope scope;
@@ -368,6 +369,8 @@ api_keys_delete(struct rpc_call *call, void *ctx, const ProtobufCMessage *messag
 		rpc_fail(call, err, &detail);
 		return;
 	}
+	if (!caller_may_list(call, AUTHZ_APIKEY_DELETE, NULL, &any))
+		return;
 	/* who may not see it there is told that it is not there */
 	key = directory_find_key(caller_access(call), request->name);
 	scope = key ? key->scope
