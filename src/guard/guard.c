@@ -12,7 +12,6 @@
 
 #define OVERLAP_MIN 65536  /* a decompressor looks back so far, too */
 #define FORM_FACTOR 8      /* bytes of the widest form of one byte of a value */
-#define PIECE (16u << 20)  /* bytes searched between two looks at the clock */
 #define NAME_SHOWN_MAX 100 /* bytes of one name in a path */
 #define STEPS_A_CLOCK 256u
 
@@ -164,6 +163,8 @@ guard_late(struct guard *guard)
 {
 	if (!guard->over && clock_mono_ms() > guard->options.deadline_ms)
 		give_up(guard, "and what comes after it would take too long");
+	if (!guard->over && guard->options.stop && guard->options.stop(guard->options.ctx))
+		give_up(guard, "and what comes after it was given up");
 	return guard->over;
 }
 
@@ -181,26 +182,10 @@ guard_step(struct guard *guard)
 
 /* ---- the search ---- */
 
-/* The name of the first value in it, or NULL. In pieces, so that a long one ends in time. */
-static const char *
-find(struct guard *guard, const uint8_t *bytes, size_t len)
-{
-	const char *secret = NULL;
-
-	for (size_t at = 0; at < len && !secret; at += PIECE) {
-		size_t left = len - at, want = PIECE + guard->overlap;
-
-		if (at && guard_late(guard))
-			break;
-		secret = redact_find(guard->options.values, bytes + at, left < want ? left : want);
-	}
-	return secret;
-}
-
 enum un_err
 guard_search(struct guard *guard, const uint8_t *bytes, size_t len)
 {
-	const char *secret = guard->over ? NULL : find(guard, bytes, len);
+	const char *secret = guard->over ? NULL : guard_find(guard, bytes, len);
 
 	return secret ? guard_hit(guard, secret) : UN_OK;
 }
@@ -269,7 +254,7 @@ guard_look(struct guard *guard, const uint8_t *bytes, size_t len, bool whole)
 
 	if (guard->over)
 		return UN_OK;
-	secret = find(guard, bytes, len);
+	secret = guard_find(guard, bytes, len);
 	guard->searched = !secret;
 	err = look_inside(guard, bytes, len, whole); /* with a find: to say where it is */
 	guard->searched = before;

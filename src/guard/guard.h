@@ -36,7 +36,9 @@ struct guard_options {
 	/* An output refers to something elsewhere. Called with the path set to the output; may
 	 * call guard_member. What it returns ends the look. NULL: such outputs count as blind. */
 	enum un_err (*refers)(void *ctx, struct guard *guard, const char *uri);
-	void *ctx;
+	/* Whether to end the look, asked now and then; NULL: never. */
+	bool (*stop)(void *ctx);
+	void *ctx; /* of both */
 };
 
 MUST_CHECK enum un_err guard_new(const struct guard_options *options, struct guard **ret_guard);

@@ -50,7 +50,8 @@ void guard_blind_here(struct guard *guard, const char *why);
 bool guard_step(struct guard *guard);
 bool guard_late(struct guard *guard); /* only the time */
 
-/* Searches bytes as they are. */
+/* The name of the first value in these bytes, or NULL; *_search: a find is the answer. */
+const char *guard_find(struct guard *guard, const uint8_t *bytes, size_t len);
 MUST_CHECK enum un_err guard_search(struct guard *guard, const uint8_t *bytes, size_t len);
 /* The value whose name is `secret` is at the current path. */
 enum un_err guard_hit(struct guard *guard, const char *secret);

@@ -393,6 +393,16 @@ say_own(void *ctx, const char *line)
 	log_own(ctx, line);
 }
 
+/* Cancelled, or the lease is lost: nobody takes the results. */
+static bool
+is_ended(void *ctx)
+{
+	struct attempt *attempt = ctx;
+
+	return report_state(attempt->reporter) != REPORT_GOING ||
+	       report_left_ms(attempt->reporter) == 0;
+}
+
 /* What may leave, and how it is judged. */
 static void
 set_leaving(struct attempt *attempt)
@@ -402,6 +412,7 @@ set_leaving(struct attempt *attempt)
 	attempt->leaving = (struct leaving){.values = attempt->values,
 	                                    .policy = (enum guard_policy)attempt->claim->guard,
 	                                    .say = say_own,
+	                                    .stop = is_ended,
 	                                    .ctx = attempt};
 	for (size_t i = 0; i < secrets->count; i++) {
 		size_t len = secbuf_len(secrets->values[i]);

@@ -213,6 +213,14 @@ name_find(const struct look *look, const char *what, enum un_err err, struct un_
 	               secret);
 }
 
+static bool
+wants_stop(void *ctx)
+{
+	const struct leaving *leaving = ((const struct look *)ctx)->leaving;
+
+	return leaving->stop && leaving->stop(leaving->ctx);
+}
+
 static enum un_err
 begin(struct look *look, const struct leaving *leaving)
 {
@@ -221,6 +229,7 @@ begin(struct look *look, const struct leaving *leaving)
 	                                .strict = leaving->policy == GUARD_STRICT,
 	                                .deadline_ms = clock_mono_ms() + LEAVING_MS,
 	                                .refers = on_reference,
+	                                .stop = wants_stop,
 	                                .ctx = look};
 
 	look->leaving = leaving;
@@ -245,6 +254,9 @@ leaving_check(const struct leaving *leaving, int outputs_fd,
 	fd = err ? -1 : openat(outputs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		err = name_find(&look, "file", look_folder(&look, fd, "", guard_file, 0), detail);
+	if (!err && wants_stop(&look))
+		err = un_fail(detail, UN_ERR_ABORTED,
+		              "the attempt was ended before its results were looked into");
 	if (!err)
 		err = judge_blind(&look, detail);
 	if (!err && look.files) {

@@ -10,6 +10,7 @@
 #include "model/guard_policy.h"
 #include "redact/redact.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define LEAVING_MS 600000 /* what a look may take */
@@ -20,12 +21,13 @@ struct leaving {
 	size_t longest; /* bytes of the longest value; 0: there is none, and nothing to look for */
 	enum guard_policy policy;
 	void (*say)(void *ctx, const char *line); /* into the attempt's log; NULL: nobody */
+	bool (*stop)(void *ctx); /* nobody wants the results any more; NULL: they do */
 	void *ctx;
 };
 
 /* Looks at the outputs, at local files that they refer to, and at every file in `outputs_fd`
- * (decks) but those of `outputs.pb`. UN_ERR_RESULT_HAS_SECRET, UN_ERR_RESULT_UNSEEN (strict), or
- * UN_ERR_NO_MEMORY. */
+ * (decks) but outputs.pb. UN_ERR_RESULT_HAS_SECRET, UN_ERR_RESULT_UNSEEN (strict), UN_ERR_ABORTED
+ * (stopped), or UN_ERR_NO_MEMORY. */
 MUST_CHECK enum un_err leaving_check(const struct leaving *leaving, int outputs_fd,
                                      const Flyteidl__Core__LiteralMap *outputs,
                                      struct un_detail *detail);

@@ -168,6 +168,25 @@ TEST(leaving, what_cannot_be_looked_into_passes_with_a_word_or_is_refused)
 	fixture_end(&f);
 }
 
+static bool
+always(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+TEST(leaving, results_that_nobody_wants_any_more_do_not_leave)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+
+	fixture_init(&f, GUARD_KNOWN);
+	put(f.raw_fd, "fine", "text");
+	f.leaving.stop = always;
+	EXPECT_ERR(UN_ERR_ABORTED, check_reference(&f, "", "fine", &detail));
+	fixture_end(&f);
+}
+
 TEST(leaving, a_deck_beside_the_outputs_is_looked_into)
 {
 	struct fixture f;
