@@ -297,6 +297,34 @@ call_cancel_all(struct rpc_worker *worker)
 	}
 }
 
+/* Unary calls end soon anyway, and what they have begun may not be undone. */
+static bool
+is_unwelcome(const struct rpc_call *call)
+{
+	const struct server_options *options = &call->worker->server->options;
+
+	return call->handling && !call->cancelled && !call->held && call->principal &&
+	       call->target->method->server_streaming &&
+	       !options->is_welcome(call, options->authenticate_ctx);
+}
+
+void
+call_recheck_all(struct rpc_worker *worker)
+{
+	static const struct un_detail detail = {.message = "the login that asked for this has ended"};
+	struct rpc_call *call = worker->server->options.is_welcome ? worker->calls : NULL;
+
+	while (call) {
+		if (!is_unwelcome(call)) {
+			call = call->next;
+			continue;
+		}
+		send_error(call, UN_ERR_UNAUTHENTICATED, &detail);
+		cancel(call);
+		call = worker->calls; /* what was called may have ended others too */
+	}
+}
+
 /* ---- the request ---- */
 
 static enum un_err

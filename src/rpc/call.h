@@ -78,6 +78,8 @@ struct rpc_worker {
 	enum worker_stage stage; /* under server->lock */
 	enum un_err outcome;
 	struct loop_task task; /* what the server's owner asks for */
+	struct loop_task recheck;
+	atomic_bool recheck_posted;
 	struct loop_timer grace;
 	struct loop_hook drained;
 	bool draining;
@@ -184,6 +186,7 @@ void call_on_end(struct rpc_call *call);
 void call_on_writable(struct rpc_call *call);
 void call_on_close(struct rpc_call *call);
 void call_cancel_all(struct rpc_worker *worker);
+void call_recheck_all(struct rpc_worker *worker);
 void call_free_unused(struct rpc_worker *worker);
 
 /* decode.c: the head and the body of a request */

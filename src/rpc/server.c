@@ -250,6 +250,28 @@ ask_all(struct server *server, void (*fn)(struct loop_task *task))
 	}
 }
 
+static void
+recheck(struct loop_task *task)
+{
+	struct rpc_worker *worker = task->ctx;
+
+	atomic_store(&worker->recheck_posted, false);
+	call_recheck_all(worker);
+}
+
+void
+server_recheck(struct server *server)
+{
+	for (unsigned i = 0; i < server->worker_count; i++) {
+		struct rpc_worker *worker = &server->workers[i];
+
+		if (atomic_exchange(&worker->recheck_posted, true))
+			continue;
+		worker->recheck = (struct loop_task){.fn = recheck, .ctx = worker};
+		loop_post_task(worker->loop, &worker->recheck);
+	}
+}
+
 static enum un_err
 outcome_of(const struct server *server, const char *what, struct un_detail *detail)
 {

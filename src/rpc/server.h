@@ -34,6 +34,8 @@ struct server_options {
 	size_t route_count;
 	rpc_authenticate authenticate; /* NULL: nobody is asked */
 	void *authenticate_ctx;
+	/* For server_recheck, with authenticate_ctx: may who was let in go on? NULL: she may. */
+	bool (*is_welcome)(const struct rpc_call *call, void *ctx);
 	/* Told of each call that was refused so, before it is answered; NULL is fine. */
 	void (*refused)(struct rpc_call *call, enum un_err err);
 	/* On each worker's thread before it serves, and after its last call ended. NULL is fine.
@@ -71,6 +73,9 @@ struct metrics *server_metrics(const struct server *server);
  * metrics requests do not count. */
 unsigned server_active_calls(const struct server *server);
 int64_t server_last_activity_ms(const struct server *server);
+/* Asks is_welcome for every stream that runs, and ends those of who is not, with
+ * UN_ERR_UNAUTHENTICATED. Any thread; it happens soon after. */
+void server_recheck(struct server *server);
 /* Reads certificate and key again. Any thread. */
 MUST_CHECK enum un_err server_reload_tls(struct server *server, struct un_detail *detail);
 

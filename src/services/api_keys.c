@@ -346,6 +346,7 @@ deleted(struct loop_task *task)
 		return;
 	}
 	show(job);
+	plane_recheck_callers(job->worker->plane);
 	reply.grants = job->deleted_grants;
 	rpc_reply(job->call, &reply.base);
 }

@@ -1,5 +1,6 @@
 #include "services/authenticate.h"
 
+#include "services/caller.h"
 #include "services/login.h"
 #include "services/plane.h"
 
@@ -53,6 +54,7 @@ by_token(const struct login *login, struct plane_worker *worker, const char *hea
 
 	if (strncasecmp(header, "Bearer ", 7) == 0) {
 		token += strspn(token, " ");
+		caller_freshen(worker);
 		err = login_check(login, directory_peek(&worker->access), token, strlen(token),
 		                  ret_principal);
 	}
@@ -138,4 +140,15 @@ authenticate_web(struct web_call *call, struct principal *ret_principal, struct 
 	for (size_t i = 0; i < PROXY_HEADERS && !evidence.header; i++)
 		evidence.forwarded |= web_header(call, proxy_headers[i]) != NULL;
 	return decide(plane_login(worker->plane), worker, &evidence, ret_principal, detail);
+}
+
+bool
+authenticate_is_welcome(const struct rpc_call *call, void *ctx)
+{
+	const struct principal *principal = rpc_principal(call);
+	struct plane_worker *worker = rpc_worker(call);
+
+	(void)ctx;
+	return principal->kind != PRINCIPAL_API_KEY ||
+	       directory_find_key_id(directory_peek(&worker->access), principal->key_id);
 }

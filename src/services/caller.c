@@ -27,10 +27,9 @@ caller_access(const struct rpc_call *call)
 
 /* A directory that could not be read shows nothing; each request tries again, before it reads
  * anything else: a refresh ends what was lent. */
-static void
-freshen(const struct rpc_call *call)
+void
+caller_freshen(struct plane_worker *worker)
 {
-	struct plane_worker *worker = rpc_worker(call);
 	struct un_detail detail = {0};
 
 	if (directory_is_stale(worker->access.directory) &&
@@ -46,7 +45,7 @@ caller_may(struct rpc_call *call, enum authz_action action, const struct scope *
 	struct principal principal;
 	enum un_err err;
 
-	freshen(call);
+	caller_freshen(rpc_worker(call));
 	caller_principal(call, &principal);
 	err = authz_check(&principal, caller_access(call), action, &target, &detail);
 	if (err)
@@ -104,7 +103,7 @@ caller_may_list(struct rpc_call *call, enum authz_action action, const struct sc
 {
 	struct principal principal;
 
-	freshen(call);
+	caller_freshen(rpc_worker(call));
 	if (caller_filter_init(ret_filter, call, action, within) == AUTHZ_REACH_NONE)
 		return caller_may(call, action, within);
 	caller_principal(call, &principal);

@@ -11,9 +11,14 @@
 #include "rpc/service.h"
 #include "store/scopes.h"
 
+struct plane_worker; /* plane.h */
+
 /* The principal: what the authenticate hook has set with rpc_set_principal (a struct principal), or
  * else the kernel's word on the uid behind the connection. */
 void caller_principal(const struct rpc_call *call, struct principal *ret_principal);
+/* Reads the directory again if that has failed before. Before anything else is read: it ends what
+ * was lent. */
+void caller_freshen(struct plane_worker *worker);
 /* The keys and grants there are now; lent until the next call of a function of this file. */
 const struct directory_view *caller_access(const struct rpc_call *call);
 
@@ -30,7 +35,7 @@ struct caller_filter {
 	struct rpc_call *call;
 	enum authz_action action;
 	struct scope_filter filter; /* for the store; all zero where she may see everything */
-	struct scope last; /* the scope asked for last: rows of one come together */
+	struct scope last;          /* the scope asked for last: rows of one come together */
 	bool has_last, last_seen;
 };
 /* Fills it for a list of what lies in `within` (an empty part does not filter; NULL: nothing is

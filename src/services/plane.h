@@ -95,5 +95,7 @@ struct store *plane_store(const struct plane *plane);
 const char *plane_data_dir(const struct plane *plane);
 struct directory *plane_access(const struct plane *plane); /* keys and grants; any thread */
 struct login *plane_login(const struct plane *plane); /* any thread */
+/* An API key is gone: streams of who used it end soon. Any thread. */
+void plane_recheck_callers(struct plane *plane);
 
 #endif

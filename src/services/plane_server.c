@@ -87,3 +87,9 @@ plane_open_server(struct plane *plane,
 		return err;
 	return plane_services_add_metrics(plane, server_metrics(plane->server));
 }
+
+void
+plane_recheck_callers(struct plane *plane)
+{
+	server_recheck(plane->server);
+}

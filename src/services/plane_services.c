@@ -196,6 +196,7 @@ plane_services_offer(struct plane *plane, struct server_options *options)
 	options->routes = plane->services->routes;
 	options->route_count = plane->services->route_count;
 	options->authenticate = authenticate_call;
+	options->is_welcome = authenticate_is_welcome;
 	options->authenticate_ctx = plane->services->login;
 }
 

@@ -206,6 +206,36 @@ equals "does not bring them back" 401 "$(who "$KEPT/token")"
 refuses "what is not there is not deleted" "there is no API key" \
 	local_union delete api-key nobody-has-this
 
+note "a stream, and the end of its key"
+cat >"$T/slow.py" <<-'END'
+	import time
+
+	import union
+
+
+	@union.task
+	def wait() -> int:
+	    time.sleep(300)
+	    return 1
+
+
+	@union.workflow
+	def main() -> int:
+	    return wait()
+END
+check "a key of a runner" make_key runner --role runner
+with_key runner union run --remote slow.py main >"$T/followed" 2>&1 &
+follower=$!
+until local_union get execution -o json | grep -q '"phase": "running"'; do
+	kill -0 "$follower" 2>/dev/null || break
+done
+check "which is deleted while it follows a run" local_union delete api-key runner
+wait "$follower"
+equals "ends the following" 1 $?
+check "with the reason" grep -q "the login that asked for this has ended" "$T/followed"
+execution=$(local_union get execution -o json | sed -n 's/.*"name": "\(.*\)",/\1/p' | head -1)
+check "and not the run" local_union abort execution "$execution"
+
 note "configuration files"
 config() { printf 'admin:\n  endpoint: dns:///localhost:%s\n  caCertFilePath: %s\n%s\n' \
 	"$port" "$T/tls.pem" "$1" >"$T/config.yaml"; }
