@@ -311,7 +311,8 @@ is_unwelcome(const struct rpc_call *call)
 void
 call_recheck_all(struct rpc_worker *worker)
 {
-	static const struct un_detail detail = {.message = "the login that asked for this has ended"};
+	static const struct un_detail detail = {
+		.message = "the login that asked for this has ended"};
 	struct rpc_call *call = worker->server->options.is_welcome ? worker->calls : NULL;
 
 	while (call) {
