@@ -10,12 +10,14 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "keeper/journal_file.h"
 #include "keeper/key_provider.h"
 #include "keeper/keyring_file.h"
 #include "keeper/passphrase.h"
 #include "store/backup.h"
 #include "store/store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -162,6 +164,19 @@ record(struct restore *restore)
 	return err;
 }
 
+/* The trail has gone back, and the keeper signs none that does: it begins a new series of heads.
+ * Its journal stays, so that releases since the backup are found and recorded at the next start. */
+static enum un_err
+forget_head(struct restore *restore)
+{
+	char path[PATH_MAX + 16];
+
+	(void)snprintf(path, sizeof path, "%s/keys/" HEAD_FILE, restore->config.data_dir);
+	if (unlink(path) == 0 || errno == ENOENT)
+		return UN_OK;
+	return un_fail_errno(&restore->detail, errno, "cannot remove '%s'", path);
+}
+
 static enum un_err
 run(struct restore *restore)
 {
@@ -186,6 +201,8 @@ run(struct restore *restore)
 	                    &restore->detail);
 	if (!err)
 		err = record(restore);
+	if (!err)
+		err = forget_head(restore);
 	if (err)
 		goto out;
 	clock_format(header.created_at_us, when);

@@ -50,6 +50,7 @@ audit_action_text(enum audit_action action)
 		[AUDIT_EXECUTION_LOGS] = "execution.logs",
 		[AUDIT_PLANE_INSPECT] = "plane.inspect",
 		[AUDIT_ACCESS_EXPLAIN] = "access.explain",
+		[AUDIT_BROKEN] = "audit.broken",
 	};
 	const char *text = (size_t)action < sizeof texts / sizeof texts[0] ? texts[action] : NULL;
 
@@ -216,6 +217,87 @@ audit_verify(struct store_view *view, const struct audit_head *from, struct audi
 	}
 	*ret_head = check.head;
 	return UN_OK;
+}
+
+enum un_err
+audit_newest(struct store_view *view, struct audit_head *ret_head, struct un_detail *detail)
+{
+	int64_t seq;
+	enum un_err err = trail_last(view, &seq, ret_head->hash, detail);
+
+	ret_head->seq = err ? 0 : (uint64_t)seq;
+	return err;
+}
+
+struct hash_search {
+	uint8_t *hash;
+	bool found;
+};
+
+static bool
+take_hash(void *ctx, const struct trail_row *row)
+{
+	struct hash_search *search = ctx;
+
+	search->found = row->hash != NULL;
+	if (row->hash)
+		memcpy(search->hash, row->hash, HASH_LEN);
+	return false;
+}
+
+enum un_err
+audit_hash_of(struct store_view *view, uint64_t seq, uint8_t ret_hash[HASH_LEN],
+              struct un_detail *detail)
+{
+	struct hash_search search = {.hash = ret_hash};
+	const struct trail_visit visit = {.each = take_hash, .ctx = &search};
+	enum un_err err;
+
+	err = trail_walk_back(view, (int64_t)seq + 1, (int64_t)seq - 1, visit, detail);
+	return err || search.found ? err : UN_ERR_NOT_FOUND;
+}
+
+struct walk {
+	bool (*each)(void *ctx, const struct audit_record *record, const uint8_t *entry,
+	             size_t len);
+	void *ctx;
+	int64_t wrong;
+};
+
+/* What is malformed is shown as it lies: whoever checks will say so. */
+static bool
+walk_row(void *ctx, const struct trail_row *row)
+{
+	struct walk *walk = ctx;
+	struct audit_record record = {0};
+	uint8_t previous[HASH_LEN];
+	enum un_err err = audit_entry_unpack(row->entry, row->entry_len, &record, previous);
+
+	if (row->hash)
+		memcpy(record.hash, row->hash, HASH_LEN);
+	if (!err && record.seq == (uint64_t)row->seq && !columns_agree(row, &record)) {
+		walk->wrong = row->seq;
+		return false;
+	}
+	record.seq = (uint64_t)row->seq;
+	return walk->each(walk->ctx, &record, row->entry, row->entry_len);
+}
+
+enum un_err
+audit_walk(struct store_view *view, uint64_t seq,
+           bool (*each)(void *ctx, const struct audit_record *record, const uint8_t *entry,
+                        size_t len),
+           void *ctx, struct un_detail *detail)
+{
+	struct walk walk = {.each = each, .ctx = ctx};
+	const struct trail_visit visit = {.each = walk_row, .ctx = &walk};
+	enum un_err err = trail_walk(view, (int64_t)seq, visit, detail);
+
+	if (!err && walk.wrong)
+		err = un_fail(detail, UN_ERR_NOT_AUTHENTIC,
+		              "audit record %lld is filed under other words than its own",
+		              (long long)walk.wrong);
+	return err;
 }
 
 struct listing {

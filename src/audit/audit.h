@@ -60,6 +60,7 @@ enum audit_action {
 	AUDIT_EXECUTION_LOGS = 32,
 	AUDIT_PLANE_INSPECT = 33,
 	AUDIT_ACCESS_EXPLAIN = 34,
+	AUDIT_BROKEN = 35, /* trail or journal are not what the keeper signed */
 	AUDIT_ACTIONS_END,
 };
 
@@ -140,6 +141,19 @@ struct audit_head {
 MUST_CHECK enum un_err audit_verify(struct store_view *view, const struct audit_head *from,
                                     struct audit_head *ret_head, uint64_t *ret_bad,
                                     struct un_detail *detail);
+
+/* The newest entry. Zeroed: there is none. */
+MUST_CHECK enum un_err audit_newest(struct store_view *view, struct audit_head *ret_head,
+                                    struct un_detail *detail);
+/* The hash of entry `seq`. UN_ERR_NOT_FOUND. */
+MUST_CHECK enum un_err audit_hash_of(struct store_view *view, uint64_t seq,
+                                     uint8_t ret_hash[HASH_LEN], struct un_detail *detail);
+/* Entries after `seq`, oldest first, as they lie in the database; `each` returns false to stop.
+ * UN_ERR_NOT_AUTHENTIC: one is filed under other words than its own. */
+MUST_CHECK enum un_err audit_walk(struct store_view *view, uint64_t seq,
+                                  bool (*each)(void *ctx, const struct audit_record *record,
+                                               const uint8_t *entry, size_t len),
+                                  void *ctx, struct un_detail *detail);
 
 /* Texts NULL or "", numbers 0: does not filter. */
 struct audit_filter {

@@ -461,3 +461,66 @@ journal_is_broken(const struct journal *journal)
 {
 	return journal->broken;
 }
+
+/* ---- reading, by uniond ---- */
+
+struct journal_reader {
+	struct journal_position position;
+	struct window window;
+};
+
+enum un_err
+journal_reader_open(int dir_fd, struct journal_reader **ret_reader)
+{
+	struct journal_reader *reader = mem_zalloc(1, sizeof *reader);
+	struct window *window;
+	enum un_err err;
+
+	if (!reader)
+		return UN_ERR_NO_MEMORY;
+	window = &reader->window;
+	window->fd = openat(dir_fd, JOURNAL_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	err = window->fd < 0 ? un_err_from_errno(errno) : fill(window);
+	if (!err)
+		err = journal_header_unpack(window->bytes, window->len, &reader->position);
+	if (err) {
+		journal_reader_free(reader);
+		return err;
+	}
+	window->used = JOURNAL_HEADER_LEN;
+	*ret_reader = reader;
+	return UN_OK;
+}
+
+void
+journal_reader_free(struct journal_reader *reader)
+{
+	if (!reader)
+		return;
+	io_close(&reader->window.fd);
+	mem_free(reader);
+}
+
+const struct journal_position *
+journal_reader_peek(const struct journal_reader *reader)
+{
+	return &reader->position;
+}
+
+enum un_err
+journal_reader_next(struct journal_reader *reader, struct journal_entry *ret_entry,
+                    const uint8_t **ret_bytes, size_t *ret_len)
+{
+	struct window *window = &reader->window;
+	enum un_err err = fill(window);
+
+	*ret_len = 0;
+	if (err)
+		return err;
+	*ret_bytes = window->bytes + window->used;
+	if (journal_entry_unpack(*ret_bytes, window->len - window->used, &reader->position,
+	                         ret_entry, ret_len) != UN_OK)
+		*ret_len = 0;
+	window->used += *ret_len;
+	return UN_OK;
+}

@@ -45,4 +45,19 @@ const struct signed_head *journal_last_head(const struct journal *journal);
 MUST_CHECK enum un_err journal_set_head(struct journal *journal, const struct signed_head *head,
                                         struct un_detail *detail);
 
+/* ---- reading, by uniond ---- */
+
+struct journal_reader;
+
+/* The journal below the folder of the keys. UN_ERR_NOT_FOUND: there is none. */
+MUST_CHECK enum un_err journal_reader_open(int dir_fd, struct journal_reader **ret_reader);
+void journal_reader_free(struct journal_reader *reader); /* NULL is fine */
+/* Of what was read so far. */
+const struct journal_position *journal_reader_peek(const struct journal_reader *reader);
+/* The next entry and its bytes, lent until the next call. *ret_len 0: the end, or where the keeper
+ * is writing. */
+MUST_CHECK enum un_err journal_reader_next(struct journal_reader *reader,
+                                           struct journal_entry *ret_entry,
+                                           const uint8_t **ret_bytes, size_t *ret_len);
+
 #endif

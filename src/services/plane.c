@@ -399,10 +399,43 @@ open_access(struct plane *plane, struct un_detail *detail)
 	return err;
 }
 
+/* On the writer thread. */
+static void
+on_batch(void *ctx)
+{
+	struct plane *plane = ctx;
+	struct audit_clock *audit = atomic_load(&plane->audit);
+
+	if (audit)
+		audit_clock_kick(audit);
+}
+
+static enum un_err
+open_audit(struct plane *plane, struct un_detail *detail)
+{
+	const struct audit_clock_options options = {
+		.loop = plane->loop,
+		.store = plane->store,
+		.reader = plane->reader,
+		.keeper = plane->links[plane->worker_count].client,
+		.data_dir = plane->options.data_dir,
+	};
+	struct audit_clock *audit;
+	enum un_err err = audit_clock_new(&options, &audit);
+
+	if (err)
+		return err;
+	atomic_store(&plane->audit, audit);
+	return audit_clock_start(audit, detail);
+}
+
 static enum un_err
 open_parts(struct plane *plane, struct un_detail *detail)
 {
-	const struct store_options options = {.dir = plane->options.data_dir, .create = true};
+	const struct store_options options = {.dir = plane->options.data_dir,
+	                                      .create = true,
+	                                      .batch_done = on_batch,
+	                                      .batch_ctx = plane};
 	enum un_err err;
 
 	err = prepare_data_dir(plane->options.data_dir, detail);
@@ -433,6 +466,9 @@ open_parts(struct plane *plane, struct un_detail *detail)
 	if (err)
 		return err;
 	err = check_key(plane, detail);
+	if (err)
+		return err;
+	err = open_audit(plane, detail);
 	if (err)
 		return err;
 	err = plane_open_services(plane, detail);
@@ -509,6 +545,7 @@ plane_free(struct plane *plane)
 		loop_timer_cancel(plane->loop, &plane->idle_timer);
 	server_free(plane->server);
 	plane_close_services(plane);
+	audit_clock_stop(plane->audit);
 	if (plane->loop)
 		keeper_link_close(&plane->links[plane->worker_count]);
 	if (plane->supervisor)
@@ -519,6 +556,10 @@ plane_free(struct plane *plane)
 	directory_free(plane->access);
 	store_reader_close(plane->reader);
 	store_close(plane->store);
+	if (plane->audit) {
+		(void)!loop_step(plane->loop, 0); /* what the writer has posted */
+		audit_clock_free(plane->audit);
+	}
 	plane_watch_close(plane);
 	loop_free(plane->loop);
 	mem_free(plane);

@@ -6,6 +6,7 @@
 #include "keeper/keeper.h"
 #include "net/loop.h"
 #include "rpc/server.h"
+#include "services/audit_clock.h"
 #include "services/audit_notes.h"
 #include "services/keeper_link.h"
 #include "services/plane.h"
@@ -47,6 +48,7 @@ struct plane {
 	unsigned worker_count;
 	unsigned parallel_tasks;
 	enum audit_reads audit_reads;
+	_Atomic(struct audit_clock *) audit;
 
 	struct loop *loop; /* the control loop */
 	struct plane_watch watch;
