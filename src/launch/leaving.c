@@ -42,8 +42,7 @@ look_mapped(struct look *look, int fd, uint64_t size, const char *name, look_fn 
 		return UN_OK;
 	map = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
-		return errno == ENOMEM ? UN_ERR_NO_MEMORY
-		                       : guard_cannot(look->guard, name, "cannot be read");
+		return guard_cannot(look->guard, name, "cannot be read");
 	(void)madvise(map, (size_t)size, MADV_SEQUENTIAL);
 	err = fn(look->guard, name, map, (size_t)size);
 	(void)munmap(map, (size_t)size);
@@ -78,7 +77,7 @@ look_entry(struct look *look, int dir_fd, const char *folder, const struct diren
            look_fn *fn, unsigned depth)
 {
 	char path[PATH_MAX];
-	struct stat facts;
+	struct stat facts = {0};
 	int fd;
 
 	(void)snprintf(path, sizeof path, "%s%s%s", folder, *folder ? "/" : "", entry->d_name);
@@ -91,6 +90,8 @@ look_entry(struct look *look, int dir_fd, const char *folder, const struct diren
 		}
 		return look_folder(look, fd, path, fn, depth + 1);
 	}
+	if (!S_ISREG(facts.st_mode)) /* also to open a device may do something */
+		return guard_cannot(look->guard, path, "is no file");
 	fd = openat(dir_fd, entry->d_name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return guard_cannot(look->guard, path, "cannot be read");
@@ -136,6 +137,7 @@ on_reference(void *ctx, struct guard *guard, const char *uri)
 	struct look *look = ctx;
 	const char *path = path_of(uri), *name;
 	char shown[URI_SHOWN_MAX + 1];
+	struct stat facts;
 	int fd;
 
 	if (!path) {
@@ -144,9 +146,13 @@ on_reference(void *ctx, struct guard *guard, const char *uri)
 	}
 	name = strrchr(path, '/');
 	name = name[1] ? name + 1 : path;
+	if (stat(path, &facts) != 0)
+		return guard_cannot(guard, name, "is not there");
+	if (!S_ISREG(facts.st_mode) && !S_ISDIR(facts.st_mode))
+		return guard_cannot(guard, name, "is no file");
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		return guard_cannot(guard, name, "is not there, or cannot be read");
+		return guard_cannot(guard, name, "cannot be read");
 	return look_opened(look, fd, name, guard_member, 0);
 }
 
