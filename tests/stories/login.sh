@@ -274,6 +274,21 @@ check "and reaches a task that runs there" \
 	union run --remote "$SOURCE_ROOT/examples/using_secrets.py" main
 check "whose logs can be read from here" union get execution
 
+note "cleartext on this machine"
+end_served
+cp "$T/plane.yaml" "$T/tls.yaml"
+printf 'data: %s\nlisten:\n  tcp: 127.0.0.1:%s\n' "$T/plane" "$port" >"$T/plane.yaml"
+check "the same server without TLS" serve
+plain() { ask -o "$T/body" -w '%{http_code}' "$@" "http://127.0.0.1:$port/me"; }
+equals "knows its own user by the connection" 200 "$(plain)"
+equals "but not for a page from elsewhere" 401 "$(plain -H 'host: elsewhere.example')"
+equals "nor for whom a proxy speaks" 401 "$(plain -H 'via: 1.1 proxy')"
+equals "nor for somebody whom a proxy names" 401 "$(plain -H 'x-forwarded-for: 192.0.2.1')"
+equals "nor with a wrong token" 401 "$(plain -H 'authorization: Bearer wrong')"
+printf 'admin:\n  endpoint: dns:///localhost:%s\n  insecure: true\n  authType: ClientSecret\n  clientId: ci\n  clientSecretEnvVar: THE_SECRET\n' \
+	"$port" >"$T/config.yaml"
+check "a client secret logs in here, too" with_secret union get secret --config "$T/config.yaml"
+
 note "what is left behind"
 rm -rf "$XDG_CACHE_HOME/union/tokens" "$HOME"/.union/secret-*
 canary_search
