@@ -27,6 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define UNSEEN_MAX 65536 /* bytes of the names of secrets that are too short */
 #define CONNECT_MS 5000
 #define CONNECT_PAUSE_MS 20
 #define BUNDLE_MS 120000
@@ -422,15 +423,30 @@ set_leaving(struct attempt *attempt)
 	}
 }
 
+static void
+log_unseen(struct attempt *attempt, const struct buf *unseen)
+{
+	struct buf text;
+
+	if (!unseen->len)
+		return;
+	buf_init(&text, UNSEEN_MAX + 128, BUF_PLAIN);
+	if (!buf_appendf(&text, "shorter than %d bytes and not looked for in the output: %s",
+	                 REDACT_VALUE_MIN, buf_text(unseen)))
+		log_own(attempt, buf_text(&text));
+	buf_fini(&text);
+}
+
 static enum un_err
 open_secrets(struct attempt *attempt, struct un_detail *detail)
 {
-	size_t unseen = 0;
+	struct buf unseen;
 	enum un_err err = task_secrets_open(&attempt->secrets, attempt->claim, attempt->private_key,
 	                                    attempt->id, detail);
 
 	secbuf_free(attempt->private_key);
 	attempt->private_key = NULL;
+	buf_init(&unseen, UNSEEN_MAX, BUF_PLAIN);
 	if (!err)
 		err = task_secrets_redaction(&attempt->secrets, &attempt->values, &unseen);
 	if (!err)
@@ -439,19 +455,13 @@ open_secrets(struct attempt *attempt, struct un_detail *detail)
 		err = task_secrets_write(&attempt->secrets, attempt->sandbox.secrets_fd, detail);
 	if (!err)
 		err = sandbox_give(&attempt->sandbox, attempt->sandbox.secrets_fd, detail);
-	if (err)
-		return err;
-	sandbox_settle(&attempt->sandbox);
-	sandbox_seal(&attempt->sandbox);
-	if (unseen) {
-		char text[128];
-
-		(void)snprintf(text, sizeof text,
-		               "%zu %s shorter than %d bytes and not looked for in the output",
-		               unseen, unseen == 1 ? "secret is" : "secrets are", REDACT_VALUE_MIN);
-		log_own(attempt, text);
+	if (!err) {
+		sandbox_settle(&attempt->sandbox);
+		sandbox_seal(&attempt->sandbox);
+		log_unseen(attempt, &unseen);
 	}
-	return UN_OK;
+	buf_fini(&unseen);
+	return err;
 }
 
 /* What the task may do; and what of that the kernel could not be made to hold goes to the log. */

@@ -13,6 +13,7 @@
 
 #define PIECE 65536
 #define FOREVER_MS 3600000
+#define IDLE_MS 40        /* a prompt appears within 50 */
 #define DRAIN_ROUNDS 1024 /* of PIECE each: what can be in a pipe is far less */
 #define DRAIN_MS 5000     /* somebody outside the sandbox may hold the other end */
 
@@ -22,8 +23,9 @@ struct watch {
 	const struct supervision *plan;
 	struct redact_stream *streams[2];
 	struct redact_stream *log; /* of both: half of a value may be in each */
-	int64_t timeout_at_ms; /* INT64_MAX: never */
+	int64_t timeout_at_ms;     /* INT64_MAX: never */
 	int64_t kill_at_ms;
+	int64_t idle_at_ms; /* then what is held back goes out, as far as it may */
 	struct ending ending;
 	bool killed;
 	bool reaped;
@@ -62,8 +64,8 @@ static enum un_err
 open_streams(struct watch *watch)
 {
 	const struct supervision *plan = watch->plan;
-	enum un_err err = redact_stream_new(plan->values, emit_clean, (void *)(uintptr_t)plan,
-	                                    &watch->log);
+	enum un_err err =
+		redact_stream_new(plan->values, emit_clean, (void *)(uintptr_t)plan, &watch->log);
 
 	for (int i = 0; i < 2 && !err; i++)
 		err = redact_stream_new(plan->values, push_log, watch->log, &watch->streams[i]);
@@ -84,6 +86,8 @@ take_output(struct watch *watch, int fd, struct redact_stream *stream, bool *ret
 	if (got > 0) {
 		err = redact_push(stream, bytes, (size_t)got);
 		explicit_bzero(bytes, (size_t)got); /* it may be a value that the task printed */
+		if (redact_held(stream) || redact_held(watch->log))
+			watch->idle_at_ms = clock_mono_ms() + IDLE_MS;
 	}
 	return err;
 }
@@ -167,6 +171,8 @@ next_wait_ms(struct watch *watch)
 		next = watch->timeout_at_ms;
 	if (watch->kill_at_ms < next)
 		next = watch->kill_at_ms;
+	if (watch->idle_at_ms < next)
+		next = watch->idle_at_ms;
 	if (watch->plan->reporter && !watch->killed) {
 		int64_t fence = clock_mono_ms() + report_left_ms(watch->plan->reporter);
 
@@ -189,27 +195,43 @@ check_times(struct watch *watch)
 		end_task(watch, ENDED_LEASE_LOST, SIGKILL);
 }
 
+/* The task has been silent for a while: perhaps it waits for an answer to what is held back. */
+static enum un_err
+let_out(struct watch *watch)
+{
+	enum un_err err = UN_OK;
+
+	if (clock_mono_ms() < watch->idle_at_ms)
+		return UN_OK;
+	watch->idle_at_ms = INT64_MAX;
+	for (int i = 0; i < 2 && !err; i++)
+		err = redact_idle(watch->streams[i]);
+	return err ? err : redact_idle(watch->log);
+}
+
 /* Until the task's process has ended. */
 static enum un_err
 follow(struct watch *watch)
 {
 	const struct supervision *plan = watch->plan;
 	struct pollfd fds[AT_COUNT] = {
-	        [AT_OUT] = {.fd = plan->child->out_fd, .events = POLLIN},
-	        [AT_ERR] = {.fd = plan->child->err_fd, .events = POLLIN},
-	        [AT_CHILD] = {.fd = plan->child->pid_fd, .events = POLLIN},
-	        [AT_SIGNAL] = {.fd = plan->signal_fd, .events = POLLIN},
-	        [AT_REPORT] = {.fd = plan->reporter ? report_event_fd(plan->reporter) : -1,
+		[AT_OUT] = {.fd = plan->child->out_fd, .events = POLLIN},
+		[AT_ERR] = {.fd = plan->child->err_fd, .events = POLLIN},
+		[AT_CHILD] = {.fd = plan->child->pid_fd, .events = POLLIN},
+		[AT_SIGNAL] = {.fd = plan->signal_fd, .events = POLLIN},
+		[AT_REPORT] = {.fd = plan->reporter ? report_event_fd(plan->reporter) : -1,
 	                       .events = POLLIN},
 	};
 
 	while (!watch->reaped) {
+		enum un_err err;
+
 		if (poll(fds, AT_COUNT, next_wait_ms(watch)) < 0 && errno != EINTR)
 			return un_err_from_errno(errno);
 		for (int i = AT_OUT; i <= AT_ERR; i++) {
 			bool open = true, any;
-			enum un_err err = UN_OK;
 
+			err = UN_OK;
 			if (fds[i].revents)
 				err = take_output(watch, fds[i].fd, watch->streams[i], &open, &any);
 			if (err)
@@ -217,6 +239,9 @@ follow(struct watch *watch)
 			if (!open)
 				fds[i].fd = -1;
 		}
+		err = let_out(watch);
+		if (err)
+			return err;
 		if (fds[AT_SIGNAL].revents)
 			take_signal(watch);
 		if (fds[AT_REPORT].revents)
@@ -254,9 +279,10 @@ enum un_err
 supervise(const struct supervision *plan, struct ending *ret_ending)
 {
 	struct watch watch = {
-	        .plan = plan,
-	        .timeout_at_ms = plan->timeout_ms ? clock_mono_ms() + plan->timeout_ms : INT64_MAX,
-	        .kill_at_ms = INT64_MAX,
+		.plan = plan,
+		.timeout_at_ms = plan->timeout_ms ? clock_mono_ms() + plan->timeout_ms : INT64_MAX,
+		.kill_at_ms = INT64_MAX,
+		.idle_at_ms = INT64_MAX,
 	};
 	enum un_err err = open_streams(&watch);
 

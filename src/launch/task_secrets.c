@@ -90,10 +90,9 @@ task_secrets_close(struct task_secrets *secrets)
 
 enum un_err
 task_secrets_redaction(const struct task_secrets *secrets, struct redact_set **ret_set,
-                       size_t *ret_unseen)
+                       struct buf *unseen)
 {
 	struct redact_set *set;
-	size_t unseen = 0;
 	enum un_err err = redact_set_new(&set);
 
 	if (err)
@@ -103,7 +102,9 @@ task_secrets_redaction(const struct task_secrets *secrets, struct redact_set **r
 
 		err = redact_set_add(set, secrets->requests[i].name, secrets->values[i],
 		                     &too_short);
-		unseen += too_short;
+		if (!err && too_short)
+			err = buf_appendf(unseen, "%s%s", unseen->len ? ", " : "",
+			                  secrets->requests[i].name);
 	}
 	if (!err)
 		err = redact_set_compile(set);
@@ -112,7 +113,6 @@ task_secrets_redaction(const struct task_secrets *secrets, struct redact_set **r
 		return err;
 	}
 	*ret_set = set;
-	*ret_unseen = unseen;
 	return UN_OK;
 }
 

@@ -6,6 +6,7 @@
 #ifndef LAUNCH_TASK_SECRETS_H
 #define LAUNCH_TASK_SECRETS_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "envelope/envelope.h"
 #include "launch/environment.h"
@@ -35,9 +36,10 @@ MUST_CHECK enum un_err task_secrets_open(struct task_secrets *secrets,
                                          struct un_detail *detail);
 void task_secrets_close(struct task_secrets *secrets); /* wipes; harmless when zeroed */
 
-/* A compiled set of all values. *ret_unseen: how many are too short to be looked for. */
+/* A compiled set of all values. `unseen` gets the names of those that are too short to be looked
+ * for, parted by commas. */
 MUST_CHECK enum un_err task_secrets_redaction(const struct task_secrets *secrets,
-                                              struct redact_set **ret_set, size_t *ret_unseen);
+                                              struct redact_set **ret_set, struct buf *unseen);
 /* Writes every secret file below dir_fd, a fresh folder in memory. */
 MUST_CHECK enum un_err task_secrets_write(const struct task_secrets *secrets, int dir_fd,
                                           struct un_detail *detail);

@@ -114,9 +114,12 @@ use(struct task_secrets *secrets, int dir_fd)
 	struct environment *environment = NULL;
 	struct redact_set *set = NULL;
 	char *const *vector;
-	size_t unseen;
-	enum un_err err = task_secrets_redaction(secrets, &set, &unseen);
+	struct buf unseen;
+	enum un_err err;
 
+	buf_init(&unseen, 1024, BUF_PLAIN);
+	err = task_secrets_redaction(secrets, &set, &unseen);
+	buf_fini(&unseen);
 	if (!err)
 		err = task_secrets_write(secrets, dir_fd, NULL);
 	if (!err)

@@ -1,50 +1,41 @@
-/* stream.c - the streams of redact.h over the search of automaton.h.
+/* The stream behind redact.h.
  *
- * Positions count the bytes of the whole stream. After each byte, the state's depth d says that a
- * match still to come cannot begin before `end - d`: everything before is decided. Matches found
- * are kept as regions (disjoint, not touching, in order) until they are decided. A region's name is
- * that of the value with the smallest start, the longest of these: so the output depends on the
- * bytes and never on how they were cut into pieces.
+ *   window:   ... handed out ... | held back ... | new ...
+ *                 ^ scan_from        ^ the earliest position where a match may have begun
  *
- * What is held back lies nowhere: it is the text of the state, which the set owns in locked memory.
- */
-#include "redact/automaton.h"
+ * Each piece of input is put behind what the window still has, and scanned (filter.h). Where the
+ * filter points to, machines (machine.h) read the text in one way each; what they find is joined
+ * (regions.h), and everything before the earliest position that a machine still holds is handed
+ * out. The last bytes, too few for the filter, are read by the machines themselves. */
+#include "redact/set.h"
 
 #include "base/alloc.h"
+#include "redact/machine.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define REGIONS_CALM 64 /* more than these: hand out what is decided before going on */
-
-struct region {
-	uint64_t start;
-	uint64_t end;
-	uint16_t number; /* of the value, from 1 */
-};
+#define PIECE 16384
+#define WINDOW_FIRST 4000 /* a slot of a page */
 
 struct redact_stream {
 	const struct redact_set *set;
 	redact_emit *emit;
 	void *ctx;
-	uint32_t state;
-	uint64_t end;     /* bytes pushed */
-	uint64_t emitted; /* bytes handed out, or covered by a mark that was */
-	uint64_t mark_end; /* the end of the mark written last */
-	bool marked;      /* there was one */
-	struct region *regions; /* [head, head + count) */
-	size_t head;
-	size_t count;
-	size_t room;
+	struct redact_hit *hit; /* of redact_locate: the first region goes there, and ends it */
+	struct secbuf *window;
+	size_t begin; /* of what is kept in it */
+	size_t len;
+	uint64_t base;      /* the position of window[begin] */
+	uint64_t scan_from; /* where the next scan begins */
+	uint64_t scanned;   /* the end of the last one */
+	int before;         /* the byte at base - 1; -1: none */
+	struct regions regions;
+	struct reader reader;
+	struct scan scan;
+	struct machine machines[VIEW_COUNT];
+	uint64_t short_hold;
 	enum un_err broken; /* a push that failed: the stream ends there */
-};
-
-/* The bytes that a push can see: those held back before it, and its own behind them. */
-struct window {
-	uint64_t start; /* position of held[0] */
-	const uint8_t *held;
-	size_t held_len;
-	const uint8_t *bytes;
 };
 
 enum un_err
@@ -61,175 +52,337 @@ redact_stream_new(const struct redact_set *set, redact_emit *emit, void *ctx,
 	stream->set = set;
 	stream->emit = emit;
 	stream->ctx = ctx;
+	stream->before = -1;
+	stream->short_hold = UINT64_MAX;
+	stream->reader.set = set;
+	stream->reader.automaton = &set->automaton;
+	for (enum view view = 0; view < VIEW_COUNT; view++)
+		machine_init(&stream->machines[view], view);
 	*ret_stream = stream;
 	return UN_OK;
 }
 
-static struct window
-window_of(const struct redact_stream *stream, const uint8_t *bytes)
-{
-	size_t held_len = stream->state == ROOT ? 0 : stream->set->depth[stream->state];
+/* ---- handing out ---- */
 
-	return (struct window){
-	        .start = stream->end - held_len,
-	        .held = held_len ? stream->set->text + stream->state - held_len : NULL,
-	        .held_len = held_len,
-	        .bytes = bytes,
-	};
+static enum un_err
+clean(void *ctx, uint64_t start, uint64_t end)
+{
+	struct redact_stream *stream = ctx;
+
+	if (stream->hit)
+		return UN_OK;
+	return stream->emit(stream->ctx,
+	                    secbuf_peek(stream->window) + stream->begin + (start - stream->base),
+	                    (size_t)(end - start));
 }
 
 static enum un_err
-emit_clean(struct redact_stream *stream, const struct window *window, uint64_t until)
+mark(void *ctx, const struct region *region)
 {
-	uint64_t parting = window->start + window->held_len;
+	struct redact_stream *stream = ctx;
+	char text[SECRET_NAME_MAX + 16];
+	int len;
+
+	if (stream->hit) {
+		*stream->hit = (struct redact_hit){.name = stream->set->values[region->name].name,
+		                                   .form = region->form,
+		                                   .offset = (size_t)region->start,
+		                                   .len = (size_t)(region->end - region->start)};
+		return UN_ERR_EXISTS;
+	}
+	len = snprintf(text, sizeof text, "[secret %s]", stream->set->values[region->name].name);
+	return stream->emit(stream->ctx, (const uint8_t *)text, (size_t)len);
+}
+
+static enum un_err
+release(struct redact_stream *stream, uint64_t decided)
+{
+	const struct region_sink sink = {.clean = clean, .mark = mark, .ctx = stream};
+	enum un_err err = stream->reader.err;
+
+	if (!err)
+		err = regions_join(&stream->regions, stream->reader.found,
+		                   stream->reader.found_count);
+	stream->reader.found_count = 0;
+	if (!err)
+		err = regions_release(&stream->regions, decided, &sink);
+	return err;
+}
+
+/* ---- the window ---- */
+
+/* Makes room for `len` more bytes. */
+static enum un_err
+make_room(struct redact_stream *stream, size_t len)
+{
+	size_t room = stream->window ? secbuf_len(stream->window) : 0, wanted = stream->len + len;
+	struct secbuf *bigger;
 	enum un_err err;
 
-	if (stream->emitted < until && stream->emitted < parting) {
-		uint64_t stop = until < parting ? until : parting;
-
-		err = stream->emit(stream->ctx, window->held + (stream->emitted - window->start),
-		                   (size_t)(stop - stream->emitted));
-		if (err)
-			return err;
-		stream->emitted = stop;
-	}
-	if (stream->emitted < until) {
-		err = stream->emit(stream->ctx, window->bytes + (stream->emitted - parting),
-		                   (size_t)(until - stream->emitted));
-		if (err)
-			return err;
-		stream->emitted = until;
-	}
-	return UN_OK;
-}
-
-static enum un_err
-emit_mark(struct redact_stream *stream, uint16_t number)
-{
-	char mark[SECRET_NAME_MAX + 16];
-	int len =
-		snprintf(mark, sizeof mark, "[secret %s]", stream->set->patterns[number - 1].name);
-
-	return stream->emit(stream->ctx, (const uint8_t *)mark, (size_t)len);
-}
-
-/* Hands out everything before `decided`. */
-static enum un_err
-release(struct redact_stream *stream, const struct window *window, uint64_t decided)
-{
-	while (stream->count && stream->regions[stream->head].start < decided) {
-		const struct region *region = &stream->regions[stream->head];
-		enum un_err err = emit_clean(stream, window, region->start);
-
-		if (!err)
-			err = emit_mark(stream, region->number);
-		if (err)
-			return err;
-		stream->marked = true;
-		stream->mark_end = stream->emitted = region->end;
-		stream->head++;
-		stream->count--;
-	}
-	if (!stream->count)
-		stream->head = 0;
-	return emit_clean(stream, window, decided);
-}
-
-static enum un_err
-make_room(struct redact_stream *stream)
-{
-	size_t room = stream->room ? stream->room * 2 : 8;
-	struct region *bigger;
-
-	if (stream->head + stream->count < stream->room)
+	if (stream->begin + wanted <= room)
 		return UN_OK;
-	if (stream->head > stream->room / 2) { /* so each region is moved once on average */
-		memmove(stream->regions, stream->regions + stream->head,
-		        stream->count * sizeof *stream->regions);
-		stream->head = 0;
+	if (wanted <= room && (stream->begin >= stream->len || stream->begin > room / 2)) {
+		uint8_t *bytes = secbuf_edit(stream->window);
+
+		memmove(bytes, bytes + stream->begin, stream->len);
+		stream->begin = 0;
 		return UN_OK;
 	}
-	bigger = mem_realloc(stream->regions, room * sizeof *bigger);
-	if (!bigger)
-		return UN_ERR_NO_MEMORY;
-	stream->regions = bigger;
-	stream->room = room;
-	return UN_OK;
-}
-
-/* A match that ends at `end`: joined with the regions that it overlaps or touches. */
-static enum un_err
-add_match(struct redact_stream *stream, uint64_t end, uint16_t number)
-{
-	struct region found = {
-	        .start = end - stream->set->patterns[number - 1].len, .end = end, .number = number};
-	enum un_err err;
-
-	while (stream->count) {
-		const struct region *last = &stream->regions[stream->head + stream->count - 1];
-
-		if (last->end < found.start)
-			break;
-		if (last->start < found.start) {
-			found.start = last->start;
-			found.number = last->number;
-		}
-		stream->count--;
-	}
-	if (stream->marked && found.start <= stream->mark_end) { /* goes on where a mark stands */
-		stream->mark_end = stream->emitted = end;
-		return UN_OK;
-	}
-	err = make_room(stream);
+	if (room < WINDOW_FIRST)
+		room = WINDOW_FIRST;
+	while (room < wanted * 3 / 2)
+		room = room * 2 < SECBUF_MAX ? room * 2 : SECBUF_MAX;
+	err = secbuf_new(room, &bigger);
 	if (err)
 		return err;
-	stream->regions[stream->head + stream->count++] = found;
+	if (stream->len)
+		memcpy(secbuf_edit(bigger), secbuf_peek(stream->window) + stream->begin,
+		       stream->len);
+	secbuf_free(stream->window);
+	stream->window = bigger;
+	stream->begin = 0;
 	return UN_OK;
 }
 
-static enum un_err
-search(struct redact_stream *stream, const struct window *window, const uint8_t *bytes, size_t len)
+static uint64_t
+earliest(const struct redact_stream *stream, uint32_t least)
 {
-	const struct redact_set *set = stream->set;
-	uint64_t start = stream->end;
-	uint32_t state = stream->state;
-	enum un_err err = UN_OK;
+	uint64_t hold = stream->short_hold;
 
-	for (size_t at = 0; at < len && !err; at++) {
-		uint64_t end;
+	for (enum view view = 0; view < VIEW_COUNT; view++) {
+		uint64_t one = machine_hold(&stream->machines[view], &stream->reader, least);
 
-		if (state == ROOT) {
-			at += automaton_skip(set, bytes + at, len - at);
-			if (at == len)
-				break;
-		}
-		state = automaton_step(set, state, bytes[at]);
-		end = start + at + 1;
-		if (state != ROOT && set->match[state])
-			err = add_match(stream, end, set->match[state]);
-		state = automaton_rest(set, state);
-		if (!err && stream->count > REGIONS_CALM)
-			err = release(stream, window, end - set->depth[state]);
+		hold = one < hold ? one : hold;
 	}
-	stream->state = state;
-	stream->end = start + len;
+	return hold;
+}
+
+/* Forgets what nobody will look at again. */
+static void
+trim(struct redact_stream *stream)
+{
+	uint64_t keep = stream->scan_from, hold = earliest(stream, 1);
+	size_t gone;
+
+	keep = hold < keep ? hold : keep;
+	keep = stream->regions.emitted < keep ? stream->regions.emitted : keep;
+	for (enum view view = 0; view < VIEW_COUNT; view++)
+		if (stream->machines[view].awake && stream->machines[view].at < keep)
+			keep = stream->machines[view].at;
+	if (keep <= stream->base)
+		return;
+	gone = (size_t)(keep - stream->base);
+	stream->before = secbuf_peek(stream->window)[stream->begin + gone - 1];
+	stream->begin += gone;
+	stream->len -= gone;
+	stream->base = keep;
+}
+
+/* ---- reading ---- */
+
+static void
+wake(struct redact_stream *stream, enum view view, const struct hint *hint)
+{
+	struct machine *machine = &stream->machines[view];
+	uint64_t origin = stream->scan_from;
+
+	if (machine->awake)
+		machine_run(machine, &stream->reader, origin + hint->from);
+	machine_wake(machine, &stream->reader, origin + hint->from, origin + hint->latest,
+	             origin + hint->until);
+}
+
+/* Plain text, and for each escape where a match of plain text that reaches it began: the machines
+ * that know the escape must begin there, too. */
+static void
+read_text(struct redact_stream *stream, uint64_t end)
+{
+	struct machine *text = &stream->machines[VIEW_TEXT];
+	struct scan *scan = &stream->scan;
+	size_t h = 0, e = 0;
+
+	while (h < scan->hint_count || e < scan->escape_count) {
+		struct hint *escape = &scan->escapes[e], *hint = &scan->hints[h];
+
+		if (e < scan->escape_count &&
+		    (h == scan->hint_count || escape->first <= hint->from)) {
+			uint64_t at = stream->scan_from + escape->first, hold;
+
+			machine_run(text, &stream->reader, at);
+			hold = machine_hold(text, &stream->reader, 1);
+			escape->hold = stream->scan_from + escape->from;
+			if (hold < escape->hold)
+				escape->hold = hold;
+			if (escape->deep && hold > at)
+				escape->views &= ~VIEWS_ESCAPED;
+			e++;
+		} else {
+			if (hint->views & 1u << VIEW_TEXT)
+				wake(stream, VIEW_TEXT, hint);
+			h++;
+		}
+	}
+	machine_run(text, &stream->reader, end);
+}
+
+static void
+read_escaped(struct redact_stream *stream, enum view view, uint64_t end)
+{
+	struct machine *machine = &stream->machines[view];
+
+	for (size_t e = 0; e < stream->scan.escape_count; e++) {
+		const struct hint *escape = &stream->scan.escapes[e];
+
+		if (!(escape->views & 1u << view))
+			continue;
+		if (machine->awake)
+			machine_run(machine, &stream->reader, stream->scan_from + escape->first);
+		machine_wake(machine, &stream->reader, escape->hold,
+		             stream->scan_from + escape->latest, stream->scan_from + escape->until);
+	}
+	machine_run(machine, &stream->reader, end);
+}
+
+static void
+read_coded(struct redact_stream *stream, enum view view, uint64_t end)
+{
+	const struct scan *scan = &stream->scan;
+	size_t h = 0, e = 0;
+
+	while (h < scan->hint_count || e < scan->escape_count) {
+		const struct hint *escape = &scan->escapes[e], *hint = &scan->hints[h];
+		bool is_escape = e < scan->escape_count &&
+		                 (h == scan->hint_count || escape->from < hint->from);
+		const struct hint *one = is_escape ? escape : hint;
+
+		if (one->views & 1u << view)
+			wake(stream, view, one);
+		if (is_escape)
+			e++;
+		else
+			h++;
+	}
+	machine_run(&stream->machines[view], &stream->reader, end);
+}
+
+/* The last bytes are too few for the filter to see a whole anchor: plain text is always read to the
+ * end, codes where they end like the beginning of one. */
+static void
+read_tail(struct redact_stream *stream, bool all, uint64_t end)
+{
+	const struct filter *filter = &stream->set->filter;
+	size_t behind = filter->gram + filter->stride;
+	const uint8_t *bytes = stream->reader.bytes + (stream->scan_from - stream->base);
+	size_t tail = all ? behind : filter_tail(filter, &stream->scan, bytes);
+	struct hint hint = {.latest = (uint32_t)(end - stream->scan_from)};
+
+	hint.until = hint.latest;
+	hint.from = (uint32_t)filter_back(filter, &stream->scan, bytes, behind);
+	wake(stream, VIEW_TEXT, &hint);
+	machine_run(&stream->machines[VIEW_TEXT], &stream->reader, end);
+	if (!tail)
+		return;
+	hint.from = (uint32_t)filter_back(filter, &stream->scan, bytes, tail);
+	for (enum view view = VIEW_HEX; view <= VIEW_BASE32; view++) {
+		wake(stream, view, &hint);
+		machine_run(&stream->machines[view], &stream->reader, end);
+	}
+}
+
+/* Searches what is in the window. `silent`: no more input is to be expected soon. */
+static enum un_err
+search(struct redact_stream *stream, bool silent)
+{
+	const struct filter *filter = &stream->set->filter;
+	struct reader *reader = &stream->reader;
+	uint64_t end = stream->base + stream->len;
+	size_t offset = (size_t)(stream->scan_from - stream->base);
+	uint64_t news = stream->scanned - stream->scan_from;
+	const uint8_t *bytes;
+	enum un_err err;
+
+	if (!stream->len)
+		return UN_OK;
+	bytes = secbuf_peek(stream->window) + stream->begin;
+	reader->bytes = bytes;
+	reader->base = stream->base;
+	reader->len = stream->len;
+	reader->before = stream->before;
+	if (stream->set->automaton.count) {
+		err = filter_scan(filter, &stream->scan, bytes + offset, stream->len - offset,
+		                  (size_t)news);
+		if (err)
+			return err;
+		if (stream->set->always_text)
+			machine_wake(&stream->machines[VIEW_TEXT], reader, stream->scan_from, end,
+			             end);
+		read_text(stream, end);
+		for (enum view view = VIEW_BACKSLASH; view <= VIEW_QUOTED; view++)
+			read_escaped(stream, view, end);
+		for (enum view view = VIEW_HEX; view <= VIEW_BASE32; view++)
+			read_coded(stream, view, end);
+		read_tail(stream, silent, end);
+		stream->scan_from +=
+			filter_back(filter, &stream->scan, bytes, filter->gram + filter->stride);
+	} else {
+		stream->scan_from = end;
+	}
+	stream->short_hold = shorts_search(&stream->set->shorts, reader,
+	                                   stream->short_hold < stream->scanned ? stream->short_hold
+	                                                                        : stream->scanned,
+	                                   silent);
+	stream->scanned = end;
+	return reader->err;
+}
+
+static enum un_err
+push_piece(struct redact_stream *stream, const uint8_t *bytes, size_t len)
+{
+	uint64_t end, hold;
+	enum un_err err = make_room(stream, len);
+
+	if (err)
+		return err;
+	memcpy(secbuf_edit(stream->window) + stream->begin + stream->len, bytes, len);
+	stream->len += len;
+	err = search(stream, false);
+	if (err)
+		return err;
+	end = stream->base + stream->len;
+	hold = earliest(stream, 1);
+	err = release(stream, hold < end ? hold : end);
+	trim(stream);
 	return err;
 }
 
 enum un_err
 redact_push(struct redact_stream *stream, const uint8_t *bytes, size_t len)
 {
-	struct window window = window_of(stream, bytes);
 	enum un_err err = stream->broken;
 
 	if (err || !len)
 		return err;
-	if (stream->set->count)
-		err = search(stream, &window, bytes, len);
-	else
-		stream->end += len;
+	if (stream->set->empty)
+		return stream->hit ? UN_OK : stream->emit(stream->ctx, bytes, len);
+	for (size_t at = 0; at < len && !err; at += PIECE)
+		err = push_piece(stream, bytes + at, len - at < PIECE ? len - at : PIECE);
+	stream->broken = err;
+	return err;
+}
+
+enum un_err
+redact_idle(struct redact_stream *stream)
+{
+	uint64_t end = stream->base + stream->len, hold;
+	enum un_err err = stream->broken;
+
+	if (err || stream->set->empty || !redact_held(stream))
+		return err;
+	err = search(stream, true);
+	hold = earliest(stream, REDACT_KEPT_MIN);
 	if (!err)
-		err = release(stream, &window, stream->end - stream->set->depth[stream->state]);
+		err = release(stream, hold < end ? hold : end);
+	trim(stream);
 	stream->broken = err;
 	return err;
 }
@@ -237,13 +390,14 @@ redact_push(struct redact_stream *stream, const uint8_t *bytes, size_t len)
 enum un_err
 redact_flush(struct redact_stream *stream)
 {
-	struct window window = window_of(stream, NULL);
 	enum un_err err = stream->broken;
 
-	if (err)
+	if (err || stream->set->empty)
 		return err;
-	err = release(stream, &window, stream->end);
-	stream->state = ROOT;
+	stream->reader.final = true;
+	err = search(stream, true);
+	if (!err)
+		err = release(stream, stream->base + stream->len);
 	stream->broken = err;
 	return err;
 }
@@ -251,7 +405,9 @@ redact_flush(struct redact_stream *stream)
 size_t
 redact_held(const struct redact_stream *stream)
 {
-	return stream->end > stream->emitted ? (size_t)(stream->end - stream->emitted) : 0;
+	uint64_t end = stream->base + stream->len;
+
+	return end > stream->regions.emitted ? (size_t)(end - stream->regions.emitted) : 0;
 }
 
 void
@@ -259,6 +415,44 @@ redact_stream_free(struct redact_stream *stream)
 {
 	if (!stream)
 		return;
-	mem_free(stream->regions);
+	for (enum view view = 0; view < VIEW_COUNT; view++)
+		machine_fini(&stream->machines[view]);
+	regions_fini(&stream->regions);
+	scan_fini(&stream->scan);
+	mem_free(stream->reader.found);
+	secbuf_free(stream->window);
 	mem_free(stream);
+}
+
+enum un_err
+redact_locate(const struct redact_set *set, const uint8_t *bytes, size_t len,
+              struct redact_hit *ret_hit)
+{
+	struct redact_stream *stream;
+	struct redact_hit hit = {0};
+	enum un_err err = redact_stream_new(set, NULL, NULL, &stream);
+
+	if (err)
+		return err;
+	stream->hit = &hit;
+	err = redact_push(stream, bytes, len);
+	if (!err)
+		err = redact_flush(stream);
+	redact_stream_free(stream);
+	if (err == UN_ERR_EXISTS)
+		*ret_hit = hit;
+	else
+		return err ? err : UN_ERR_NOT_FOUND;
+	return UN_OK;
+}
+
+const char *
+redact_find(const struct redact_set *set, const uint8_t *bytes, size_t len)
+{
+	struct redact_hit hit;
+	enum un_err err = redact_locate(set, bytes, len, &hit);
+
+	if (err == UN_ERR_NOT_FOUND)
+		return NULL;
+	return err ? "?" : hit.name;
 }

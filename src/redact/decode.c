@@ -1,0 +1,327 @@
+#include "redact/decode.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+#define ESC 0x1b
+
+size_t
+decode_terminal(const uint8_t *at, size_t left, bool final)
+{
+	size_t i = 2;
+
+	if (left < 2)
+		return final ? 1 : 0;
+	if (at[1] == '[') {
+		for (; i < left && i < CSI_MAX; i++) {
+			if (at[i] >= 0x40 && at[i] <= 0x7e)
+				return i + 1;
+			if (at[i] < 0x20 || at[i] > 0x3f)
+				return 1;
+		}
+		return i == CSI_MAX || final ? 1 : 0;
+	}
+	if (at[1] >= 0x20 && at[1] <= 0x2f) { /* ESC ( B and its kin */
+		if (left < 3)
+			return final ? 1 : 0;
+		return at[2] >= 0x30 && at[2] <= 0x7e ? 3 : 1;
+	}
+	if (at[1] == '=' || at[1] == '>' || at[1] == '7' || at[1] == '8' || at[1] == 'M')
+		return 2;
+	return 1;
+}
+
+uint32_t
+decode_utf8(uint32_t point, uint8_t ret_bytes[4])
+{
+	if (point < 0x80) {
+		ret_bytes[0] = (uint8_t)point;
+		return 1;
+	}
+	if (point < 0x800) {
+		ret_bytes[0] = (uint8_t)(0xc0 | point >> 6);
+		ret_bytes[1] = (uint8_t)(0x80 | (point & 0x3f));
+		return 2;
+	}
+	if (point < 0x10000) {
+		if (point >= 0xd800 && point < 0xe000)
+			return 0;
+		ret_bytes[0] = (uint8_t)(0xe0 | point >> 12);
+		ret_bytes[1] = (uint8_t)(0x80 | (point >> 6 & 0x3f));
+		ret_bytes[2] = (uint8_t)(0x80 | (point & 0x3f));
+		return 3;
+	}
+	if (point > 0x10ffff)
+		return 0;
+	ret_bytes[0] = (uint8_t)(0xf0 | point >> 18);
+	ret_bytes[1] = (uint8_t)(0x80 | (point >> 12 & 0x3f));
+	ret_bytes[2] = (uint8_t)(0x80 | (point >> 6 & 0x3f));
+	ret_bytes[3] = (uint8_t)(0x80 | (point & 0x3f));
+	return 4;
+}
+
+static const struct unit more = {0};
+
+static struct unit
+one_byte(uint8_t byte, uint32_t len)
+{
+	return (struct unit){.len = len, .count = 1, .bytes = {byte}};
+}
+
+/* What an escape of `len` bytes says is code point `point`. */
+static struct unit
+one_point(uint32_t point, uint32_t len)
+{
+	struct unit unit = {.len = len};
+
+	unit.count = decode_utf8(point, unit.bytes);
+	return unit;
+}
+
+/* Up to `most` digits of base 8, 10 or 16. *ret_count: how many there were. */
+static uint32_t
+digits(const uint8_t *at, size_t left, uint32_t base, size_t most, size_t *ret_count)
+{
+	uint32_t number = 0;
+	size_t count = 0;
+
+	for (; count < left && count < most; count++) {
+		int digit = text_hex_digit((char)at[count]);
+
+		if (digit < 0 || (uint32_t)digit >= base)
+			break;
+		number = number * base + (uint32_t)digit;
+	}
+	*ret_count = count;
+	return number;
+}
+
+/* \u and four digits at `at`, which may be the first half of a pair. */
+static struct unit
+utf16_escape(const uint8_t *at, size_t left, bool final)
+{
+	size_t count;
+	uint32_t low, high = digits(at + 2, left - 2, 16, 4, &count);
+
+	if (count < 4)
+		return count == left - 2 && !final ? more : one_byte('u', 2);
+	if (high < 0xd800 || high > 0xdbff)
+		return one_point(high, 6);
+	if (left > 6 && at[6] != '\\')
+		return (struct unit){.len = 6};
+	if (left > 7 && at[7] != 'u')
+		return (struct unit){.len = 6};
+	if (left < 12)
+		return final ? (struct unit){.len = 6} : more;
+	low = digits(at + 8, 4, 16, 4, &count);
+	if (count < 4 || low < 0xdc00 || low > 0xdfff)
+		return (struct unit){.len = 6};
+	return one_point(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00), 12);
+}
+
+/* \x41, \101 and their kin: digits that give one byte. */
+static struct unit
+numeric_escape(const uint8_t *at, size_t left, bool final)
+{
+	bool is_hex = at[1] == 'x';
+	size_t skip = is_hex ? 2 : 1, most = is_hex ? 2 : 3, count;
+	uint32_t number = digits(at + skip, left - skip, is_hex ? 16 : 8, most, &count);
+
+	if (count < most && count == left - skip && !final)
+		return more;
+	if (!count)
+		return one_byte(at[1], 2);
+	return one_byte((uint8_t)number, (uint32_t)(skip + count));
+}
+
+/* \u{1f600} */
+static struct unit
+braced_escape(const uint8_t *at, size_t left, bool final)
+{
+	size_t count;
+	uint32_t number = digits(at + 3, left - 3, 16, 6, &count);
+
+	if (count + 3 == left)
+		return final ? one_byte('u', 2) : more;
+	if (!count || at[count + 3] != '}')
+		return one_byte('u', 2);
+	return one_point(number, (uint32_t)count + 4);
+}
+
+static struct unit
+long_escape(const uint8_t *at, size_t left, bool final)
+{
+	size_t count;
+	uint32_t number = digits(at + 2, left - 2, 16, 8, &count);
+
+	if (count < 8)
+		return count == left - 2 && !final ? more : one_byte('U', 2);
+	return one_point(number, 10);
+}
+
+/* Shells leave a quoted text for one quote: '\'' and '"'"'. */
+static struct unit
+quote(const uint8_t *at, size_t left, bool final)
+{
+	static const char *const ways[] = {"'\\''", "'\"'\"'"};
+
+	for (size_t i = 0; i < 2; i++) {
+		size_t len = strlen(ways[i]), seen = left < len ? left : len;
+
+		if (!text_equal(at, ways[i], seen))
+			continue;
+		if (seen == len)
+			return one_byte('\'', (uint32_t)len);
+		if (!final)
+			return more;
+	}
+	return one_byte('\'', 1);
+}
+
+static struct unit
+backslash(const uint8_t *at, size_t left, bool final)
+{
+	static const char names[] = "abtnvfre", codes[] = "\a\b\t\n\v\f\r\x1b";
+	const char *name;
+
+	if (at[0] == '\'')
+		return quote(at, left, final);
+	if (at[0] != '\\')
+		return one_byte(at[0], 1);
+	if (left < 2)
+		return final ? one_byte('\\', 1) : more;
+	if (at[1] == ESC) /* begins a terminal sequence, whatever stands before */
+		return one_byte('\\', 1);
+	if (at[1] == '\n')
+		return (struct unit){.len = 2};
+	if (at[1] == 'x' || (at[1] >= '0' && at[1] <= '7'))
+		return numeric_escape(at, left, final);
+	if (at[1] == 'u' && left > 2 && at[2] == '{')
+		return braced_escape(at, left, final);
+	if (at[1] == 'u')
+		return utf16_escape(at, left, final);
+	if (at[1] == 'U')
+		return long_escape(at, left, final);
+	name = at[1] ? strchr(names, at[1]) : NULL;
+	return one_byte(name ? (uint8_t)codes[name - names] : at[1], 2);
+}
+
+static struct unit
+percent(const uint8_t *at, size_t left, bool final)
+{
+	size_t count;
+	uint32_t number;
+
+	if (at[0] != '%')
+		return one_byte(at[0], 1);
+	number = digits(at + 1, left - 1, 16, 2, &count);
+	if (count == 2)
+		return one_byte((uint8_t)number, 3);
+	return count == left - 1 && !final ? more : one_byte('%', 1);
+}
+
+/* The characters of ASCII that have names in HTML, as encoders write them. */
+static const struct {
+	const char *name;
+	char byte;
+} entities[] = {{"amp", '&'},    {"lt", '<'},    {"gt", '>'},      {"quot", '"'},   {"apos", '\''},
+                {"excl", '!'},   {"num", '#'},   {"dollar", '$'},  {"percnt", '%'}, {"lpar", '('},
+                {"rpar", ')'},   {"ast", '*'},   {"plus", '+'},    {"comma", ','},  {"period", '.'},
+                {"sol", '/'},    {"colon", ':'}, {"semi", ';'},    {"equals", '='}, {"quest", '?'},
+                {"commat", '@'}, {"lsqb", '['},  {"bsol", '\\'},   {"rsqb", ']'},   {"Hat", '^'},
+                {"lowbar", '_'}, {"grave", '`'}, {"lcub", '{'},    {"verbar", '|'}, {"rcub", '}'},
+                {"nbsp", ' '},   {"Tab", '\t'},  {"NewLine", '\n'}};
+
+static struct unit
+entity(const uint8_t *at, size_t left, bool final)
+{
+	size_t end = 1, count;
+	uint32_t number;
+
+	if (at[0] != '&')
+		return one_byte(at[0], 1);
+	while (end < left && end < UNIT_MAX && at[end] != ';' && at[end] != '&' && at[end] > ' ')
+		end++;
+	if (end == left)
+		return final || end >= UNIT_MAX ? one_byte('&', 1) : more;
+	if (end == UNIT_MAX || at[end] != ';')
+		return one_byte('&', 1);
+	if (end > 2 && at[1] == '#') {
+		bool is_hex = at[2] == 'x' || at[2] == 'X';
+		size_t skip = is_hex ? 3 : 2;
+
+		number = digits(at + skip, end - skip, is_hex ? 16 : 10, 7, &count);
+		if (!count || skip + count != end)
+			return one_byte('&', 1);
+		return one_point(number, (uint32_t)end + 1);
+	}
+	for (size_t i = 0; i < sizeof entities / sizeof *entities; i++)
+		if (strlen(entities[i].name) == end - 1 &&
+		    text_equal(entities[i].name, at + 1, end - 1))
+			return one_byte((uint8_t)entities[i].byte, (uint32_t)end + 1);
+	return one_byte('&', 1);
+}
+
+static struct unit
+quoted(const uint8_t *at, size_t left, bool final)
+{
+	size_t count;
+	uint32_t number;
+
+	if (at[0] != '=')
+		return one_byte(at[0], 1);
+	if (left < 2)
+		return final ? one_byte('=', 1) : more;
+	if (at[1] == '\n')
+		return (struct unit){.len = 2};
+	if (at[1] == '\r') {
+		if (left < 3)
+			return final ? one_byte('=', 1) : more;
+		return at[2] == '\n' ? (struct unit){.len = 3} : one_byte('=', 1);
+	}
+	number = digits(at + 1, left - 1, 16, 2, &count);
+	if (count == 2)
+		return one_byte((uint8_t)number, 3);
+	return count == left - 1 && !final ? more : one_byte('=', 1);
+}
+
+struct unit
+decode_unit(enum escape_kind kind, const uint8_t *at, size_t left, bool final)
+{
+	switch (kind) {
+	case ESCAPE_BACKSLASH:
+		return backslash(at, left, final);
+	case ESCAPE_PERCENT:
+		return percent(at, left, final);
+	case ESCAPE_ENTITY:
+		return entity(at, left, final);
+	case ESCAPE_QUOTED:
+		return quoted(at, left, final);
+	case ESCAPE_NONE:
+		break;
+	}
+	return one_byte(at[0], 1);
+}
+
+bool
+decode_begins(enum escape_kind kind, const uint8_t *at, size_t left)
+{
+	int next = left > 1 ? at[1] : -1;
+
+	switch (kind) {
+	case ESCAPE_BACKSLASH:
+		return at[0] == '\\' ||
+		       (at[0] == '\'' && (next == '\\' || next == '"' || next < 0));
+	case ESCAPE_PERCENT:
+		return at[0] == '%' && (next < 0 || text_hex_digit((char)next) >= 0);
+	case ESCAPE_ENTITY:
+		return at[0] == '&' && (next < 0 || next == '#' || (next | 0x20) >= 'a');
+	case ESCAPE_QUOTED:
+		return at[0] == '=' && (next < 0 || next == '\n' || next == '\r' ||
+		                        text_hex_digit((char)next) >= 0);
+	case ESCAPE_NONE:
+		break;
+	}
+	return false;
+}

@@ -1,0 +1,43 @@
+/* decode.h - one unit of a text that is escaped in some way, and what it stands for.
+ *
+ * A unit is one byte, or one escape of the kind asked for. Pure and without state: where a unit
+ * begins and ends depends on the bytes from its first one on. Any thread. */
+#ifndef REDACT_DECODE_H
+#define REDACT_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define UNIT_MAX 16 /* bytes of the longest escape; a longer one is none */
+#define CSI_MAX 48  /* bytes of the longest terminal sequence that is passed over */
+
+enum escape_kind {
+	ESCAPE_NONE,
+	ESCAPE_BACKSLASH, /* C, Go, Python, JSON, shells; also '\'' and '"'"' */
+	ESCAPE_PERCENT,   /* %41 */
+	ESCAPE_ENTITY,    /* &amp; &#65; &#x41; */
+	ESCAPE_QUOTED,    /* quoted-printable: =41 and = at the end of a line */
+};
+
+struct unit {
+	uint32_t len;   /* 0: only more input can tell */
+	uint32_t count; /* of bytes; 0: it stands for nothing */
+	uint8_t bytes[4];
+};
+
+/* The length of the terminal sequence at `at` (which is ESC): colours, cursor movement, character
+ * sets. 1 when it is none (then ESC alone is passed over), 0 when only more input can tell. What a
+ * sequence carries as text (a title) is not part of it. */
+size_t decode_terminal(const uint8_t *at, size_t left, bool final);
+
+/* The unit at `at`; `left` is at least 1. `final`: no more input will come. */
+struct unit decode_unit(enum escape_kind kind, const uint8_t *at, size_t left, bool final);
+
+/* An escape of `kind` may begin here: its first byte, and no proof against it in the next. */
+bool decode_begins(enum escape_kind kind, const uint8_t *at, size_t left);
+
+/* UTF-8 of a code point; 0 when there is none. */
+uint32_t decode_utf8(uint32_t point, uint8_t ret_bytes[4]);
+
+#endif

@@ -1,0 +1,753 @@
+#include "redact/machine.h"
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "redact/set.h"
+
+#include <string.h>
+
+#define RING_FIRST 64
+#define PLAIN_RUN 16     /* bytes between two looks whether a machine may sleep */
+#define WRAPPED_LEAST 16 /* symbols of a value that may be wrapped where it has no white space */
+
+void
+machine_init(struct machine *machine, enum view view)
+{
+	*machine = (struct machine){.view = view, .lane_count = 1};
+	if (view == VIEW_HEX)
+		machine->lane_count = 2;
+	else if (view == VIEW_BASE64)
+		machine->lane_count = 4;
+	else if (view == VIEW_BASE32)
+		machine->lane_count = 8;
+}
+
+void
+reader_found(struct reader *reader, uint64_t start, uint64_t end, uint32_t name,
+             enum redact_form form)
+{
+	struct region *last = reader->found_count ? &reader->found[reader->found_count - 1] : NULL;
+	struct region region = {
+		.start = start, .end = end, .lead = end - start, .name = name, .form = form};
+
+	if (last && last->start == start && last->name == name && last->form == form) {
+		last->end = end;
+		last->lead = end - start;
+		return;
+	}
+	if (reader->found_count == reader->found_room) {
+		size_t room = reader->found_room ? reader->found_room * 2 : 16;
+		struct region *bigger = mem_realloc(reader->found, room * sizeof *bigger);
+
+		if (!bigger) {
+			reader->err = UN_ERR_NO_MEMORY;
+			return;
+		}
+		reader->found = bigger;
+		reader->found_room = room;
+	}
+	reader->found[reader->found_count++] = region;
+}
+
+static bool
+is_text(enum view view)
+{
+	return view <= VIEW_QUOTED;
+}
+
+static enum escape_kind
+escapes_of(enum view view)
+{
+	return (enum escape_kind)(view - VIEW_TEXT + ESCAPE_NONE);
+}
+
+_Static_assert(VIEW_BACKSLASH - VIEW_TEXT == ESCAPE_BACKSLASH - ESCAPE_NONE &&
+                       VIEW_QUOTED - VIEW_TEXT == ESCAPE_QUOTED - ESCAPE_NONE,
+               "the views of text are in the order of the escapes");
+
+/* ---- which matches count ---- */
+
+static enum redact_form
+text_form(const struct machine *machine, const struct reader *reader, const struct pattern *pattern,
+          uint64_t start, uint64_t end)
+{
+	static const enum redact_form escaped[] = {
+		[VIEW_BACKSLASH] = REDACT_FORM_BACKSLASH,
+		[VIEW_PERCENT] = REDACT_FORM_PERCENT,
+		[VIEW_ENTITY] = REDACT_FORM_ENTITY,
+		[VIEW_QUOTED] = REDACT_FORM_QUOTED,
+	};
+	size_t len = (size_t)(end - start);
+
+	if (len == (pattern->spelled_len ? pattern->spelled_len : pattern->len)) {
+		if (pattern->kind == PATTERN_LINE)
+			return REDACT_FORM_LINE;
+		if (pattern->kind == PATTERN_REVERSED)
+			return REDACT_FORM_REVERSED;
+		if (pattern->kind == PATTERN_PLUS)
+			return REDACT_FORM_PERCENT;
+		return pattern->kind == PATTERN_RECODED ? REDACT_FORM_RECODED : REDACT_FORM_PLAIN;
+	}
+	if (machine->view != VIEW_TEXT)
+		return escaped[machine->view];
+	if (memchr(reader->bytes + (start - reader->base), 0, len))
+		return REDACT_FORM_RECODED;
+	if (memchr(reader->bytes + (start - reader->base), 0x1b, len))
+		return REDACT_FORM_COLOURED;
+	return machine->symbols - machine->not_spaced + 1 >= pattern->len ? REDACT_FORM_SPACED
+	                                                                  : REDACT_FORM_FOLDED;
+}
+
+/* What stands between the symbols of a match, where the value itself has nothing. */
+struct gaps {
+	bool tight;   /* nothing */
+	bool spaced;  /* one space each time */
+	bool wrapped; /* nothing, or a line end */
+};
+
+static void
+see_gap(struct gaps *gaps, uint32_t spaces, bool line, uint8_t symbol)
+{
+	if (!spaces && !line) {
+		if ((symbol & 0xc0) != 0x80) /* not within a character of UTF-8 */
+			gaps->spaced = false;
+		return;
+	}
+	gaps->tight = false;
+	if (line)
+		gaps->spaced = false;
+	else
+		gaps->wrapped = false;
+	if (spaces != 1)
+		gaps->spaced = false;
+}
+
+static bool
+is_space(uint8_t byte)
+{
+	return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+/* The match of a value that has white space itself, read once more: there must be some wherever the
+ * value has some, and elsewhere the same kind of gap each time. */
+static bool
+fits_spelling(const struct machine *machine, const struct reader *reader,
+              const struct pattern *pattern, uint64_t start, uint64_t end)
+{
+	const uint8_t *spelled = set_spelled(reader->set, pattern);
+	struct gaps gaps = {.tight = true, .spaced = true, .wrapped = true};
+	uint32_t spaces = 0, at = 0;
+	bool line = false, first = true;
+
+	for (uint64_t i = start; i < end;) {
+		const uint8_t *bytes = reader->bytes + (i - reader->base);
+		size_t left = (size_t)(reader->base + reader->len - i);
+		struct unit unit;
+
+		if (*bytes == 0x1b) {
+			size_t len = decode_terminal(bytes, left, reader->final);
+
+			i += len ? len : 1;
+			continue;
+		}
+		unit = decode_unit(escapes_of(machine->view), bytes, left, reader->final);
+		i += unit.len ? unit.len : 1;
+		for (uint32_t k = 0; k < unit.count; k++) {
+			uint8_t byte = unit.bytes[k];
+			bool own_gap = false;
+
+			if (is_space(byte)) {
+				spaces++;
+				line |= byte == '\n' || byte == '\r';
+			}
+			if (is_space(byte) || !byte)
+				continue;
+			for (; at < pattern->spelled_len && is_space(spelled[at]); at++)
+				own_gap = true;
+			if (own_gap && !spaces)
+				return false;
+			if (!own_gap && !first)
+				see_gap(&gaps, spaces, line, byte);
+			at++;
+			spaces = 0;
+			line = first = false;
+		}
+	}
+	return gaps.tight || gaps.spaced || (gaps.wrapped && pattern->len >= WRAPPED_LEAST);
+}
+
+static bool
+counts(const struct machine *machine, const struct reader *reader, const struct pattern *pattern,
+       uint64_t start, uint64_t end)
+{
+	uint64_t first = machine->symbols - pattern->len + 1; /* the number of the first symbol */
+
+	if (!is_text(machine->view))
+		return pattern->coded;
+	if (pattern->kind == PATTERN_EXACT)
+		return false;
+	if (pattern->len < REDACT_CODED_MIN) /* mostly white space: only as it is */
+		return end - start == pattern->spelled_len &&
+		       text_equal(reader->bytes + (start - reader->base),
+		                  set_spelled(reader->set, pattern), pattern->spelled_len);
+	if (pattern->spelled_len)
+		return fits_spelling(machine, reader, pattern, start, end);
+	return machine->gap <= first || machine->not_spaced <= first ||
+	       (pattern->len >= WRAPPED_LEAST && machine->not_wrapped <= first);
+}
+
+static enum redact_form
+form_of(const struct machine *machine, const struct reader *reader, const struct pattern *pattern,
+        uint64_t start, uint64_t end)
+{
+	static const enum redact_form coded[] = {
+		[VIEW_HEX] = REDACT_FORM_HEX,         [VIEW_HEX_0X] = REDACT_FORM_HEX,
+		[VIEW_DECIMAL] = REDACT_FORM_DECIMAL, [VIEW_BASE64] = REDACT_FORM_BASE64,
+		[VIEW_BASE32] = REDACT_FORM_BASE32,   [VIEW_DEFLATE] = REDACT_FORM_DEFLATE,
+	};
+
+	return is_text(machine->view) ? text_form(machine, reader, pattern, start, end)
+	                              : coded[machine->view];
+}
+
+/* ---- the search ---- */
+
+static inline uint64_t
+lane_start(const struct lane *lane, uint32_t len)
+{
+	return lane->starts[(lane->fed - len) & (lane->room - 1)];
+}
+
+static void
+report(struct machine *machine, struct lane *lane, struct reader *reader, uint64_t end)
+{
+	const struct automaton *automaton = reader->automaton;
+	uint32_t node = lane->state;
+
+	for (; automaton->flags[node] & NODE_OUT; node = automaton->fail[node]) {
+		uint32_t own = automaton_own(automaton, node);
+
+		for (; own != NO_PATTERN; own = automaton->patterns[own].same) {
+			const struct pattern *pattern = &automaton->patterns[own];
+			uint64_t start = lane_start(lane, pattern->len);
+
+			if (!counts(machine, reader, pattern, start, end))
+				continue;
+			reader_found(reader, start, end, pattern->name,
+			             form_of(machine, reader, pattern, start, end));
+			return;
+		}
+	}
+}
+
+static bool
+lane_grow(struct lane *lane, uint32_t keep)
+{
+	uint32_t room = lane->room ? lane->room * 2 : RING_FIRST;
+	uint64_t *starts;
+
+	while (room < keep)
+		room *= 2;
+	starts = mem_zalloc(room, sizeof *starts);
+	if (!starts)
+		return false;
+	for (uint32_t i = 1; i < keep && i <= lane->room; i++)
+		starts[(lane->fed - i) & (room - 1)] =
+			lane->starts[(lane->fed - i) & (lane->room - 1)];
+	mem_free(lane->starts);
+	lane->starts = starts;
+	lane->room = room;
+	return true;
+}
+
+/* A beginning so long that it is no chance, and too long to be held: it counts as a match. */
+static void
+cut_partial(const struct lane *lane, struct reader *reader, uint32_t depth, uint64_t end)
+{
+	uint64_t start = lane_start(lane, depth);
+	uint32_t owner = automaton_owner(reader->automaton, lane->state);
+
+	if (end - start > PARTIAL_MAX)
+		reader_found(reader, start, end, reader->automaton->patterns[owner].name,
+		             REDACT_FORM_PLAIN);
+}
+
+static inline void
+feed(struct machine *machine, struct lane *lane, struct reader *reader, uint8_t byte,
+     uint64_t start, uint64_t end)
+{
+	const struct automaton *automaton = reader->automaton;
+	uint32_t state = automaton_step(automaton, lane->state, byte), depth;
+
+	lane->state = state;
+	if (state == ROOT)
+		return;
+	depth = automaton->depth[state];
+	if (depth > lane->room && !lane_grow(lane, depth)) {
+		reader->err = UN_ERR_NO_MEMORY;
+		lane->state = ROOT;
+		return;
+	}
+	lane->starts[lane->fed & (lane->room - 1)] = start;
+	lane->fed++;
+	if (automaton->flags[state] & NODE_OUT)
+		report(machine, lane, reader, end);
+	if (depth > PARTIAL_MAX / UNIT_MAX)
+		cut_partial(lane, reader, depth, end);
+	lane->state = automaton_rest(automaton, state);
+}
+
+static void
+reset_lanes(struct machine *machine)
+{
+	for (size_t i = 0; i < machine->lane_count; i++)
+		machine->lanes[i].state = ROOT;
+}
+
+/* ---- text ---- */
+
+static void
+take_space(struct machine *machine, uint8_t byte)
+{
+	machine->pending_spaces++;
+	machine->pending_line |= byte == '\n' || byte == '\r';
+}
+
+static inline void
+take_symbol(struct machine *machine, struct reader *reader, uint8_t byte, uint64_t start,
+            uint64_t end)
+{
+	struct lane *lane = &machine->lanes[0];
+
+	machine->symbols++;
+	if (machine->pending_spaces) {
+		machine->gap = machine->symbols;
+		if (machine->pending_line || machine->pending_spaces != 1)
+			machine->not_spaced = machine->symbols;
+		if (!machine->pending_line)
+			machine->not_wrapped = machine->symbols;
+		machine->pending_spaces = 0;
+		machine->pending_line = false;
+	} else if ((byte & 0xc0) != 0x80) {
+		machine->not_spaced = machine->symbols;
+	}
+	if (lane->state != ROOT && start > machine->last_end && start - machine->last_end > GAP_MAX)
+		lane->state = ROOT;
+	machine->last_end = end;
+	if (lane->state != ROOT || reader->automaton->start[byte])
+		feed(machine, lane, reader, byte, start, end);
+}
+
+static void
+take_byte(struct machine *machine, struct reader *reader, uint8_t byte, uint64_t start,
+          uint64_t end)
+{
+	if (is_space(byte))
+		take_space(machine, byte);
+	else if (byte)
+		take_symbol(machine, reader, byte, start, end);
+}
+
+/* The bytes that are no escape for the machine, up to `stop`, the end of a plain run, or the point
+ * where it may sleep. */
+static void
+run_plain(struct machine *machine, struct reader *reader, uint64_t stop)
+{
+	static const uint8_t special[] = {
+		[VIEW_TEXT] = CLASS_ESC,
+		[VIEW_BACKSLASH] = CLASS_ESC | CLASS_BACKSLASH | CLASS_QUOTE,
+		[VIEW_PERCENT] = CLASS_ESC | CLASS_PERCENT,
+		[VIEW_ENTITY] = CLASS_ESC | CLASS_AND,
+		[VIEW_QUOTED] = CLASS_ESC | CLASS_EQUALS,
+	};
+	const uint8_t *class = reader->set->filter.tables->class;
+	uint8_t mask = special[machine->view];
+	uint64_t at = machine->at;
+
+	for (; at < stop; at++) {
+		uint8_t byte = reader->bytes[at - reader->base];
+
+		if (class[byte] & mask)
+			break;
+		if (class[byte] & CLASS_SYMBOL)
+			take_symbol(machine, reader, byte, at, at + 1);
+		else if (byte)
+			take_space(machine, byte);
+	}
+	machine->at = at;
+}
+
+/* Reads one unit of text; false: only more input can tell what it is. */
+static bool
+step_text(struct machine *machine, struct reader *reader)
+{
+	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
+	size_t left = (size_t)(reader->base + reader->len - machine->at);
+	struct unit unit;
+	uint64_t start = machine->at;
+
+	if (*bytes == 0x1b) {
+		size_t len = decode_terminal(bytes, left, reader->final);
+
+		machine->at += len;
+		machine->stuck = !len; /* it may turn out to be text */
+		return len > 0;
+	}
+	unit = decode_unit(escapes_of(machine->view), bytes, left, reader->final);
+	if (!unit.len) {
+		machine->stuck = true;
+		return false;
+	}
+	machine->at += unit.len;
+	for (uint32_t i = 0; i < unit.count; i++)
+		take_byte(machine, reader, unit.bytes[i], start, machine->at);
+	return true;
+}
+
+/* ---- digits of 4, 5 or 6 bits ---- */
+
+static void
+break_digits(struct machine *machine)
+{
+	machine->bit_count = 0;
+	reset_lanes(machine);
+}
+
+static unsigned
+width_of(enum view view)
+{
+	return view == VIEW_HEX ? 4 : view == VIEW_BASE32 ? 5 : 6;
+}
+
+/* A byte of the value may begin at any bit that is a multiple of `grain` bits. */
+static void
+take_digit(struct machine *machine, struct reader *reader, unsigned digit, uint64_t end)
+{
+	unsigned width = width_of(machine->view);
+	unsigned grain = 8 / (unsigned)machine->lane_count;
+	uint64_t number, start = machine->at;
+
+	if (machine->bit_count && start - machine->last_end > GAP_MAX)
+		break_digits(machine);
+	machine->last_end = end;
+	number = machine->bit_count / width;
+	machine->digits[number & 3] = start;
+	machine->bits = machine->bits << width | digit;
+	machine->bit_count += width;
+	for (unsigned back = 0; back < width; back += grain) {
+		uint64_t bit = machine->bit_count - back;
+		uint8_t byte = (uint8_t)(machine->bits >> back);
+		struct lane *lane = &machine->lanes[(bit & 7) / grain];
+
+		if (bit < 8)
+			break;
+		if (lane->state == ROOT && !reader->automaton->start[byte])
+			continue;
+		feed(machine, lane, reader, byte, machine->digits[((bit - 8) / width) & 3], end);
+	}
+}
+
+/* The digit that one byte is; -1: none, -2: it may stand between digits. */
+static int
+digit_of(enum view view, uint8_t byte)
+{
+	if (is_space(byte) || !byte)
+		return -2;
+	if (view == VIEW_HEX)
+		return strchr(":-,.", byte) ? -2 : text_hex_digit((char)byte);
+	if (view == VIEW_BASE64)
+		return text_base64_digit((char)byte);
+	if ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z')
+		return (byte | 0x20) - 'a';
+	return byte >= '2' && byte <= '7' ? byte - '2' + 26 : -1;
+}
+
+/* Escapes that stand for a digit of base64 or a line end: \n \r \/ %2B %2F %0A %0D. *ret_digit: as
+ * digit_of. Returns the length; 0: none; SIZE_MAX: only more input can tell. */
+static size_t
+base64_escape(const uint8_t *bytes, size_t left, bool final, int *ret_digit)
+{
+	enum escape_kind kind = *bytes == '%' ? ESCAPE_PERCENT : ESCAPE_BACKSLASH;
+	struct unit unit;
+
+	if (*bytes == '\\' && left > 1 && !strchr("nr/", bytes[1]))
+		return 0;
+	unit = decode_unit(kind, bytes, left, final);
+	if (!unit.len)
+		return SIZE_MAX;
+	if (unit.len == 1 || !unit.count || !strchr("\n\r/+=", unit.bytes[0]))
+		return 0;
+	*ret_digit = digit_of(VIEW_BASE64, unit.bytes[0]);
+	return unit.len;
+}
+
+static bool
+step_digits(struct machine *machine, struct reader *reader)
+{
+	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
+	size_t left = (size_t)(reader->base + reader->len - machine->at), len = 1;
+	int digit;
+
+	if (*bytes == 0x1b) {
+		len = decode_terminal(bytes, left, reader->final);
+		machine->at += len;
+		machine->stuck = !len; /* it may turn out to be text */
+		return len > 0;
+	}
+	digit = digit_of(machine->view, *bytes);
+	if (machine->view == VIEW_BASE64 && (*bytes == '\\' || *bytes == '%')) {
+		len = base64_escape(bytes, left, reader->final, &digit);
+		machine->stuck = len == SIZE_MAX;
+		if (machine->stuck)
+			return false;
+		len = len ? len : 1;
+	}
+	if (digit >= 0)
+		take_digit(machine, reader, (unsigned)digit, machine->at + len);
+	else if (digit == -1)
+		break_digits(machine);
+	machine->at += len;
+	return true;
+}
+
+/* ---- lists of numbers ---- */
+
+static void
+take_number(struct machine *machine, struct reader *reader, uint8_t byte, size_t len)
+{
+	uint64_t start = machine->at, end = start + len;
+
+	if (start > machine->last_end && start - machine->last_end > GAP_MAX)
+		reset_lanes(machine);
+	machine->last_end = end;
+	feed(machine, &machine->lanes[0], reader, byte, start, end);
+}
+
+static bool
+is_word(uint8_t byte)
+{
+	return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') ||
+	       byte == '_' || byte >= 128;
+}
+
+static bool
+step_decimal(struct machine *machine, struct reader *reader)
+{
+	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
+	size_t left = (size_t)(reader->base + reader->len - machine->at), len = 0;
+	unsigned number = 0;
+
+	if (!is_word(*bytes)) {
+		machine->in_word = false;
+		if (*bytes == 0x1b)
+			len = decode_terminal(bytes, left, reader->final);
+		else if (!is_space(*bytes) && !strchr(",;:[](){}|", *bytes))
+			reset_lanes(machine);
+		machine->stuck = *bytes == 0x1b && !len;
+		machine->at += *bytes == 0x1b ? len : 1;
+		return !machine->stuck;
+	}
+	while (!machine->in_word && len < left && len < 4 && bytes[len] >= '0' && bytes[len] <= '9')
+		number = number * 10 + (unsigned)(bytes[len++] - '0');
+	if (!machine->in_word && len == left && len < 4 && !reader->final) {
+		machine->stuck = true;
+		return false;
+	}
+	if (!len || len > 3 || number > 255 || (len < left && is_word(bytes[len])) ||
+	    (len > 1 && bytes[0] == '0')) {
+		machine->in_word = true;
+		reset_lanes(machine);
+		machine->at++;
+		return true;
+	}
+	take_number(machine, reader, (uint8_t)number, len);
+	machine->at += len;
+	return true;
+}
+
+/* 0x68, 0x75 */
+static bool
+step_hex_0x(struct machine *machine, struct reader *reader)
+{
+	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
+	size_t left = (size_t)(reader->base + reader->len - machine->at), len;
+	int high, low;
+
+	if (*bytes == 0x1b) {
+		len = decode_terminal(bytes, left, reader->final);
+		machine->at += len;
+		machine->stuck = !len; /* it may turn out to be text */
+		return len > 0;
+	}
+	if (*bytes == '0' && left < 4 && !reader->final &&
+	    (left < 2 ||
+	     ((bytes[1] | 0x20) == 'x' && (left < 3 || text_hex_digit((char)bytes[2]) >= 0)))) {
+		machine->stuck = true;
+		return false;
+	}
+	if (*bytes == '0' && left >= 4 && (bytes[1] | 0x20) == 'x') {
+		high = text_hex_digit((char)bytes[2]);
+		low = text_hex_digit((char)bytes[3]);
+		if (high >= 0 && low >= 0) {
+			take_number(machine, reader, (uint8_t)(high << 4 | low), 4);
+			machine->at += 4;
+			return true;
+		}
+	}
+	if (!is_space(*bytes) && !strchr(",;:[](){}|", *bytes))
+		reset_lanes(machine);
+	machine->at++;
+	return true;
+}
+
+/* ---- the machine ---- */
+
+void
+machine_wake(struct machine *machine, const struct reader *reader, uint64_t from, uint64_t latest,
+             uint64_t until)
+{
+	if (from < reader->base)
+		from = reader->base;
+	/* One that is awake goes on where it is: it may wait for the rest of an escape. */
+	if (!machine->awake && (from > machine->at || machine->at < reader->base)) {
+		int before = from > reader->base ? reader->bytes[from - reader->base - 1]
+		                                 : reader->before;
+
+		reset_lanes(machine);
+		machine->at = machine->last_end = from;
+		machine->bit_count = 0;
+		machine->pending_spaces = 0;
+		machine->pending_line = machine->stuck = false;
+		machine->in_word = before >= 0 && is_word((uint8_t)before);
+	}
+	if (!machine->awake) {
+		machine->awake = true;
+		machine->latest = machine->until = 0;
+	}
+	if (machine->latest < latest)
+		machine->latest = latest;
+	if (machine->until < until)
+		machine->until = until;
+}
+
+/* Nothing that began at `latest` or before can still become a match. */
+static bool
+may_sleep(const struct machine *machine, const struct reader *reader)
+{
+	for (size_t i = 0; i < machine->lane_count; i++) {
+		const struct lane *lane = &machine->lanes[i];
+
+		if (lane->state != ROOT &&
+		    lane_start(lane, reader->automaton->depth[lane->state]) <= machine->latest)
+			return false;
+	}
+	return true;
+}
+
+static bool
+step(struct machine *machine, struct reader *reader)
+{
+	switch (machine->view) {
+	case VIEW_HEX:
+	case VIEW_BASE64:
+	case VIEW_BASE32:
+		return step_digits(machine, reader);
+	case VIEW_DECIMAL:
+		return step_decimal(machine, reader);
+	case VIEW_HEX_0X:
+		return step_hex_0x(machine, reader);
+	default:
+		return step_text(machine, reader);
+	}
+}
+
+void
+machine_run(struct machine *machine, struct reader *reader, uint64_t stop)
+{
+	bool text = is_text(machine->view);
+
+	while (machine->awake && machine->at < stop) {
+		uint64_t near = machine->at <= machine->until ? machine->until + 1
+		                                              : machine->at + PLAIN_RUN;
+
+		machine->stuck = false;
+		if (text)
+			run_plain(machine, reader, near < stop ? near : stop);
+		if (machine->at < stop && (!text || machine->at < near) && !step(machine, reader))
+			return;
+		if (machine->at > machine->until && may_sleep(machine, reader))
+			machine->awake = false;
+	}
+}
+
+/* Of a byte that is not whole yet: where its bits begin, when they may be the first of a value. */
+static uint64_t
+bits_hold(const struct machine *machine, const struct reader *reader, uint64_t hold)
+{
+	unsigned grain = 8 / (unsigned)machine->lane_count;
+
+	for (unsigned i = 0; i < machine->lane_count; i++) {
+		unsigned count = (unsigned)(machine->bit_count - i * grain) & 7;
+		uint64_t number = (machine->bit_count - count) / width_of(machine->view);
+
+		if (!count || count > machine->bit_count || machine->lanes[i].state != ROOT ||
+		    !set_lead(reader->set, count, machine->bits & ((1u << count) - 1)))
+			continue;
+		if (machine->digits[number & 3] < hold)
+			hold = machine->digits[number & 3];
+	}
+	return hold;
+}
+
+/* The beginning of a match of text whose gaps are of one kind so far, as those of a match are. */
+static uint32_t
+text_state(const struct machine *machine, const struct reader *reader)
+{
+	const struct automaton *automaton = reader->automaton;
+	uint32_t state = machine->lanes[0].state;
+	bool waiting = machine->pending_spaces > 0;
+
+	if (reader->set->spelled) /* they may have any, where the value has some */
+		return state;
+	for (; state != ROOT; state = automaton->fail[state]) {
+		uint64_t first = machine->symbols - automaton->depth[state] + 1;
+
+		if (machine->gap <= first && !waiting)
+			break;
+		if (machine->not_spaced <= first &&
+		    !(machine->pending_line || machine->pending_spaces > 1))
+			break;
+		if (machine->not_wrapped <= first && reader->set->longest >= WRAPPED_LEAST)
+			break;
+	}
+	return state;
+}
+
+uint64_t
+machine_hold(const struct machine *machine, const struct reader *reader, uint32_t least)
+{
+	uint64_t hold = UINT64_MAX;
+
+	if (!machine->awake)
+		return hold;
+	if (machine->stuck && least < 2)
+		hold = machine->at;
+	for (size_t i = 0; i < machine->lane_count; i++) {
+		const struct lane *lane = &machine->lanes[i];
+		uint32_t state = is_text(machine->view) ? text_state(machine, reader) : lane->state;
+		uint32_t depth = reader->automaton->depth[state];
+
+		if (state != ROOT && depth >= least && lane_start(lane, depth) < hold)
+			hold = lane_start(lane, depth);
+	}
+	if (machine->bit_count && machine->lane_count > 1 && least < 2)
+		hold = bits_hold(machine, reader, hold);
+	return hold;
+}
+
+void
+machine_fini(struct machine *machine)
+{
+	for (size_t i = 0; i < LANES_MAX; i++)
+		mem_free(machine->lanes[i].starts);
+}
