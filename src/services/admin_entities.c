@@ -7,7 +7,10 @@
 
 #include "runs/type.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define ACTIVE_LOOKED_AT 1000 /* versions, newest first */
 
 typedef Flyteidl__Core__WorkflowTemplate workflow_template;
 
@@ -329,20 +332,15 @@ admin_get_workflow(struct rpc_call *call, void *ctx, const ProtobufCMessage *mes
 		rpc_reply(call, &workflow->base);
 }
 
-void
-admin_get_launch_plan(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
+static void
+reply_plan(struct reading *reading, struct entity_row *row)
 {
-	Flyteidl__Admin__LaunchPlan *plan;
+	struct rpc_call *call = reading->call;
+	Flyteidl__Admin__LaunchPlan *plan = launch_plan_of(reading, row);
 	Flyteidl__Admin__WorkflowSpec *spec = NULL;
 	const Flyteidl__Core__Identifier *id;
-	struct reading reading;
-	struct entity_row row;
 	enum un_err err = UN_OK;
 
-	(void)ctx;
-	if (!find(call, ENTITY_LAUNCH_PLAN, "launch plan", message, &reading, &row))
-		return;
-	plan = launch_plan_of(&reading, &row);
 	if (plan == NULL) {
 		rpc_fail(call, UN_ERR_NO_MEMORY, NULL);
 		return;
@@ -352,18 +350,89 @@ admin_get_launch_plan(struct rpc_call *call, void *ctx, const ProtobufCMessage *
 		rpc_reply(call, &plan->base);
 		return;
 	}
-	err = entity_get(reading.view,
+	err = entity_get(reading->view,
 	                 &(struct entity_key){ENTITY_WORKFLOW, id->project, id->domain, id->name,
 	                                      id->version},
-	                 &row, NULL);
-	if (!err && workflow_of(&reading, &row, &spec) == NULL)
+	                 row, NULL);
+	if (!err && workflow_of(reading, row, &spec) == NULL)
 		err = UN_ERR_NO_MEMORY;
 	if (!err)
-		err = add_expected(&reading, plan, spec->template_->interface);
+		err = add_expected(reading, plan, spec->template_->interface);
 	if (err)
 		rpc_fail(call, err, NULL);
 	else
 		rpc_reply(call, &plan->base);
+}
+
+void
+admin_get_launch_plan(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
+{
+	struct reading reading;
+	struct entity_row row;
+
+	(void)ctx;
+	if (find(call, ENTITY_LAUNCH_PLAN, "launch plan", message, &reading, &row))
+		reply_plan(&reading, &row);
+}
+
+/* Ends the list at the first active one, which is the newest. */
+static enum un_err
+each_until_active(void *ctx, const struct entity_row *row)
+{
+	char *version = ctx;
+
+	if (row->state != FLYTEIDL__ADMIN__LAUNCH_PLAN_STATE__ACTIVE)
+		return UN_OK;
+	(void)snprintf(version, ENTITY_VERSION_MAX + 1, "%s", row->key.version);
+	return UN_ERR_EXISTS;
+}
+
+void
+admin_get_active_plan(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
+{
+	const Flyteidl__Admin__ActiveLaunchPlanRequest *request = (const void *)message;
+	const Flyteidl__Admin__NamedEntityIdentifier *id = request->id;
+	struct entity_key key = {.kind = ENTITY_LAUNCH_PLAN};
+	char version[ENTITY_VERSION_MAX + 1] = "";
+	struct un_detail detail = {0};
+	struct reading reading;
+	struct entity_row row;
+	struct scope scope;
+	enum un_err err;
+
+	(void)ctx;
+	if (id == NULL) {
+		rpc_failf(call, UN_ERR_INVALID, "the request has no identifier");
+		return;
+	}
+	err = scope_init(&scope, id->project, id->domain, &detail);
+	if (err) {
+		rpc_fail(call, err, &detail);
+		return;
+	}
+	if (!caller_may(call, AUTHZ_ENTITY_READ, &scope))
+		return;
+	reading = (struct reading){.call = call, .view = run_view(call)};
+	if (reading.view == NULL)
+		return;
+	key.project = id->project;
+	key.domain = id->domain;
+	key.name = id->name;
+	key.version = "";
+	if (id->name[0] != '\0')
+		err = entity_list(reading.view, &key, INT64_MAX, ACTIVE_LOOKED_AT,
+		                  each_until_active, version, &detail);
+	key.version = version;
+	if (err == UN_ERR_EXISTS)
+		err = entity_get(reading.view, &key, &row, &detail);
+	else if (!err)
+		err = un_fail(&detail, UN_ERR_ENTITY_NOT_FOUND,
+		              "no active launch plan '%.128s' in project '%s', domain '%s'",
+		              id->name, id->project, id->domain);
+	if (err)
+		rpc_fail(call, err, &detail);
+	else
+		reply_plan(&reading, &row);
 }
 
 /* ---- lists ---- */

@@ -206,6 +206,8 @@ const struct rpc_method admin_methods[] = {
 	METHOD("UpdateLaunchPlan", launch_plan_update_request, launch_plan_update_response,
                update_launch_plan),
 	METHOD("GetLaunchPlan", object_get_request, launch_plan, admin_get_launch_plan),
+	METHOD("GetActiveLaunchPlan", active_launch_plan_request, launch_plan,
+               admin_get_active_plan),
 	METHOD("ListLaunchPlans", resource_list_request, launch_plan_list, admin_list_launch_plans),
 	METHOD("CreateExecution", execution_create_request, execution_create_response,
                create_execution),

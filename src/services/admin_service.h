@@ -10,6 +10,8 @@ void admin_list_tasks(struct rpc_call *call, void *ctx, const ProtobufCMessage *
 void admin_get_workflow(struct rpc_call *call, void *ctx, const ProtobufCMessage *message);
 void admin_list_workflows(struct rpc_call *call, void *ctx, const ProtobufCMessage *message);
 void admin_get_launch_plan(struct rpc_call *call, void *ctx, const ProtobufCMessage *message);
+/* The newest version that is active. */
+void admin_get_active_plan(struct rpc_call *call, void *ctx, const ProtobufCMessage *message);
 void admin_list_launch_plans(struct rpc_call *call, void *ctx, const ProtobufCMessage *message);
 
 /* admin_executions.c */

@@ -197,6 +197,14 @@ def entities_are_echoed(plane):
     same("the plan has its default", 5,
          got.closure.expected_inputs.parameters["a"].default.scalar.primitive.integer)
     same("and its outputs", ["o0"], list(got.closure.expected_outputs.variables))
+    active = entities.ActiveLaunchPlanRequest(id=common.NamedEntityIdentifier(name="wf", **SCOPE))
+    same("it is the active one", got.id, plane.call("GetActiveLaunchPlan", active, entities.LaunchPlan).id)
+    update = entities.LaunchPlanUpdateRequest(id=got.id, state=entities.INACTIVE)
+    plane.call("UpdateLaunchPlan", update, entities.LaunchPlanUpdateResponse)
+    code, why = plane.fails("GetActiveLaunchPlan", active, entities.LaunchPlan)
+    check("until it is made inactive", code == grpc.StatusCode.NOT_FOUND and "'wf'" in why, (code, why))
+    update.state = entities.ACTIVE
+    plane.call("UpdateLaunchPlan", update, entities.LaunchPlanUpdateResponse)
     listed = plane.call("ListTasks", common.ResourceListRequest(
         id=common.NamedEntityIdentifier(**SCOPE), limit=1), entities.TaskList)
     again = plane.call("ListTasks", common.ResourceListRequest(
