@@ -393,4 +393,25 @@ TEST(guard, what_is_larger_than_can_be_held_is_still_searched)
 	redact_set_free(set);
 }
 
+TEST(guard, a_value_over_the_edge_of_two_pieces_is_found)
+{
+	size_t len = 41u << 20, edge = 8u << 20; /* of pieces, on threads */
+	struct redact_set *set = values_of(VALUE);
+	uint8_t *plain = mem_alloc(len);
+
+	EXPECT(plain != NULL);
+	memset(plain, 'x', len);
+	for (size_t at = edge; at < len; at += edge) {
+		struct guard *guard = guard_of(set);
+
+		EXPECT_OK(guard_file(guard, "x", plain, len));
+		memcpy(plain + at - 1, VALUE, strlen(VALUE));
+		EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, guard_file(guard, "x", plain, len));
+		guard_free(guard);
+		memset(plain + at - 1, 'x', strlen(VALUE));
+	}
+	mem_free(plain);
+	redact_set_free(set);
+}
+
 TEST_MAIN()
