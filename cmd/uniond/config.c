@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "net/address.h"
+#include "services/login.h"
 
 #include <fcntl.h>
 #include <stddef.h>
@@ -79,6 +80,7 @@ static const struct config_key keys[] = {
 	TEXT_KEY("tasks", "writable", tasks_writable),
 	TEXT_KEY("tasks", "offline", tasks_offline),
 	NUMBER_KEY("tasks", "processes", tasks_processes, 1 << 22),
+	NUMBER_KEY("login", "token_seconds", token_seconds, 3600),
 	TEXT_KEY("audit", "reads", audit_reads),
 	TEXT_KEY("guard", "default", guard.fallback),
 	TEXT_KEY("guard", "known", guard.known),
@@ -523,6 +525,7 @@ config_init(struct config *config)
 	(void)snprintf(config->audit_reads, sizeof config->audit_reads, "summed");
 	config->idle_timeout_s = IDLE_TIMEOUT_EMBEDDED_S;
 	config->drain_timeout_s = DRAIN_TIMEOUT_S;
+	config->token_seconds = LOGIN_TOKEN_SECONDS;
 	config->tasks_processes = TASK_PROCESSES;
 	set_limits(config);
 }

@@ -53,6 +53,7 @@ struct config {
 	char log_level[16];
 	struct guard_policies guard;
 	uint64_t unencrypted; /* 1: TCP beyond loopback without TLS */
+	uint64_t token_seconds;   /* how long a login lasts; 0: the default */
 	uint64_t limits[CONFIG_LIMITS];
 	uint64_t workers;         /* threads that serve requests; 0: one a core, at most 8 */
 	uint64_t idle_timeout_s;  /* stop after this long without a client or a run; 0: never */

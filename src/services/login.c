@@ -29,6 +29,7 @@ enum outcome {
 
 struct login {
 	struct token_mint *mint;
+	int64_t token_ms;
 	struct login_budget *budget;
 	struct metric *metrics[OUTCOMES]; /* NULL until login_add_metrics */
 };
@@ -53,13 +54,14 @@ struct job {
 };
 
 enum un_err
-login_new(struct login **ret_login)
+login_new(unsigned token_seconds, struct login **ret_login)
 {
 	struct login *login = mem_zalloc(1, sizeof *login);
 	enum un_err err;
 
 	if (!login)
 		return UN_ERR_NO_MEMORY;
+	login->token_ms = (token_seconds ? token_seconds : LOGIN_TOKEN_SECONDS) * INT64_C(1000);
 	err = token_mint_new(&login->mint);
 	if (!err)
 		err = login_budget_new(&login->budget);
@@ -283,7 +285,7 @@ decide(struct job *job, const uint8_t hash[HASH_LEN])
 	static const uint8_t of_nobody[HASH_LEN];
 	const struct directory_view *access = directory_peek(&job->worker->access);
 	const struct directory_key *key = directory_find_key(access, job->request.client);
-	int64_t now_us = clock_wall_us(), left_ms = LOGIN_TOKEN_SECONDS * 1000;
+	int64_t now_us = clock_wall_us(), left_ms = job->login->token_ms;
 
 	if (!bytes_equal(key ? key->hash : of_nobody, hash, HASH_LEN) || !key)
 		return UN_ERR_LOGIN_FAILED;

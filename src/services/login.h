@@ -13,11 +13,12 @@
 #include "rpc/metrics.h"
 #include "rpc/web.h"
 
-#define LOGIN_TOKEN_SECONDS 900 /* of a token; less when its API key ends before */
+#define LOGIN_TOKEN_SECONDS 900 /* of a token, unless configured; less when its API key ends before */
 
 struct login;
 
-MUST_CHECK enum un_err login_new(struct login **ret_login);
+/* `token_seconds` 0: LOGIN_TOKEN_SECONDS. */
+MUST_CHECK enum un_err login_new(unsigned token_seconds, struct login **ret_login);
 void login_free(struct login *login); /* after the server; NULL is fine */
 /* Counts union_logins_total from here on. */
 MUST_CHECK enum un_err login_add_metrics(struct login *login, struct metrics *metrics);

@@ -63,6 +63,7 @@ struct plane_options {
 	struct net_limits limits; /* zeroes: the defaults */
 	const struct guard_policies *guard; /* NULL: known for all */
 	struct machine_options tasks;       /* what they may do here */
+	unsigned token_seconds;   /* of a login; 0: LOGIN_TOKEN_SECONDS */
 	const char *audit_reads;  /* "summed", "each" or "off": reads that release nothing */
 	bool embedded;
 };

@@ -132,7 +132,7 @@ open_runs(struct plane *plane, struct plane_services *services, struct un_detail
 static enum un_err
 open_login(struct plane_services *services)
 {
-	enum un_err err = login_new(&services->login);
+	enum un_err err = login_new(services->plane->options.token_seconds, &services->login);
 
 	if (err)
 		return err;

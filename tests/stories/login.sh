@@ -236,6 +236,15 @@ check "with the reason" grep -q "the login that asked for this has ended" "$T/fo
 execution=$(local_union get execution -o json | sed -n 's/.*"name": "\(.*\)",/\1/p' | head -1)
 check "and not the run" local_union abort execution "$execution"
 
+note "a token, and its end"
+printf 'login:\n  token_seconds: 1\n' >>"$T/plane.yaml"
+end_served
+check "a server whose tokens last a second" serve
+check "a token is given for a key" fetch_token ci
+until [ "$(who "$KEPT/token")" = 401 ]; do :; done
+pass "after it, it is nobody"
+check "the command logs in again by itself" with_key ci union get secret
+
 note "configuration files"
 config() { printf 'admin:\n  endpoint: dns:///localhost:%s\n  caCertFilePath: %s\n%s\n' \
 	"$port" "$T/tls.pem" "$1" >"$T/config.yaml"; }
