@@ -6,6 +6,7 @@
 #include "crypto/base64.h"
 #include "crypto/hash.h"
 #include "keeper/keeper.h"
+#include "services/access_view.h"
 #include "services/caller.h"
 #include "services/plane.h"
 #include "store/access.h"
@@ -112,16 +113,6 @@ commit(struct job *job,
 		fail(job, err, NULL);
 }
 
-/* Every worker sees it from here on. It is durable already: if it cannot be read again, nobody with
- * an API key gets in until it can. */
-static void
-show(struct job *job)
-{
-	struct un_detail detail = {0};
-
-	(void)!directory_refresh(plane_access(job->worker->plane), job->worker->reader, &detail);
-}
-
 static void
 fill_time(Google__Protobuf__Timestamp *time, int64_t wall_us)
 {
@@ -188,7 +179,7 @@ created(struct loop_task *task)
 		fail(job, job->err, &job->detail);
 		return;
 	}
-	show(job);
+	access_view_refresh(job->worker);
 	fill_key(&shown, &job->key);
 	fill_time(&granted, job->grant.created_us);
 	grant.principal = job->grant.principal;
@@ -345,7 +336,7 @@ deleted(struct loop_task *task)
 		fail(job, job->err, &job->detail);
 		return;
 	}
-	show(job);
+	access_view_refresh(job->worker);
 	plane_recheck_callers(job->worker->plane);
 	reply.grants = job->deleted_grants;
 	rpc_reply(job->call, &reply.base);

@@ -1,6 +1,5 @@
 #include "services/authenticate.h"
 
-#include "services/caller.h"
 #include "services/login.h"
 #include "services/plane.h"
 
@@ -54,7 +53,6 @@ by_token(const struct login *login, struct plane_worker *worker, const char *hea
 
 	if (strncasecmp(header, "Bearer ", 7) == 0) {
 		token += strspn(token, " ");
-		caller_freshen(worker);
 		err = login_check(login, directory_peek(&worker->access), token, strlen(token),
 		                  ret_principal);
 	}

@@ -1,6 +1,5 @@
 #include "services/caller.h"
 
-#include "base/log.h"
 #include "services/audit_notes.h"
 #include "services/plane.h"
 
@@ -25,18 +24,6 @@ caller_access(const struct rpc_call *call)
 	return directory_peek(&worker->access);
 }
 
-/* A directory that could not be read shows nothing; each request tries again, before it reads
- * anything else: a refresh ends what was lent. */
-void
-caller_freshen(struct plane_worker *worker)
-{
-	struct un_detail detail = {0};
-
-	if (directory_is_stale(worker->access.directory) &&
-	    directory_refresh(worker->access.directory, worker->reader, &detail) != UN_OK)
-		log_error("authz", "cannot read the grants: %s", detail.message);
-}
-
 bool
 caller_may(struct rpc_call *call, enum authz_action action, const struct scope *scope)
 {
@@ -45,7 +32,6 @@ caller_may(struct rpc_call *call, enum authz_action action, const struct scope *
 	struct principal principal;
 	enum un_err err;
 
-	caller_freshen(rpc_worker(call));
 	caller_principal(call, &principal);
 	err = authz_check(&principal, caller_access(call), action, &target, &detail);
 	if (err)
@@ -103,7 +89,6 @@ caller_may_list(struct rpc_call *call, enum authz_action action, const struct sc
 {
 	struct principal principal;
 
-	caller_freshen(rpc_worker(call));
 	if (caller_filter_init(ret_filter, call, action, within) == AUTHZ_REACH_NONE)
 		return caller_may(call, action, within);
 	caller_principal(call, &principal);

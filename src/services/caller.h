@@ -11,19 +11,13 @@
 #include "rpc/service.h"
 #include "store/scopes.h"
 
-struct plane_worker; /* plane.h */
-
 /* The principal: what the authenticate hook has set with rpc_set_principal (a struct principal), or
  * else the kernel's word on the uid behind the connection. */
 void caller_principal(const struct rpc_call *call, struct principal *ret_principal);
-/* Reads the directory again if that has failed before. Before anything else is read: it ends what
- * was lent. */
-void caller_freshen(struct plane_worker *worker);
 /* The keys and grants there are now; lent until the next call of a function of this file. */
 const struct directory_view *caller_access(const struct rpc_call *call);
 
-/* Whether the caller may; ends the call with the refusal when not. Before anything is read: it may
- * begin a read of its own. */
+/* Whether the caller may; ends the call with the refusal when not. Before anything is read. */
 MUST_CHECK bool caller_may(struct rpc_call *call, enum authz_action action,
                            const struct scope *scope);
 /* The same question; ends nothing. For what is left out of an answer. */

@@ -3,9 +3,9 @@
 #include "audit/audit.h"
 #include "authz/directory.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/pack.h"
 #include "base/text.h"
+#include "services/access_view.h"
 #include "services/caller.h"
 #include "services/plane.h"
 
@@ -104,15 +104,12 @@ static void
 on_written(struct loop_task *task)
 {
 	struct job *job = task->ctx;
-	struct un_detail detail = {0};
 
 	if (job->err) {
 		rpc_fail(job->call, job->err, &job->detail);
 		return;
 	}
-	/* it is durable: where it cannot be shown, nothing is, until it can */
-	if (directory_refresh(plane_access(job->worker->plane), job->worker->reader, &detail))
-		log_error("authz", "cannot read the grants: %s", detail.message);
+	access_view_refresh(job->worker);
 	job->reply(job);
 }
 

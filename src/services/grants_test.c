@@ -4,6 +4,7 @@
 
 #include "audit/audit.h"
 #include "proto-all.h"
+#include "services/access_view.h"
 #include "services/secret_service.h"
 #include "services/testing_call.h"
 #include "services/testing_plane.h"
@@ -263,6 +264,49 @@ TEST(grants, are_explained_with_help_for_wrong_questions)
 	EXPECT(explain(&f, "uid:0", "plane.stop", "", "")->allowed);
 	EXPECT(!explain(&f, "uid:54321", "plane.stop", "", "")->allowed);
 	EXPECT_STR("invalid", grants(&f, "uid:0", "", 1));
+	fixture_fini(&f);
+}
+
+#ifdef UN_FAULTS
+TEST(grants, none_holds_while_they_cannot_be_read_and_all_do_again_soon)
+{
+	struct fixture f;
+	long nth = 0;
+
+	fixture_init(&f);
+	EXPECT_OK(grant(&f, "ci", "viewer", "", ""));
+	while (!directory_is_stale(f.plane.access)) { /* until it hits the reading of the grants */
+		EXPECT(++nth < 1000);
+		fault_arm(FAULT_ALLOC, nth);
+		(void)!directory_refresh(f.plane.access, f.plane.worker.reader, NULL);
+		fault_disarm();
+	}
+	become(&f, "ci");
+	EXPECT(!explain(&f, "", "secret.read", "", "")->allowed);
+	fault_arm(FAULT_ALLOC, nth);
+	access_view_refresh(&f.plane.worker); /* fails once more, and comes back by itself */
+	fault_disarm();
+	EXPECT(directory_is_stale(f.plane.access));
+	while (directory_is_stale(f.plane.access))
+		plane_step(&f.plane);
+	EXPECT(explain(&f, "", "secret.read", "", "")->allowed);
+	fixture_fini(&f);
+}
+#endif
+
+TEST(grants, refuses_a_page_token_that_is_not_its_own)
+{
+	static const char *const bad[] = {"x", "AAAA", "!!!!", "AQAAAAE=",
+	                                  "AgAAAAAAAAAAAAAAAAAAAAA="};
+	Union__V1__ListGrantsRequest request = UNION__V1__LIST_GRANTS_REQUEST__INIT;
+	struct fixture f;
+
+	fixture_init(&f);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		request.token = (char *)bad[i];
+		EXPECT_NULL(ask(&f, &access_service, "ListGrants", &request.base));
+		EXPECT_ERR(UN_ERR_INVALID, f.call.err);
+	}
 	fixture_fini(&f);
 }
 

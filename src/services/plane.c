@@ -381,6 +381,7 @@ worker_fini(void *ctx, void *worker)
 		(void)!loop_step(mine->loop, 1000);
 	loop_hook_remove(mine->loop, &slot->hook);
 	loop_timer_cancel(mine->loop, &slot->quiet);
+	loop_timer_cancel(mine->loop, &mine->access_retry);
 	directory_reader_fini(&mine->access);
 	store_reader_close(mine->reader);
 	mine->reader = NULL;

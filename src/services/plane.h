@@ -75,6 +75,7 @@ struct plane_worker {
 	struct store_reader *reader;
 	struct keeper_client *keeper;
 	struct directory_reader access; /* keys and grants */
+	struct loop_timer access_retry; /* access_view.h */
 	struct audit_notes *notes; /* audit_notes.h */
 	unsigned index;
 	unsigned logins; /* that wait for the store */

@@ -125,6 +125,7 @@ plane_fini(struct plane *plane)
 	loop_watch_remove(plane->loop, &plane->supervisor_watch);
 	keeper_supervisor_stop(plane->supervisor);
 	keeper_link_fini(&plane->link);
+	loop_timer_cancel(plane->loop, &plane->worker.access_retry);
 	directory_reader_fini(&plane->worker.access);
 	directory_free(plane->access);
 	store_reader_close(plane->worker.reader);
