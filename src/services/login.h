@@ -13,7 +13,7 @@
 #include "rpc/metrics.h"
 #include "rpc/web.h"
 
-#define LOGIN_TOKEN_SECONDS 900 /* of a token, unless configured; less when its API key ends before */
+#define LOGIN_TOKEN_SECONDS 900 /* unless configured; less when the API key ends before */
 
 struct login;
 

@@ -57,7 +57,9 @@ may_have(const uint8_t *words, char kind, const char *text)
 static void
 number_text(uint32_t number, char text[16])
 {
-	(void)snprintf(text, 16, number ? "%u" : "", number);
+	text[0] = '\0';
+	if (number)
+		(void)snprintf(text, 16, "%u", number);
 }
 
 static bool
