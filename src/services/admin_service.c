@@ -1,6 +1,8 @@
 /* flyteidl.service.AdminService: registration, and starting and ending executions. What only reads
  * executions is in admin_executions.c, what only reads entities in admin_entities.c. */
+#include "services/admin_impl.h"
 #include "services/admin_service.h"
+#include "services/run_messages.h"
 #include "services/run_access.h"
 #include "services/run_services_impl.h"
 
@@ -134,6 +136,35 @@ create_execution(struct rpc_call *call, void *ctx, const ProtobufCMessage *messa
 		run_job_start(call, ctx, message, create_execution_work, create_execution_reply);
 }
 
+/* What was run once, with its inputs, runs again under another name. */
+static void
+relaunch(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
+{
+	const Flyteidl__Admin__ExecutionRelaunchRequest *request = (const void *)message;
+	Flyteidl__Admin__ExecutionCreateRequest *again = rpc_alloc(call, sizeof *again);
+	struct found found;
+	struct run_row row;
+
+	if (again == NULL) {
+		rpc_fail(call, UN_ERR_NO_MEMORY, NULL);
+		return;
+	}
+	if (!admin_find_row(call, request->id, &found, &row) ||
+	    !caller_may(call, AUTHZ_EXECUTION_CREATE, &found.name.at))
+		return;
+	flyteidl__admin__execution_create_request__init(again);
+	again->project = request->id->project;
+	again->domain = request->id->domain;
+	again->name = request->name;
+	again->spec = run_unpack(call, &flyteidl__admin__execution_spec__descriptor, row.spec);
+	again->inputs = run_value(call, found.view, found.id, RUN_PLACE_SELF, RUN_INPUTS);
+	if (again->spec == NULL || again->inputs == NULL)
+		rpc_fail(call, UN_ERR_NO_MEMORY, NULL);
+	else
+		run_job_start(call, ctx, &again->base, create_execution_work,
+		              create_execution_reply);
+}
+
 static enum un_err
 terminate_work(struct run_job *job, bool *later)
 {
@@ -211,6 +242,8 @@ const struct rpc_method admin_methods[] = {
 	METHOD("ListLaunchPlans", resource_list_request, launch_plan_list, admin_list_launch_plans),
 	METHOD("CreateExecution", execution_create_request, execution_create_response,
                create_execution),
+	METHOD("RelaunchExecution", execution_relaunch_request, execution_create_response,
+               relaunch),
 	METHOD("GetExecution", workflow_execution_get_request, execution, admin_get_execution),
 	METHOD("ListExecutions", resource_list_request, execution_list, admin_list_executions),
 	METHOD("GetExecutionData", workflow_execution_get_data_request,

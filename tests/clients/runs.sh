@@ -40,6 +40,8 @@ says "and is said to" "has succeeded"
 check "a registered launch plan runs again, the newest active one" \
 	real_union run --remote --wait --poll-interval 1 --project flytesnacks --domain development \
 	remote-launchplan flow.main --n 1
+check "an execution is launched again" real_union execution --project flytesnacks --domain development \
+	--execution-id flow2 relaunch
 refuses_with "map tasks are refused by name" "node 'n0' is an array (map task), which is not supported" \
 	real_pyflyte run --remote mapped.py main --ns '[1, 2]'
 refuses_with "files of this machine as inputs are refused" "Failed to get signed url for flow.py" \

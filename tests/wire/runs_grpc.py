@@ -248,6 +248,10 @@ def runs(plane):
                       executions.WorkflowExecutionGetDataResponse)
     same("with its inputs", 5, data.full_inputs.literals["a"].scalar.primitive.integer)
     same("and its outputs", 42, data.full_outputs.literals["o0"].scalar.primitive.integer)
+    again = plane.call("RelaunchExecution", executions.ExecutionRelaunchRequest(id=ident, name="again"),
+                       executions.ExecutionCreateResponse).id
+    same("it runs again under another name", ("again", phases.WorkflowExecution.SUCCEEDED),
+         (again.name, wait(plane, again).closure.phase))
     nodes = plane.call("ListNodeExecutions", executions.NodeExecutionListRequest(
         workflow_execution_id=ident, limit=100), executions.NodeExecutionList)
     same("lists its nodes", [("n%d" % i, phases.NodeExecution.SUCCEEDED) for i in range(3)],
