@@ -401,20 +401,27 @@ has_joint(const struct filter *filter, unsigned kind, uint8_t a, uint8_t b, uint
 	return filter->begin[bit / 8] & 1u << bit % 8;
 }
 
+static void
+put_joint(struct filter *filter, unsigned kind, uint8_t a, uint8_t b, uint8_t c)
+{
+	size_t bit = joint_bit(filter, kind, a, b, c);
+
+	filter->begin[bit / 8] |= (uint8_t)(1u << bit % 8);
+}
+
 void
 filter_joints(struct filter *filter, const uint8_t *symbols, size_t len)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < len && kept <= filter->gram + filter->stride; i++) {
-		size_t bits[2] = {
-			joint_bit(filter, 1u + (i > 0) + (i > 1), i > 1 ? symbols[i - 2] : 0,
-		                  i > 0 ? symbols[i - 1] : 0, symbols[i]),
-			joint_bit(filter, 4u + (i > 0), 0, i > 0 ? symbols[i - 1] : 0, symbols[i])};
+		uint8_t last = i > 0 ? symbols[i - 1] : 0, one = symbols[i];
 
-		for (size_t k = 0; k < 2; k++)
-			filter->begin[bits[k] / 8] |= (uint8_t)(1u << bits[k] % 8);
-		kept += filter->tables->fold[symbols[i]] != 0;
+		put_joint(filter, 1u + (i > 0) + (i > 1), i > 1 ? symbols[i - 2] : 0, last, one);
+		put_joint(filter, 4u + (i > 0), 0, last, one);
+		if (i + 1 == len)
+			put_joint(filter, 6, 0, last, one);
+		kept += filter->tables->fold[one] != 0;
 	}
 }
 
@@ -427,7 +434,8 @@ joins_pattern(const struct filter *filter, enum view view, const uint8_t *bytes,
 {
 	struct unit unit =
 		decode_unit((enum escape_kind)(view - VIEW_TEXT), bytes + at, len - at, false);
-	uint8_t before[2], symbol;
+	uint8_t before[2], symbol, next;
+	bool starts, second, later;
 	size_t count = 0, i = at, low;
 
 	for (; count < 2; i--) {
@@ -445,8 +453,18 @@ joins_pattern(const struct filter *filter, enum view view, const uint8_t *bytes,
 	if (!(filter->tables->class[symbol] & CLASS_SYMBOL))
 		return has_joint(filter, 4, 0, 0, before[0]) ||
 		       has_joint(filter, 5, 0, before[1], before[0]);
-	return has_joint(filter, 1, 0, 0, symbol) || has_joint(filter, 2, 0, before[0], symbol) ||
-	       has_joint(filter, 3, before[1], before[0], symbol);
+	starts = has_joint(filter, 1, 0, 0, symbol);
+	second = has_joint(filter, 2, 0, before[0], symbol);
+	later = has_joint(filter, 3, before[1], before[0], symbol);
+	at += unit.len;
+	if (!(starts || second || later) || unit.count > 1 || at >= len)
+		return starts || second || later;
+	next = bytes[at];
+	if ((filter->tables->class[next] & (CLASS_SYMBOL | CLASS_SPECIAL)) != CLASS_SYMBOL)
+		return true;
+	return (starts && has_joint(filter, 2, 0, symbol, next)) ||
+	       ((second || later) && (has_joint(filter, 3, before[0], symbol, next) ||
+	                              has_joint(filter, 6, 0, before[0], symbol)));
 }
 
 static enum un_err
@@ -470,9 +488,10 @@ note_escapes(const struct filter *filter, struct scan *scan, const uint8_t *byte
 		hint.views = 1u << view;
 		if (is_in_base64(bytes + at, scan->len - at))
 			hint.views |= 1u << VIEW_BASE64;
-		hint.from = (uint32_t)walk_back(filter, scan, bytes, at, behind);
-		hint.until = hint.latest;
 		hint.deep = !joins_pattern(filter, view, bytes, at, scan->len);
+		hint.from = hint.until = hint.latest;
+		if (!hint.deep || hint.views & 1u << VIEW_BASE64)
+			hint.from = (uint32_t)walk_back(filter, scan, bytes, at, behind);
 		err = add_hint(&scan->escapes, &scan->escape_count, &scan->escape_room, hint);
 		if (err)
 			return err;

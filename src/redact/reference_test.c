@@ -453,8 +453,7 @@ run_round(uint32_t seed)
 
 TEST(reference, agrees_for_values_and_texts_of_all_kinds_however_they_are_cut)
 {
-	const char *from =
-		getenv("ROUND");
+	const char *from = getenv("ROUND");
 	uint32_t first = from ? (uint32_t)strtoul(from, NULL, 10) : 1;
 
 	for (uint32_t seed = first; seed < first + (from ? 1 : 1500); seed++)

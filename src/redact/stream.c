@@ -193,13 +193,14 @@ wake(struct redact_stream *stream, enum view view, const struct hint *hint)
 }
 
 /* Plain text, and for each escape where a match of plain text that reaches it began: the machines
- * that know the escape must begin there, too. */
-static void
+ * that know the escape must begin there, too. Returns the views that somebody points to. */
+static uint32_t
 read_text(struct redact_stream *stream, uint64_t end)
 {
 	struct machine *text = &stream->machines[VIEW_TEXT];
 	struct scan *scan = &stream->scan;
-	size_t h = 0, e = 0;
+	size_t h = 0, e = 0, kept = 0;
+	uint32_t views = 0;
 
 	while (h < scan->hint_count || e < scan->escape_count) {
 		struct hint *escape = &scan->escapes[e], *hint = &scan->hints[h];
@@ -215,14 +216,20 @@ read_text(struct redact_stream *stream, uint64_t end)
 				escape->hold = hold;
 			if (escape->deep && hold > at)
 				escape->views &= ~VIEWS_ESCAPED;
+			views |= escape->views;
+			if (escape->views)
+				scan->escapes[kept++] = *escape;
 			e++;
 		} else {
 			if (hint->views & 1u << VIEW_TEXT)
 				wake(stream, VIEW_TEXT, hint);
+			views |= hint->views;
 			h++;
 		}
 	}
+	scan->escape_count = kept;
 	machine_run(text, &stream->reader, end);
+	return views;
 }
 
 static void
@@ -299,6 +306,7 @@ search(struct redact_stream *stream, bool silent)
 	size_t offset = (size_t)(stream->scan_from - stream->base);
 	uint64_t news = stream->scanned - stream->scan_from;
 	const uint8_t *bytes;
+	uint32_t views;
 	enum un_err err;
 
 	if (!stream->len)
@@ -316,11 +324,15 @@ search(struct redact_stream *stream, bool silent)
 		if (stream->set->always_text)
 			machine_wake(&stream->machines[VIEW_TEXT], reader, stream->scan_from, end,
 			             end);
-		read_text(stream, end);
-		for (enum view view = VIEW_BACKSLASH; view <= VIEW_QUOTED; view++)
-			read_escaped(stream, view, end);
-		for (enum view view = VIEW_HEX; view <= VIEW_BASE32; view++)
-			read_coded(stream, view, end);
+		views = read_text(stream, end);
+		for (enum view view = VIEW_BACKSLASH; view <= VIEW_BASE32; view++) {
+			if (!(views & 1u << view) && !stream->machines[view].awake)
+				continue;
+			if (view <= VIEW_QUOTED)
+				read_escaped(stream, view, end);
+			else
+				read_coded(stream, view, end);
+		}
 		read_tail(stream, silent, end);
 		stream->scan_from +=
 			filter_back(filter, &stream->scan, bytes, filter->gram + filter->stride);
