@@ -267,8 +267,8 @@ add_hint(struct hint **list, size_t *count, size_t *room, struct hint hint)
 {
 	struct hint *last = *count ? &(*list)[*count - 1] : NULL;
 
-	if (last && last->views == hint.views && hint.from <= last->until &&
-	    last->deep == hint.deep) {
+	if (last && last->views == hint.views && last->views != 1u << VIEW_DEFLATE &&
+	    hint.from <= last->until && last->deep == hint.deep) {
 		last->latest = hint.latest;
 		last->until = hint.until;
 		return UN_OK;
@@ -499,6 +499,28 @@ note_escapes(const struct filter *filter, struct scan *scan, const uint8_t *byte
 	return UN_OK;
 }
 
+/* A member begins where a run of digits begins: behind a byte that is none. */
+static enum un_err
+note_members(struct scan *scan, const uint8_t *bytes, size_t block, uint64_t members, size_t news)
+{
+	enum un_err err = UN_OK;
+
+	for (; members && !err; members &= members - 1) {
+		size_t at = block + (size_t)__builtin_ctzll(members);
+		struct hint hint = {.from = (uint32_t)at,
+		                    .first = (uint32_t)at,
+		                    .latest = (uint32_t)at,
+		                    .until = (uint32_t)at,
+		                    .views = 1u << VIEW_DEFLATE};
+
+		if (at < news || at >= scan->len ||
+		    (at && text_base64_digit((char)bytes[at - 1]) >= 0))
+			continue;
+		err = add_hint(&scan->escapes, &scan->escape_count, &scan->escape_room, hint);
+	}
+	return err;
+}
+
 static enum un_err
 shape_all(const struct filter *filter, struct scan *scan, const uint8_t *bytes, size_t news)
 {
@@ -520,7 +542,11 @@ shape_all(const struct filter *filter, struct scan *scan, const uint8_t *bytes, 
 			at = tail;
 		}
 		shaped = filter->shaper(filter->tables, at, canon + count);
-		if (shaped.escapes && block + BLOCK > news)
+		if (len - block < BLOCK && (bytes[len - 1] == 'e' || bytes[len - 1] == 'H'))
+			shaped.members |= (uint64_t)1 << (len - 1 - block);
+		if (shaped.members && block + BLOCK > news)
+			err = note_members(scan, bytes, block, shaped.members, news);
+		if (shaped.escapes && !err && block + BLOCK > news)
 			err = note_escapes(
 				filter, scan, bytes, block,
 				block >= news ? shaped.escapes

@@ -72,7 +72,8 @@ struct shaped {
 	uint32_t kept;
 	uint32_t symbols;
 	uint64_t esc;     /* bits: where ESC stands */
-	uint64_t escapes; /* and where an escape may begin */
+	uint64_t escapes; /* where an escape may begin */
+	uint64_t members; /* and a gzip or zlib member in base64 */
 };
 typedef struct shaped filter_shaper(const struct filter_tables *tables, const uint8_t *block,
                                     uint8_t *out);

@@ -7,6 +7,17 @@ filter_shape_block(const struct filter_tables *tables, const uint8_t *block, uin
 	struct shaped shaped = {0};
 	uint32_t any = 0, kept = 0, symbols = 0;
 
+	uint32_t members = 0;
+
+	for (size_t i = 0; i + 1 < BLOCK; i++) /* one that the compiler does in vectors */
+		members |= (uint32_t)((block[i] == 'e') &
+		                      ((block[i + 1] == 'J') | (block[i + 1] == 'N') |
+		                       (block[i + 1] == 'A') | (block[i + 1] == 'F'))) |
+		           (uint32_t)((block[i] == 'H') & (block[i + 1] == '4'));
+	members |= (block[BLOCK - 1] == 'e') | (block[BLOCK - 1] == 'H');
+	for (size_t i = 0; members && i < BLOCK; i++)
+		if (block[i] == 'e' || block[i] == 'H')
+			shaped.members |= (uint64_t)1 << i;
 	for (size_t i = 0; i < BLOCK; i++) {
 		uint8_t fold = tables->fold[block[i]], class = tables->class[block[i]];
 
@@ -46,7 +57,8 @@ shape_block_avx512(const struct filter_tables *tables, const uint8_t *block, uin
 	                                        _mm512_loadu_si512(tables->fold + 64));
 	__m512i class = _mm512_permutex2var_epi8(_mm512_loadu_si512(tables->class), bytes,
 	                                         _mm512_loadu_si512(tables->class + 64));
-	__mmask64 keep, special, code, coded;
+	__mmask64 keep, special, code, coded, second;
+	const uint64_t last = (uint64_t)1 << (BLOCK - 1);
 	struct shaped shaped = {0};
 
 	fold = _mm512_mask_mov_epi8(fold, high, bytes);
@@ -56,14 +68,21 @@ shape_block_avx512(const struct filter_tables *tables, const uint8_t *block, uin
 	shaped.kept = (uint32_t)__builtin_popcountll(keep);
 	shaped.symbols = (uint32_t)__builtin_popcountll(
 		_mm512_test_epi8_mask(class, _mm512_set1_epi8(CLASS_SYMBOL)));
+	second = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('J')) |
+	         _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('N')) |
+	         _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('A')) |
+	         _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('F'));
+	shaped.members =
+		(_mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('e')) & (second >> 1 | last)) |
+		(_mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('H')) &
+	         (_mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('4')) >> 1 | last));
 	special = _mm512_test_epi8_mask(class, _mm512_set1_epi8(CLASS_SPECIAL));
 	if (!special)
 		return shaped;
 	shaped.esc = _mm512_test_epi8_mask(class, _mm512_set1_epi8(CLASS_ESC));
 	code = _mm512_test_epi8_mask(class, _mm512_set1_epi8((char)CLASS_CODE));
 	coded = _mm512_test_epi8_mask(class, _mm512_set1_epi8(CLASS_PERCENT | CLASS_EQUALS));
-	shaped.escapes = (special & ~shaped.esc & ~coded) |
-	                 (coded & (code >> 1 | (uint64_t)1 << (BLOCK - 1)));
+	shaped.escapes = (special & ~shaped.esc & ~coded) | (coded & (code >> 1 | last));
 	return shaped;
 }
 

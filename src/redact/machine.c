@@ -297,6 +297,13 @@ feed(struct machine *machine, struct lane *lane, struct reader *reader, uint8_t 
 	lane->state = automaton_rest(automaton, state);
 }
 
+void
+machine_feed(struct machine *machine, struct reader *reader, uint8_t byte, uint64_t start,
+             uint64_t end)
+{
+	feed(machine, &machine->lanes[0], reader, byte, start, end);
+}
+
 static void
 reset_lanes(struct machine *machine)
 {
@@ -431,7 +438,7 @@ take_digit(struct machine *machine, struct reader *reader, unsigned digit, uint6
 		break_digits(machine);
 	machine->last_end = end;
 	number = machine->bit_count / width;
-	machine->digits[number & 3] = start;
+	machine->digits[number & (DIGITS_KEPT - 1)] = start;
 	machine->bits = machine->bits << width | digit;
 	machine->bit_count += width;
 	for (unsigned back = 0; back < width; back += grain) {
@@ -443,7 +450,8 @@ take_digit(struct machine *machine, struct reader *reader, unsigned digit, uint6
 			break;
 		if (lane->state == ROOT && !reader->automaton->start[byte])
 			continue;
-		feed(machine, lane, reader, byte, machine->digits[((bit - 8) / width) & 3], end);
+		feed(machine, lane, reader, byte,
+		     machine->digits[((bit - 8) / width) & (DIGITS_KEPT - 1)], end);
 	}
 }
 
@@ -455,7 +463,7 @@ digit_of(enum view view, uint8_t byte)
 		return -2;
 	if (view == VIEW_HEX)
 		return strchr(":-,.", byte) ? -2 : text_hex_digit((char)byte);
-	if (view == VIEW_BASE64)
+	if (view == VIEW_BASE64 || view == VIEW_DEFLATE)
 		return text_base64_digit((char)byte);
 	if ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z')
 		return (byte | 0x20) - 'a';
@@ -481,33 +489,40 @@ base64_escape(const uint8_t *bytes, size_t left, bool final, int *ret_digit)
 	return unit.len;
 }
 
-static bool
-step_digits(struct machine *machine, struct reader *reader)
+size_t
+machine_base64(struct machine *machine, const struct reader *reader, int *ret_digit)
 {
 	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
 	size_t left = (size_t)(reader->base + reader->len - machine->at), len = 1;
-	int digit;
 
+	*ret_digit = -2;
 	if (*bytes == 0x1b) {
 		len = decode_terminal(bytes, left, reader->final);
-		machine->at += len;
 		machine->stuck = !len; /* it may turn out to be text */
-		return len > 0;
+		return len;
 	}
-	digit = digit_of(machine->view, *bytes);
-	if (machine->view == VIEW_BASE64 && (*bytes == '\\' || *bytes == '%')) {
-		len = base64_escape(bytes, left, reader->final, &digit);
+	*ret_digit = digit_of(machine->view, *bytes);
+	if (machine->lane_count < 8 && (*bytes == '\\' || *bytes == '%') &&
+	    machine->view != VIEW_HEX) {
+		len = base64_escape(bytes, left, reader->final, ret_digit);
 		machine->stuck = len == SIZE_MAX;
-		if (machine->stuck)
-			return false;
-		len = len ? len : 1;
+		return machine->stuck ? 0 : len ? len : 1;
 	}
-	if (digit >= 0)
+	return len;
+}
+
+static bool
+step_digits(struct machine *machine, struct reader *reader)
+{
+	int digit;
+	size_t len = machine_base64(machine, reader, &digit);
+
+	if (digit >= 0 && len)
 		take_digit(machine, reader, (unsigned)digit, machine->at + len);
-	else if (digit == -1)
+	else if (digit == -1 && len)
 		break_digits(machine);
 	machine->at += len;
-	return true;
+	return len > 0;
 }
 
 /* ---- lists of numbers ---- */
@@ -652,6 +667,8 @@ step(struct machine *machine, struct reader *reader)
 	case VIEW_BASE64:
 	case VIEW_BASE32:
 		return step_digits(machine, reader);
+	case VIEW_DEFLATE:
+		return member_step(machine, reader);
 	case VIEW_DECIMAL:
 		return step_decimal(machine, reader);
 	case VIEW_HEX_0X:
@@ -675,7 +692,8 @@ machine_run(struct machine *machine, struct reader *reader, uint64_t stop)
 			run_plain(machine, reader, near < stop ? near : stop);
 		if (machine->at < stop && (!text || machine->at < near) && !step(machine, reader))
 			return;
-		if (machine->at > machine->until && may_sleep(machine, reader))
+		if (machine->view != VIEW_DEFLATE && machine->at > machine->until &&
+		    may_sleep(machine, reader))
 			machine->awake = false;
 	}
 }
@@ -693,8 +711,8 @@ bits_hold(const struct machine *machine, const struct reader *reader, uint64_t h
 		if (!count || count > machine->bit_count || machine->lanes[i].state != ROOT ||
 		    !set_lead(reader->set, count, machine->bits & ((1u << count) - 1)))
 			continue;
-		if (machine->digits[number & 3] < hold)
-			hold = machine->digits[number & 3];
+		if (machine->digits[number & (DIGITS_KEPT - 1)] < hold)
+			hold = machine->digits[number & (DIGITS_KEPT - 1)];
 	}
 	return hold;
 }
@@ -732,6 +750,11 @@ machine_hold(const struct machine *machine, const struct reader *reader, uint32_
 		return hold;
 	if (machine->stuck && least < 2)
 		hold = machine->at;
+	if (machine->view == VIEW_DEFLATE && least < 2) {
+		uint64_t member = member_hold(machine);
+
+		hold = member < hold ? member : hold;
+	}
 	for (size_t i = 0; i < machine->lane_count; i++) {
 		const struct lane *lane = &machine->lanes[i];
 		uint32_t state = is_text(machine->view) ? text_state(machine, reader) : lane->state;
@@ -750,4 +773,5 @@ machine_fini(struct machine *machine)
 {
 	for (size_t i = 0; i < LANES_MAX; i++)
 		mem_free(machine->lanes[i].starts);
+	deflate_free(machine->deflate);
 }

@@ -7,12 +7,14 @@
 #define REDACT_MACHINE_H
 
 #include "redact/automaton.h"
+#include "redact/deflate.h"
 #include "redact/filter.h"
 #include "redact/redact.h"
 #include "redact/regions.h"
 
 #define LANES_MAX 8
-#define GAP_MAX 1024 /* bytes between two symbols that belong together, at most */
+#define DIGITS_KEPT 16 /* a power of two */
+#define GAP_MAX 1024   /* bytes between two symbols that belong together, at most */
 #define PARTIAL_MAX ((uint64_t)4 << 20) /* a longer beginning of a match is taken for one */
 
 /* What a machine reads from, and where its matches go. */
@@ -56,10 +58,14 @@ struct machine {
 	uint32_t pending_spaces; /* of the gap that is being read */
 	bool pending_line;
 	/* codes of several bits a digit */
-	uint64_t bits;      /* the last ones */
-	uint64_t bit_count; /* since the last byte that was no digit */
-	uint64_t digits[4]; /* where the last ones stand */
-	bool in_word;       /* decimal: within letters and digits that are no number */
+	uint64_t bits;                /* the last ones */
+	uint64_t bit_count;           /* since the last byte that was no digit */
+	uint64_t digits[DIGITS_KEPT]; /* where the last ones stand */
+	bool in_word;                 /* decimal: within letters and digits that are no number */
+	struct deflate *deflate;      /* VIEW_DEFLATE, once it was awake */
+	bool in_match;                /* its run of digits holds a value */
+	uint64_t match_start;
+	uint32_t match_name;
 };
 
 void machine_init(struct machine *machine, enum view view);
@@ -73,6 +79,16 @@ void machine_run(struct machine *machine, struct reader *reader, uint64_t stop);
  * `least`: beginnings of fewer bytes of a value do not count. */
 uint64_t machine_hold(const struct machine *machine, const struct reader *reader, uint32_t least);
 void machine_fini(struct machine *machine);
+/* The unit of base64 at machine->at: its length; 0: only more input can tell. *ret_digit: -1: none,
+ * -2: it may stand between digits. */
+size_t machine_base64(struct machine *machine, const struct reader *reader, int *ret_digit);
+/* member.c: VIEW_DEFLATE. */
+void member_wake(struct machine *machine, struct reader *reader, uint64_t from);
+bool member_step(struct machine *machine, struct reader *reader);
+uint64_t member_hold(const struct machine *machine);
+/* Feeds one symbol to the search of a coded text. */
+void machine_feed(struct machine *machine, struct reader *reader, uint8_t byte, uint64_t start,
+                  uint64_t end);
 
 void reader_found(struct reader *reader, uint64_t start, uint64_t end, uint32_t name,
                   enum redact_form form);

@@ -352,6 +352,57 @@ TEST(redact, find_names_the_value_wherever_it_lies)
 	redact_set_free(set);
 }
 
+/* "some text before the value, ..." with the value in it: gzip with and without a time, zlib at
+ * three levels, the value alone. */
+static const char *const members[] = {
+	"H4sIAAAAAAACA52LSwrAIAwFr/"
+	"IOYDfeSJtIhNaAif3cvkL3XXQ3zDCmO8P5cmQu2icL40jb4AD72WQ05x7jYqd2KtVkycmnupEavWtmqY0CXCdiVWLC"
+	"d30AaffsG6oAAAA=",
+	"H4sIAIA7sWoC/52LSwrAIAwFr/"
+	"IOYDfeSJtIhNaAif3cvkL3XXQ3zDCmO8P5cmQu2icL40jb4AD72WQ05x7jYqd2KtVkycmnupEavWtmqY0CXCdiVWLC"
+	"d30AaffsG6oAAAA=",
+	"eNqdi0sKwCAMBa/"
+	"yDmA33kibSITWgIn93L5C9110N8wwpjvD+XJkLtonC+NI2+AA+"
+	"9lkNOce42KndirVZMnJp7qRGr1rZqmNAlwnYlViwnd9AJMzPHc=",
+	"eAGdjUsKwCAMBa/yDmA33kibSITWgIn93L5C9110N7yBN6Y7w/"
+	"lyZC7aJwvjSNvgAPvpZDTnHuNip3Yq1WTJyed0IzV6bzNLbRTgOsNYlZjwbR+TMzx3",
+	"eJydi0sKwCAMBa/"
+	"yDmA33kibSITWgIn93L5C9110N8wwpjvD+XJkLtonC+NI2+AA+"
+	"9lkNOce42KndirVZMnJp7qRGr1rZqmNAlwnYlViwnd9AJMzPHc=",
+	"eJzLKM0rSS0yMtItLs8vSknLLM7QTUosAQpVAgCG9Aop"};
+
+TEST(redact, a_value_in_a_gzip_or_zlib_member_in_base64_takes_the_rest_of_it_away)
+{
+	static const struct named_value values[] = {{"z", "hunter22-swordfish-battery", 26}};
+	struct redact_set *set = set_of(values, 1);
+
+	for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+		char input[512];
+		struct buf first;
+
+		(void)snprintf(input, sizeof input, "data: %s.", members[i]);
+		redact_in_pieces(set, input, strlen(input), sizeof input, &first);
+		EXPECT(strstr(buf_text(&first), "[secret z]") != NULL);
+		EXPECT(first.len >= 2 && first.data[first.len - 1] == '.');
+		EXPECT_NULL(strstr(buf_text(&first), members[i] + strlen(members[i]) - 12));
+		expect_redacted(set, input, buf_text(&first));
+		buf_fini(&first);
+	}
+	redact_set_free(set);
+}
+
+TEST(redact, what_only_looks_like_a_member_passes)
+{
+	static const struct named_value values[] = {{"z", "hunter22-swordfish-battery", 26}};
+	static const char *const texts[] = {"eJwhatever is this H4sIAAAA. eNo",
+	                                    "H4sIAAAAAAAA=", "eA"};
+	struct redact_set *set = set_of(values, 1);
+
+	for (size_t i = 0; i < 3; i++)
+		expect_redacted(set, texts[i], texts[i]);
+	redact_set_free(set);
+}
+
 TEST(redact, an_empty_set_changes_nothing)
 {
 	struct redact_set *set = set_of(NULL, 0);

@@ -272,6 +272,22 @@ read_coded(struct redact_stream *stream, enum view view, uint64_t end)
 	machine_run(&stream->machines[view], &stream->reader, end);
 }
 
+static void
+read_members(struct redact_stream *stream, uint64_t end)
+{
+	struct machine *machine = &stream->machines[VIEW_DEFLATE];
+
+	for (size_t e = 0; e < stream->scan.escape_count; e++) {
+		uint64_t at = stream->scan_from + stream->scan.escapes[e].first;
+
+		if (!(stream->scan.escapes[e].views & 1u << VIEW_DEFLATE))
+			continue;
+		machine_run(machine, &stream->reader, at);
+		member_wake(machine, &stream->reader, at);
+	}
+	machine_run(machine, &stream->reader, end);
+}
+
 /* The last bytes are too few for the filter to see a whole anchor: plain text is always read to the
  * end, codes where they end like the beginning of one. */
 static void
@@ -325,6 +341,8 @@ search(struct redact_stream *stream, bool silent)
 			machine_wake(&stream->machines[VIEW_TEXT], reader, stream->scan_from, end,
 			             end);
 		views = read_text(stream, end);
+		if (views & 1u << VIEW_DEFLATE || stream->machines[VIEW_DEFLATE].awake)
+			read_members(stream, end);
 		for (enum view view = VIEW_BACKSLASH; view <= VIEW_BASE32; view++) {
 			if (!(views & 1u << view) && !stream->machines[view].awake)
 				continue;
