@@ -13,7 +13,7 @@ SHELL := bash
 # On a terminal ninja shows how far it is; elsewhere it speaks only when something is wrong.
 NINJA = if [ -t 1 ]; then ninja $(1); else ninja --quiet $(1) | { grep -v '^ninja: no work' || true; }; fi
 
-.PHONY: all quickstart check check-clients check-source check-layers check-static check-tsan check-kill bench fuzz install clean deps
+.PHONY: all quickstart check check-clients check-source check-layers check-static check-tsan check-leaks check-kill bench fuzz install clean deps
 
 all: $(BUILD)/build.ninja
 	@$(call NINJA,-C $(BUILD))
@@ -61,6 +61,11 @@ check-static: $(CHECK)/build.ninja
 check-tsan: $(TSAN)/build.ninja
 	@$(call NINJA,-C $(TSAN))
 	@tests/run --tsan $(TSAN)
+
+# All the ways out for a value, as root and as a plain user; make check has one of the two.
+check-leaks: $(CHECK)/build.ninja
+	@$(call NINJA,-C $(CHECK))
+	@tests/leaks/run --build $(CHECK)
 
 # Many rounds of kill -9 under load; `make check` has a few.
 check-kill: all

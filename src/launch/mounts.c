@@ -128,6 +128,23 @@ mounts_hide(struct mounts *mounts, const char *path)
 	       add_cover(mounts, real, (struct mounts_cover){.hidden = true});
 }
 
+bool
+mounts_cover_run(struct mounts *mounts)
+{
+	/* the last two are where some systems have their programs */
+	static const char *const needed[] = {"/run/systemd/resolve", "/run/resolvconf",
+	                                     "/run/NetworkManager/resolv.conf",
+	                                     "/run/current-system", "/run/wrappers"};
+	struct stat facts;
+
+	if (lstat("/run", &facts) != 0 || !S_ISDIR(facts.st_mode))
+		return true;
+	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+		if (lstat(needed[i], &facts) == 0 && !mounts_keep(mounts, needed[i], false))
+			return false;
+	return add_cover(mounts, "/run", (struct mounts_cover){0});
+}
+
 /* The first folder on the way to `path` that a stranger cannot pass; false: there is none. */
 static bool
 find_barrier(const char *path, char barrier[PATH_MAX])

@@ -3,8 +3,7 @@
  * In a mount namespace of our own, folders are covered with empty ones in memory, and a few things
  * that the task needs are shown again in them, at their old paths. Covered are: the control plane's
  * folder and the other attempts' (and, for a task with a uid of its own, whatever folder it could
- * not pass on the way to its own), /tmp and /var/tmp, /dev, and the sockets of people's sessions.
- */
+ * not pass on the way to its own), /tmp and /var/tmp, /dev, and /run with its sockets. */
 #ifndef LAUNCH_MOUNTS_H
 #define LAUNCH_MOUNTS_H
 
@@ -47,6 +46,9 @@ bool mounts_keep(struct mounts *mounts, const char *path, bool writable);
 bool mounts_keep_list(struct mounts *mounts, const char *list, bool writable);
 /* First of all: `path` is to be covered. */
 bool mounts_hide(struct mounts *mounts, const char *path);
+/* Before mounts_apply: /run is to be covered, with the sockets of sessions and of services in it, but
+ * for what names of hosts are looked up with. */
+bool mounts_cover_run(struct mounts *mounts);
 /* Covers the folders that mounts_hide named, and shows again. What is shown must be opened again by
  * its path. False with errno, and nothing is covered. */
 bool mounts_apply(struct mounts *mounts);

@@ -240,7 +240,7 @@ set_view(struct sandbox *sandbox, const struct sandbox_options *options)
 	       (!options->authorities || mounts_keep(view, options->authorities, false)) &&
 	       (!options->readable || mounts_keep_list(view, options->readable, false)) &&
 	       (!options->writable || mounts_keep_list(view, options->writable, true)) &&
-	       mounts_apply(view);
+	       mounts_cover_run(view) && mounts_apply(view);
 	sandbox->hidden = fine && options->hidden;
 	if (!fine)
 		sandbox_note(sandbox, "the control plane's files stay in sight", errno);
@@ -248,10 +248,6 @@ set_view(struct sandbox *sandbox, const struct sandbox_options *options)
 		sandbox_note(sandbox, "no /tmp of its own", errno);
 	if (!mounts_private_dev(view))
 		sandbox_note(sandbox, "no /dev of its own", errno);
-	if (access("/run/user", F_OK) == 0 &&
-	    mount("union", "/run/user", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
-	          "mode=0755,size=4k") != 0)
-		sandbox_note(sandbox, "the sockets of sessions stay in sight", errno);
 }
 
 /* Makes `path` a mount point of its own and opens it. -1 and a note. */
