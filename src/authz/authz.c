@@ -356,8 +356,8 @@ authz_explain(const struct principal *principal, const struct directory_view *ac
               char text[AUTHZ_TEXT_MAX])
 {
 	static const char *const kinds[PRINCIPAL_KINDS] = {
-	        [PRINCIPAL_NOBODY] = "whoever is neither the local user, nor a running task, nor "
-	                             "logged in",
+	        [PRINCIPAL_NOBODY] = ("whoever is neither the local user, nor a running task, nor "
+	                              "logged in"),
 	        [PRINCIPAL_LOCAL_USER] = "the user who runs the control plane",
 	        [PRINCIPAL_EXECUTION] = "a running task",
 	};
