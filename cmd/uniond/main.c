@@ -20,6 +20,7 @@
 
 static const char usage_text[] =
 	"usage: uniond [--config FILE] [--data DIR] [--embedded] [--ready-fd N] [-t | -T]\n"
+	"       uniond init [--config FILE | --data DIR] [--host HOST] [--user USER]\n"
 	"       uniond restore [--data DIR | --config FILE] BACKUP\n"
 	"\n"
 	"The control plane of the secrets system. `union` starts it by itself when it needs one.\n"
@@ -221,6 +222,8 @@ main(int argc, char **argv)
 		return restore_program(strcmp(argv[0], "union") == 0 ? "union" : "uniond", argc - 1,
 		                       argv + 1);
 
+	if (argc > 1 && strcmp(argv[1], "init") == 0)
+		return init_program(argc - 1, argv + 1);
 	err = parse_arguments(argc, argv, &args, &detail);
 	if (!err)
 		err = load_config(&args, &detail);

@@ -13,6 +13,8 @@ int keeper_program(int argc, char **argv);
 /* Replaces the database by a backup. `name` is what its errors begin with. */
 int restore_program(const char *name, int argc, char **argv);
 
+/* The first start of a shared control plane. */
+int init_program(int argc, char **argv);
 /* The files that `config` names are there, readable, and fit each other; warns of a certificate
  * that ends soon. UN_ERR_BAD_CONFIG. */
 MUST_CHECK enum un_err check_files(const struct config *config, struct un_detail *detail);

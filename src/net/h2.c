@@ -508,12 +508,16 @@ h2_due_ms(struct conn *conn, enum net_count *ret_limit)
 static bool
 h2_late(struct conn *conn)
 {
+	const struct h2 *h2 = conn->session;
 	const struct net_limits *limits = conn->worker->limits;
 	int64_t now = loop_now_ms(conn->worker->loop);
 
 	if (!conn->streams) {
+		bool told = h2->going_away;
+
 		go_away(conn);
-		return false;
+		conn->read_ms = now; /* a moment more: it ends when that is written */
+		return !told;
 	}
 	for (struct http_stream *stream = conn->streams; stream; stream = stream->next) {
 		if (!stream->request_ended ? stream->since_ms + limits->body_ms <= now

@@ -62,6 +62,7 @@ enum worker_stage {
 	WORKER_NEW,
 	WORKER_READY, /* worker_init has run */
 	WORKER_SERVING,
+	WORKER_DEAF, /* accepts nobody any more */
 	WORKER_DRAINED,
 	WORKER_OVER, /* its thread has nothing more to do */
 };
@@ -165,6 +166,9 @@ struct server {
 	unsigned worker_count;
 	struct rpc_worker workers[];
 };
+
+/* server_new.c */
+void server_close_sockets(struct server *server); /* those that listen */
 
 /* server.c */
 void server_app(struct rpc_worker *worker); /* fills worker->app */

@@ -8,7 +8,7 @@
 
 #define START_MS (60 * 1000)
 #define LAST_BYTES_MS 500 /* for the answers of cancelled calls to leave */
-#define ABANDON_MS 5000 /* what handlers have after their calls were cancelled */
+#define ABANDON_MS 5000   /* what handlers have after their calls were cancelled */
 
 /* ---- what the connections say ---- */
 
@@ -16,8 +16,8 @@ static void
 on_head(struct http_stream *stream, void *ctx)
 {
 	struct rpc_worker *worker = ctx;
-	const struct rpc_target *target = router_find(&worker->server->router, http_path(stream),
-	                                              http_path_len(stream));
+	const struct rpc_target *target =
+		router_find(&worker->server->router, http_path(stream), http_path_len(stream));
 
 	if (target)
 		call_on_head(stream, worker, target);
@@ -142,8 +142,7 @@ worker_main(void *ctx)
 		log_error("rpc", "worker %u stopped: %s", worker->index, un_err_text(err));
 	http_worker_close_all(worker->http);
 	if (worker->calls)
-		log_error("rpc", "worker %u stops with calls that were never ended",
-		          worker->index);
+		log_error("rpc", "worker %u stops with calls that were never ended", worker->index);
 	if (options->worker_fini)
 		options->worker_fini(options->worker_ctx, worker->state);
 	tell(worker, WORKER_OVER);
@@ -197,6 +196,7 @@ drain(struct loop_task *task)
 
 	worker->draining = true;
 	http_worker_drain(worker->http);
+	tell(worker, WORKER_DEAF);
 	worker->drained = (struct loop_hook){.fn = look_if_drained, .ctx = worker};
 	loop_hook_add(worker->loop, &worker->drained);
 	worker->grace = (struct loop_timer){.fn = grace_over, .ctx = worker};
@@ -322,6 +322,10 @@ server_drain(struct server *server, int grace_ms)
 		return;
 	server->grace_ms = grace_ms;
 	ask_all(server, drain);
+	/* from here on nobody waits in a queue that is not served any more; a service manager has
+	 * its own descriptors of sockets that it passed */
+	if (wait_for(server, WORKER_DEAF, ABANDON_MS))
+		server_close_sockets(server);
 	(void)wait_for(server, WORKER_DRAINED, grace_ms + ABANDON_MS);
 }
 
@@ -381,8 +385,8 @@ server_last_activity_ms(const struct server *server)
 	int64_t last = 0;
 
 	for (unsigned i = 0; i < server->worker_count; i++) {
-		int64_t at = atomic_load_explicit(&server->workers[i].activity_ms,
-		                                  memory_order_relaxed);
+		int64_t at =
+			atomic_load_explicit(&server->workers[i].activity_ms, memory_order_relaxed);
 
 		last = at > last ? at : last;
 	}

@@ -85,6 +85,23 @@ add_probes(struct server *server)
 	return UN_OK;
 }
 
+static int64_t
+probe_expiry(void *ctx)
+{
+	return tls_server_expires_s(ctx);
+}
+
+static enum un_err
+add_expiry(struct server *server)
+{
+	static const struct metric_def def = {METRIC_GAUGE, "union_tls_certificate_expires_seconds",
+	                                      "when the certificate ends, in seconds since 1970",
+	                                      NULL};
+
+	return server->tls ? metrics_add_probe(server->metrics, &def, probe_expiry, server->tls)
+	                   : UN_OK;
+}
+
 /* ---- making ---- */
 
 static unsigned
@@ -203,6 +220,8 @@ fill(struct server *server, struct un_detail *detail)
 	if (!err)
 		err = add_probes(server);
 	if (!err)
+		err = add_expiry(server);
+	if (!err)
 		err = copy_listeners(server);
 	return err ? err : open_listeners(server, detail);
 }
@@ -254,13 +273,21 @@ free_worker(struct rpc_worker *worker)
 	buf_fini(&worker->json);
 }
 
-static void
-close_listeners(struct server *server)
+void
+server_close_sockets(struct server *server)
 {
 	size_t count = server->options.listener_count;
 
 	for (size_t i = 0; server->fds && i < count * server->worker_count; i++)
 		io_close(&server->fds[i]);
+}
+
+static void
+close_listeners(struct server *server)
+{
+	size_t count = server->options.listener_count;
+
+	server_close_sockets(server);
 	for (size_t i = 0; server->listeners && i < count; i++) {
 		mem_free((char *)(uintptr_t)server->listeners[i].unix_path);
 		mem_free((char *)(uintptr_t)server->listeners[i].host);
@@ -287,6 +314,8 @@ server_free(struct server *server)
 	server_stop(server);
 	for (int i = 0; server->metrics && i < NET_COUNTS; i++)
 		metrics_remove_probes(server->metrics, &server->probes[i]);
+	if (server->metrics && server->tls)
+		metrics_remove_probes(server->metrics, server->tls);
 	if (has_calls(server))
 		return; /* somebody still works on one and will come back to it: it must be there */
 	for (unsigned i = 0; i < server->worker_count; i++)

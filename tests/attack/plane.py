@@ -21,6 +21,7 @@ import traceback
 import urllib.parse
 from typing import Any, Callable, Optional
 
+from h2lib import PREFACE, frame, goaway, head
 from wirelib import BUILD, certificate
 
 WAIT = 20  # seconds: a row that takes longer has failed
@@ -224,13 +225,17 @@ class Plane:
         seen = self.log_in(name, self.make_key(name, **about))
         return re.search(rb'"access_token":"([^"]*)"', seen)[1]
 
-    def refused(self):
-        """How often, by reason."""
+    def metrics(self, name):
+        """Its lines."""
         with self.connect_unix() as c:
             c.sendall(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-            text = drain(c).decode()
+            lines = drain(c).decode().split("\n")
+        return "\n".join(line for line in lines if line.startswith(name))
+
+    def refused(self):
+        """How often, by reason."""
         return {m[1]: int(m[2]) for m in
-                re.finditer(r'union_net_refused_total\{reason="([^"]*)"\} (\d+)', text)}
+                re.finditer(r'reason="([^"]*)"\} (\d+)', self.metrics("union_net_refused_total"))}
 
     def memory_mb(self, what="VmRSS"):
         with open("/proc/%d/status" % self.process.pid, encoding="utf-8") as f:
@@ -242,10 +247,6 @@ class Plane:
                 f.write("5")
         except OSError:
             pass
-
-    def stop(self):
-        self.process.terminate()
-        return self.process.wait()
 
 
 class Bystander(threading.Thread):
@@ -333,6 +334,36 @@ def try_row(plane, row):
             (grown, len(bystander.times), 1e3 * max(bystander.times, default=0)), bystander.times)
 
 
+def ending(plane):
+    """SIGTERM, with a connection of each kind and a request in flight: (name, right, why not)."""
+    h2, idle, busy = plane.connect(alpn="h2"), plane.connect(), plane.connect(alpn="h2")
+    start = PREFACE + frame(4, 0, 0, b"")
+    last = frame(6, 0, 0, b"the last")  # comes back when what stands before it was read
+    h2.sendall(start + last)
+    drain(h2, until=b"the last")
+    idle.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    drain(idle, until=b"ok\n")
+    busy.sendall(start + frame(1, 4, 1, head(b"/cloudidl.secret.SecretService/GetSecret", b"POST", [
+        (b"content-type", b"application/json"), (b"authorization", b"Bearer " + TOKEN[0])])) + last)
+    drain(busy, until=b"the last")
+    plane.process.terminate()
+    seen = drain(h2)
+    yield "SIGTERM: an HTTP/2 connection gets a GOAWAY and ends", goaway(seen) == 0 and closed(seen), seen
+    seen = drain(idle)
+    yield "SIGTERM: an idle HTTP/1.1 connection ends", seen == END, seen
+    until, in_ = time.monotonic() + 4, True
+    while in_ and time.monotonic() < until:  # the sockets close a moment after the first farewell
+        try:
+            plane.connect(raw=True).close()
+        except OSError:
+            in_ = False
+    yield "SIGTERM: nobody new gets in", not in_, "connected"
+    busy.sendall(frame(0, 1, 1, b'{"id":{"name":"none"}}'))
+    seen = drain(busy)
+    yield ("SIGTERM: a request in flight is answered, then its connection ends",
+           goaway(seen) == 0 and b"not_found" in seen and closed(seen), seen)
+
+
 def run_mode(mode, rows, out):
     """All rows against one plane; a line of JSON a result."""
     folder = tempfile.mkdtemp(prefix="union-attack.")
@@ -352,7 +383,10 @@ def run_mode(mode, rows, out):
             print(json.dumps({"name": "%s (%s)" % (row.name, mode), "good": good, "why": why,
                               "seconds": time.monotonic() - began}), file=out, flush=True)
         times.sort()
-        stopped = plane.stop()
+        for name, good, why in ending(plane):
+            print(json.dumps({"name": "%s (%s)" % (name, mode), "good": good, "seconds": 0,
+                              "why": repr(why)[:500]}), file=out, flush=True)
+        stopped = plane.process.wait(WAIT)
         print(json.dumps({"name": "at the end the plane stops well (%s)" % mode,
                           "good": stopped == 0, "seconds": 0,
                           "why": open(plane.log, encoding="utf-8", errors="replace").read()[-1500:]}),

@@ -138,6 +138,14 @@ SLOW_ROWS = [
 ]
 
 
+IDLE_ROWS = [
+    Row("an HTTP/1.1 connection with nothing to do", lambda c: say_all(c, SMUGGLED),
+        lambda seen: status(seen) == [200] and closed(seen), None),
+    Row("an HTTP/2 connection with nothing to do", lambda c: say_all(c, START + frame(1, 5, 1, head())),
+        lambda seen: goaway(seen) == 0 and closed(seen), None, alpn="h2"),
+]
+
+
 # ---- HTTP/2 ----
 
 def ends_with(code):
@@ -545,7 +553,7 @@ CROWD_ROWS = [
 ]
 
 
-ROWS = (H1_ROWS + SLOW_ROWS + H2_ROWS + AMOUNT_ROWS + BODY_ROWS + TOKEN_ROWS + TLS_ROWS +
+ROWS = (H1_ROWS + SLOW_ROWS + IDLE_ROWS + H2_ROWS + AMOUNT_ROWS + BODY_ROWS + TOKEN_ROWS + TLS_ROWS +
         CROWD_ROWS)
 
 if __name__ == "__main__":
