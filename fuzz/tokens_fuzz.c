@@ -1,5 +1,5 @@
-/* Credentials in code: a find lies in the bytes, is behind where the search began, and is found again
- * in the same bytes at the same place. */
+/* Credentials in code: a find lies in the bytes, is behind where the search began, and is found
+ * again in the same bytes at the same place. */
 #include "guard/tokens.h"
 
 #include <stdlib.h>
