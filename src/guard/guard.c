@@ -14,6 +14,7 @@
 #define FORM_FACTOR 8      /* bytes of the widest form of one byte of a value */
 #define NAME_SHOWN_MAX 100 /* bytes of one name in a path */
 #define STEPS_A_CLOCK 256u
+#define TICKS_A_CLOCK 4096u
 
 enum un_err
 guard_new(const struct guard_options *options, struct guard **ret_guard)
@@ -92,7 +93,8 @@ guard_enter_name(struct guard *guard, const char *before, const void *name, size
 	char shown[NAME_SHOWN_MAX + 4];
 	size_t out = 0;
 
-	if (redact_find(guard->options.values, name, len))
+	/* where it comes from was searched, but for the path to a find, and the names of files */
+	if (!guard->searched && redact_find(guard->options.values, name, len))
 		return guard_enter(guard, "%s?%s", before, after);
 	for (size_t at = 0; at < len && out < NAME_SHOWN_MAX;) {
 		size_t more = text_utf8_len(text + at, len - at);
@@ -180,6 +182,14 @@ guard_step(struct guard *guard)
 	return guard->over;
 }
 
+bool
+guard_tick(struct guard *guard)
+{
+	if (++guard->ticks % TICKS_A_CLOCK == 0)
+		return guard_late(guard);
+	return guard->over;
+}
+
 /* ---- the search ---- */
 
 enum un_err
@@ -257,6 +267,12 @@ guard_look(struct guard *guard, const uint8_t *bytes, size_t len, bool whole)
 	secret = guard_find(guard, bytes, len);
 	guard->searched = !secret;
 	err = look_inside(guard, bytes, len, whole); /* with a find: to say where it is */
+	if (!err && guard->joined && !guard->lists) {
+		guard->precise = true;
+		err = look_inside(guard, bytes, len, whole);
+		if (!err)
+			err = guard_hit(guard, guard->joined);
+	}
 	guard->searched = before;
 	return !err && secret ? guard_hit(guard, secret) : err;
 }
@@ -330,10 +346,16 @@ static enum un_err
 search_joined(struct guard *guard, const struct buf *joined, uint64_t gone, uint64_t from)
 {
 	size_t start = from > gone ? (size_t)(from - gone) : 0;
+	const char *secret;
 
-	if (start >= joined->len || joined->len - start < REDACT_VALUE_MIN)
+	if (start >= joined->len || joined->len - start < REDACT_VALUE_MIN || guard->over)
 		return UN_OK;
-	return guard_search(guard, joined->data + start, joined->len - start);
+	secret = guard_find(guard, joined->data + start, joined->len - start);
+	if (secret && guard->precise)
+		return guard_hit(guard, secret);
+	if (secret)
+		guard->joined = secret;
+	return UN_OK;
 }
 
 static void
@@ -354,10 +376,14 @@ guard_list_begin(struct guard *guard)
 enum un_err
 guard_list_end(struct guard *guard, struct list list)
 {
-	enum un_err err = search_joined(guard, &guard->texts, guard->texts_gone, list.texts);
+	enum un_err err = UN_OK;
 
-	if (!err)
-		err = search_joined(guard, &guard->numbers, guard->numbers_gone, list.numbers);
+	if (guard->lists == 1 || guard->precise) {
+		err = search_joined(guard, &guard->texts, guard->texts_gone, list.texts);
+		if (!err)
+			err = search_joined(guard, &guard->numbers, guard->numbers_gone,
+			                    list.numbers);
+	}
 	if (--guard->lists == 0) {
 		drop_joined(&guard->texts, guard->texts.len, &guard->texts_gone);
 		drop_joined(&guard->numbers, guard->numbers.len, &guard->numbers_gone);

@@ -33,7 +33,10 @@ struct guard {
 	struct buf numbers;  /* and its numbers from 0 to 255, as bytes */
 	uint64_t texts_gone; /* bytes dropped from the front of each */
 	uint64_t numbers_gone;
-	unsigned lists; /* that we are in */
+	unsigned lists;     /* that we are in */
+	const char *joined; /* found in what was joined, before it is known where */
+	bool precise;       /* the walk is done again to know: each list is searched by itself */
+	uint32_t ticks;
 };
 
 /* What is being looked at, for people. guard_enter returns what guard_leave takes. */
@@ -49,6 +52,7 @@ void guard_blind_here(struct guard *guard, const char *why);
 /* Whether to stop: the time is over, or too many members were seen. Counts one. */
 bool guard_step(struct guard *guard);
 bool guard_late(struct guard *guard); /* only the time */
+bool guard_tick(struct guard *guard); /* the same, for what is small and many: looks now and then */
 
 /* The name of the first value in these bytes, or NULL; *_search: a find is the answer. */
 const char *guard_find(struct guard *guard, const uint8_t *bytes, size_t len);

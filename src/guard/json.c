@@ -229,7 +229,7 @@ walk_value(struct json_walk *walk)
 	if (next == '"')
 		return walk_string(walk);
 	if (next == '{' || next == '[') {
-		if (walk->nesting == NESTING_MAX || guard_step(walk->guard))
+		if (walk->nesting == NESTING_MAX || guard_tick(walk->guard))
 			return UN_ERR_PROTOCOL;
 		walk->nesting++;
 		err = walk_items(walk, next == '{' ? '}' : ']');

@@ -77,7 +77,7 @@ look_values(struct guard *guard, const Google__Protobuf__ListValue *values, unsi
 static enum un_err
 look_value(struct guard *guard, const Google__Protobuf__Value *value, unsigned nesting)
 {
-	if (nesting > NESTING_MAX || guard_step(guard))
+	if (nesting > NESTING_MAX || guard_tick(guard))
 		return UN_OK;
 	switch (value->kind_case) {
 	case GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE:
@@ -214,7 +214,7 @@ static enum un_err
 look_literal(struct guard *guard, const Flyteidl__Core__Literal *literal, unsigned nesting)
 {
 
-	if (nesting > NESTING_MAX || guard_step(guard))
+	if (nesting > NESTING_MAX || guard_tick(guard))
 		return UN_OK;
 	switch (literal->value_case) {
 	case FLYTEIDL__CORE__LITERAL__VALUE_SCALAR:
@@ -264,18 +264,30 @@ look_output(struct guard *guard, const Flyteidl__Core__LiteralMap__LiteralsEntry
 	return err;
 }
 
-enum un_err
-guard_outputs(struct guard *guard, const Flyteidl__Core__LiteralMap *outputs)
+static enum un_err
+look_outputs(struct guard *guard, const Flyteidl__Core__LiteralMap *outputs)
 {
 	/* half of a value may be in each of two outputs */
 	struct list list = guard_list_begin(guard);
-	const char *secret = NULL;
 	enum un_err err = UN_OK;
 
 	for (size_t i = 0; !err && i < outputs->n_literals; i++)
 		err = look_output(guard, outputs->literals[i]);
-	if (!err)
-		err = guard_list_end(guard, list);
+	return err ? err : guard_list_end(guard, list);
+}
+
+enum un_err
+guard_outputs(struct guard *guard, const Flyteidl__Core__LiteralMap *outputs)
+{
+	const char *secret = NULL;
+	enum un_err err = look_outputs(guard, outputs);
+
+	if (!err && guard->joined) {
+		guard->precise = true;
+		err = look_outputs(guard, outputs);
+		if (!err)
+			err = guard_hit(guard, guard->joined);
+	}
 	if (!err)
 		err = find_packed(guard, &outputs->base, &secret);
 	return !err && secret ? guard_hit(guard, secret) : err;

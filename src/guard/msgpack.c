@@ -203,7 +203,7 @@ look_item(struct guard *guard, struct span *in, const struct item *item, unsigne
 		return guard_part(guard, item->bytes, (size_t)item->count, false);
 	case KIND_ARRAY:
 	case KIND_MAP:
-		if (nesting < NESTING_MAX && !guard_step(guard))
+		if (nesting < NESTING_MAX && !guard_tick(guard))
 			return look_parts(guard, in, item, nesting);
 		in->bad = true;
 		return UN_OK;

@@ -239,11 +239,8 @@ walk_pickle(struct guard *guard, const uint8_t *bytes, size_t len)
 	do {
 		bool stop = false;
 
-		while (!err && !stop && !walk.in.bad && !guard_step(guard)) {
-			/* parts of containers are counted; opcodes are only so many bytes */
-			guard->members_left += guard->members_left < GUARD_MEMBERS_MAX;
+		while (!err && !stop && !walk.in.bad && !guard_tick(guard))
 			err = step(&walk, &stop);
-		}
 	} while (!err && !walk.in.bad && !guard->over && walk.in.left && *walk.in.at == 0x80);
 	if (!err && marked && walk.in.bad)
 		guard_blind_here(guard, "is damaged, or has more in it than a pickle");

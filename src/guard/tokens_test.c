@@ -60,9 +60,9 @@ TEST(tokens, that_are_examples_or_words_pass)
 		"sk-learn-is-a-library-whose-name-has-a-dash-in",
 		"eyJhbGciOiJub25lIn0.eyJzdWIiOiIxMjM0NTY3ODkwIn0.9fK2mQ7xT4bW8sL1vN6c",
 		"begins = '-----BEGIN RSA PRIVATE KEY-----'\nends = '-----END RSA PRIVATE "
-	        "KEY-----'\n",
+		"KEY-----'\n",
 		"-----BEGIN PUBLIC "
-	        "KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAu1SU1LfVLPHCozMxH2Mo\n",
+		"KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAu1SU1LfVLPHCozMxH2Mo\n",
 	};
 
 	for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++) {
