@@ -2,6 +2,7 @@
  *
  * The address is a path on this server with a random token: good once, for exactly the content that
  * was announced, for a short time. */
+#include "services/own_url.h"
 #include "services/run_services_impl.h"
 
 #include "base/clock.h"
@@ -62,24 +63,6 @@ read_grant(const Flyteidl__Service__CreateUploadLocationRequest *request,
 	return UN_OK;
 }
 
-/* A whole URL, of the host that the client itself used. */
-static char *
-url_of(struct rpc_call *call, const char *token)
-{
-	const char *host = rpc_authority(call);
-	size_t size;
-	char *url;
-
-	if (host[0] == '\0' || strlen(host) > 255)
-		host = "localhost";
-	size = strlen(host) + sizeof "https://" UPLOAD_PATH + UPLOAD_TOKEN_TEXT;
-	url = rpc_alloc(call, size);
-	if (url != NULL)
-		(void)snprintf(url, size, "%s://%s" UPLOAD_PATH "%s",
-		               rpc_peer(call)->tls ? "https" : "http", host, token);
-	return url;
-}
-
 static void
 create_upload_location(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
@@ -88,7 +71,8 @@ create_upload_location(struct rpc_call *call, void *ctx, const ProtobufCMessage 
 		FLYTEIDL__SERVICE__CREATE_UPLOAD_LOCATION_RESPONSE__INIT;
 	Google__Protobuf__Timestamp expires = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	struct upload_grant grant = {0};
-	char token[UPLOAD_TOKEN_TEXT], native[BUNDLE_URL_MAX];
+	char token[UPLOAD_TOKEN_TEXT], native[BUNDLE_URL_MAX], url[OWN_URL_MAX];
+	char signed_url[OWN_URL_MAX + sizeof UPLOAD_PATH + UPLOAD_TOKEN_TEXT];
 	struct un_detail detail = {0};
 	int64_t expires_us = 0;
 	enum un_err err;
@@ -100,6 +84,11 @@ create_upload_location(struct rpc_call *call, void *ctx, const ProtobufCMessage 
 	}
 	if (!caller_may(call, AUTHZ_DATA_UPLOAD, &grant.at))
 		return;
+	err = own_url(rpc_peer(call), rpc_authority(call), url, &detail);
+	if (err) {
+		rpc_fail(call, err, &detail);
+		return;
+	}
 	err = bundles_grant(services->bundles, &grant, token);
 	if (err) {
 		rpc_failf(call, err, "too many uploads are waiting");
@@ -107,13 +96,13 @@ create_upload_location(struct rpc_call *call, void *ctx, const ProtobufCMessage 
 	}
 	bundles_url(&grant, native);
 	expires.seconds = expires_us / 1000000;
-	response.signed_url = url_of(call, token);
+	(void)snprintf(signed_url, sizeof signed_url, "%s" UPLOAD_PATH "%s", url, token);
+	response.signed_url = signed_url;
 	response.native_url = native;
 	response.expires_at = &expires;
-	if (response.signed_url == NULL)
-		rpc_fail(call, UN_ERR_NO_MEMORY, NULL);
-	else
-		rpc_reply(call, &response.base);
+	rpc_reply(call, &response.base);
+	explicit_bzero(signed_url, sizeof signed_url);
+	explicit_bzero(token, sizeof token);
 }
 
 const struct rpc_method dataproxy_methods[] = {
