@@ -47,6 +47,7 @@ check: all $(CHECK)/build.ninja $(TSAN)/build.ninja
 
 # The clients that others wrote, as they come from the package index; part of `make check`.
 check-clients: all
+	@tools/install-deps check
 	@tests/run --build $(BUILD) --only clients
 
 check-source:
