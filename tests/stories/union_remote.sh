@@ -15,14 +15,19 @@ read -r line <"$T/ready"
 equals "a control plane with TLS" ready "$line"
 export UNION_ENDPOINT=unix://$T/plane/uniond.sock
 
-json=$(curl -sS --unix-socket "$T/plane/uniond.sock" -H 'content-type: application/json' \
-	-d '{"name":"task","role":"viewer","project":"default"}' http://localhost/union.v1.AccessService/CreateApiKey)
-secret=$(sed 's/.*"clientSecret":"\([^"]*\)".*/\1/' <<<"$json" | base64 -d)
-key=$(printf 'localhost:%s:task:%s:None' "$port" "$secret" | base64 -w0)
-for value in "$secret" "$key"; do
-	printf %s "$value" | base64 -w0 >>"$KEPT/values"
-	echo >>"$KEPT/values"
-done
+make_key() { # NAME ROLE : sets $key
+	local json secret value
+	json=$(curl -sS --unix-socket "$T/plane/uniond.sock" -H 'content-type: application/json' \
+		-d "{\"name\":\"$1\",\"role\":\"$2\",\"project\":\"default\"}" \
+		http://localhost/union.v1.AccessService/CreateApiKey)
+	secret=$(sed 's/.*"clientSecret":"\([^"]*\)".*/\1/' <<<"$json" | base64 -d)
+	key=$(printf 'localhost:%s:%s:%s:None' "$port" "$1" "$secret" | base64 -w0)
+	for value in "$secret" "$key"; do
+		printf %s "$value" | base64 -w0 >>"$KEPT/values"
+		echo >>"$KEPT/values"
+	done
+}
+make_key task viewer
 check "its key becomes a secret" run_with_input "$key" union create secret my_union_api_key
 
 mkdir "$T/scripts"
@@ -48,4 +53,29 @@ check "the task runs" union run --remote --copy all --env SSL_CERT_FILE=ca.pem s
 says "sees itself over TLS, and may do what its key may" '["RUNNING", "https", "denied"]'
 refuses "and tells no more to who cannot prove its name" "certificate" \
 	union run --remote --copy all --env SSL_CERT_FILE=/etc/hostname script.py t1
+
+cat >start.py <<'PY'
+import union
+from sums import total
+
+remote = union.UnionRemote(default_project="default", default_domain="development")
+run = remote.execute(total, inputs={"numbers": [1, 2, 39]}, wait=True)
+print(run.phase, run.outputs)
+PY
+cat >sums.py <<'PY'
+from typing import List
+
+import union
+
+
+@union.task
+def total(numbers: List[int]) -> int:
+    return sum(numbers)
+PY
+make_key starter runner
+unset UNION_ENDPOINT
+export PYTHONPATH=$SOURCE_ROOT/python
+check "a program elsewhere sends its code and starts a run, with a key for that" \
+	env UNION_API_KEY="$key" SSL_CERT_FILE=ca.pem "$UNION_PYTHON" start.py
+says "and gets the result" "SUCCEEDED {'o0': 42}"
 finish
