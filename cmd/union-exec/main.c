@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "launch/attempt.h"
+#include "redact.h"
 #include "transport.h"
 
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 static const char help[] =
 	"usage: union-exec attempt --endpoint URL --ticket-fd N --workdir DIR [--hide DIR] "
 	"[--sdk DIR] [--ready-fd N]\n"
+	"       union-exec redact --from-env VAR... [--pty] [-- COMMAND ARGS...]\n"
 	"\n"
 	"Runs one attempt of a task: claims it from the control plane with the ticket, receives\n"
 	"its secrets, runs its command in a sandbox, and reports output and result. Engines start "
@@ -231,7 +233,7 @@ parse(int argc, char **argv, struct attempt_options *out)
 		}
 	}
 	if (optind + 1 != argc || strcmp(argv[optind], "attempt") != 0)
-		return usage_error("the one command is: attempt", NULL);
+		return usage_error("the commands are: attempt, redact", NULL);
 	if (!out->endpoint || !out->workdir || out->ticket_fd < 0)
 		return usage_error("--endpoint, --workdir and --ticket-fd are needed", NULL);
 	out->remote = transport_remote(ca_file);
@@ -280,6 +282,8 @@ main(int argc, char **argv)
 
 	if (!have_standard_descriptors())
 		return EXIT_OURS;
+	if (argc > 1 && strcmp(argv[1], "redact") == 0)
+		return redact_command(argv + 2);
 	restore_descriptors();
 	status = parse(argc, argv, &chosen);
 	if (status >= 0)

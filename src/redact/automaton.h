@@ -34,6 +34,7 @@ enum pattern_kind {
 	PATTERN_REVERSED, /* back to front */
 	PATTERN_RECODED,  /* in another character set */
 	PATTERN_PLUS,     /* with + for each blank */
+	PATTERN_QUOTED,   /* with a shell's way of writing quotes */
 	PATTERN_EXACT,    /* with its white space: as codes have it */
 };
 

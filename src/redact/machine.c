@@ -86,6 +86,8 @@ text_form(const struct machine *machine, const struct reader *reader, const stru
 			return REDACT_FORM_REVERSED;
 		if (pattern->kind == PATTERN_PLUS)
 			return REDACT_FORM_PERCENT;
+		if (pattern->kind == PATTERN_QUOTED)
+			return REDACT_FORM_BACKSLASH;
 		return pattern->kind == PATTERN_RECODED ? REDACT_FORM_RECODED : REDACT_FORM_PLAIN;
 	}
 	if (machine->view != VIEW_TEXT)

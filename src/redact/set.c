@@ -266,11 +266,16 @@ point_of(const uint8_t *bytes, size_t len)
 	return point;
 }
 
-enum charset { UTF_16_LE, UTF_16_BE, LATIN_1, CHARSETS };
+enum charset { UTF_16_LE, UTF_16_BE, LATIN_1, UTF_32_LE, UTF_32_BE, CHARSETS };
 
 static size_t
 put_unit(uint8_t *out, enum charset charset, uint32_t unit)
 {
+	if (charset >= UTF_32_LE) {
+		for (unsigned i = 0; i < 4; i++)
+			out[charset == UTF_32_LE ? i : 3 - i] = (uint8_t)(unit >> 8 * i);
+		return 4;
+	}
 	out[charset == UTF_16_LE] = (uint8_t)(unit >> 8);
 	out[charset == UTF_16_BE] = (uint8_t)unit;
 	return 2;
@@ -281,14 +286,16 @@ static enum un_err
 add_recoded(struct redact_set *set, uint32_t name, const uint8_t *bytes, size_t len)
 {
 	struct secbuf *recoded;
-	bool wide = false;
+	bool wide = false, latin = false, far = false;
 	enum un_err err;
 
 	for (size_t i = 0; i < len; i++)
 		wide |= bytes[i] >= 128;
 	if (!wide || len > REVERSED_MAX || !text_is_utf8((const char *)bytes, len))
 		return UN_OK;
-	err = secbuf_new(len * 2, &recoded);
+	err = secbuf_new(len * 4, &recoded);
+	if (err)
+		return err;
 	for (enum charset charset = 0; charset < CHARSETS && !err; charset++) {
 		uint8_t *out = secbuf_edit(recoded);
 		size_t used = 0;
@@ -297,18 +304,22 @@ add_recoded(struct redact_set *set, uint32_t name, const uint8_t *bytes, size_t 
 			size_t part = text_utf8_len((const char *)bytes + i, len - i);
 			uint32_t point = point_of(bytes + i, part);
 
-			i += part;
-			if (charset == LATIN_1) {
+			if (charset == LATIN_1 && point < 256) {
 				out[used++] = (uint8_t)point;
-				wide = wide && point < 256;
-			} else if (point < 0x10000) {
+				latin = latin || point >= 128;
+			} else if (charset == LATIN_1) { /* as Python's ascii() has it */
+				memcpy(out + used, bytes + i, part);
+				used += part;
+			} else if (point < 0x10000 || charset >= UTF_32_LE) {
+				far = far || point >= 0x10000;
 				used += put_unit(out + used, charset, point);
 			} else {
 				used += put_unit(out + used, charset, 0xd7c0 + (point >> 10));
 				used += put_unit(out + used, charset, 0xdc00 | (point & 0x3ff));
 			}
+			i += part;
 		}
-		if ((charset != LATIN_1 || wide) && used >= LINE_MIN)
+		if (charset == LATIN_1 ? latin : charset < UTF_32_LE || far)
 			err = add_pattern(set, name, PATTERN_RECODED, out, used);
 	}
 	secbuf_free(recoded);
@@ -325,6 +336,36 @@ add_exact(struct redact_set *set, uint32_t name, const uint8_t *bytes, size_t le
 	for (size_t i = 0; i < len; i++)
 		squeezed |= !bytes[i] || bytes[i] == 0x1b || is_space(bytes[i]);
 	return squeezed ? automaton_add(&set->automaton, bytes, len, pattern) : UN_OK;
+}
+
+/* In a shell's quotes, where a backslash stands for itself: each quote is written in one of two
+ * ways. */
+static enum un_err
+add_in_quotes(struct redact_set *set, uint32_t name, const uint8_t *bytes, size_t len)
+{
+	static const char *const ways[] = {"'\\''", "'\"'\"'"};
+	enum un_err err = UN_OK;
+
+	if (!memchr(bytes, '\'', len) || !memchr(bytes, '\\', len) || len > REVERSED_MAX)
+		return UN_OK;
+	for (size_t way = 0; way < 2 && !err; way++) {
+		struct secbuf *quoted;
+		size_t used = 0;
+
+		err = secbuf_new(len * strlen(ways[way]), &quoted);
+		if (err)
+			return err;
+		for (size_t i = 0; i < len; i++) {
+			size_t part = bytes[i] == '\'' ? strlen(ways[way]) : 1;
+
+			memcpy(secbuf_edit(quoted) + used,
+			       part > 1 ? (const uint8_t *)ways[way] : bytes + i, part);
+			used += part;
+		}
+		err = add_pattern(set, name, PATTERN_QUOTED, secbuf_peek(quoted), used);
+		secbuf_free(quoted);
+	}
+	return err;
 }
 
 static enum un_err
@@ -368,6 +409,8 @@ add_patterns(struct redact_set *set)
 				err = add_reversed(set, i, bytes, len);
 			else if (kind == PATTERN_RECODED)
 				err = add_recoded(set, i, bytes, len);
+			else if (kind == PATTERN_QUOTED)
+				err = add_in_quotes(set, i, bytes, len);
 			else if (kind == PATTERN_EXACT)
 				err = add_exact(set, i, bytes, len);
 			else

@@ -12,7 +12,7 @@
 #define GAP 1024
 #define PATTERNS 4096
 
-enum kind { VALUE, LINE, REVERSED, RECODED, PLUS, EXACT, KINDS };
+enum kind { VALUE, LINE, REVERSED, RECODED, PLUS, QUOTED, EXACT, KINDS };
 
 struct pattern {
 	uint8_t *spelled; /* with its white space */
@@ -155,9 +155,12 @@ add_turned(struct state *state, size_t value, const uint8_t *bytes, size_t len)
 static void
 add_recoded(struct state *state, size_t value, const uint8_t *bytes, size_t len)
 {
-	uint8_t *out[3] = {malloc(len * 2), malloc(len * 2), malloc(len * 2)};
-	size_t used = 0, latin = 0;
-	bool wide = false, narrow = true;
+	uint8_t *out[5];
+	size_t used = 0, latin = 0, points = 0;
+	bool wide = false, narrow = false, far = false;
+
+	for (size_t k = 0; k < 5; k++)
+		out[k] = malloc(len * 4);
 
 	if (text_is_utf8((const char *)bytes, len)) {
 		for (size_t i = 0; i < len;) {
@@ -170,9 +173,16 @@ add_recoded(struct state *state, size_t value, const uint8_t *bytes, size_t len)
 				point = point << 6 | (bytes[i + k] & 63);
 			i += part;
 			wide |= point >= 128;
-			narrow &= point < 256;
-			out[2][latin++] = (uint8_t)point;
+			narrow |= point >= 128 && point < 256;
+			for (size_t k = 0; k < (point < 256 ? 1 : part); k++)
+				out[2][latin++] =
+					point < 256 ? (uint8_t)point : bytes[i - part + k];
 			units[0] = point;
+			far |= point >= 0x10000;
+			for (size_t k = 0; k < 4; k++)
+				out[3][points + k] = out[4][points + 3 - k] =
+					(uint8_t)(point >> 8 * k);
+			points += 4;
 			if (point >= 0x10000) {
 				units[0] = 0xd800 + ((point - 0x10000) >> 10);
 				units[1] = 0xdc00 + ((point - 0x10000) & 1023);
@@ -183,13 +193,37 @@ add_recoded(struct state *state, size_t value, const uint8_t *bytes, size_t len)
 				out[0][used + 1] = out[1][used] = (uint8_t)(units[k] >> 8);
 			}
 		}
-		for (size_t k = 0; wide && k < 2 && used >= 8; k++)
+		for (size_t k = 0; wide && k < 2; k++)
 			add(state, value, RECODED, out[k], used);
-		if (wide && narrow && latin >= 8)
+		if (wide && narrow)
 			add(state, value, RECODED, out[2], latin);
+		for (size_t k = 3; far && k < 5; k++)
+			add(state, value, RECODED, out[k], points);
 	}
-	for (size_t k = 0; k < 3; k++)
+	for (size_t k = 0; k < 5; k++)
 		free(out[k]);
+}
+
+static void
+add_in_quotes(struct state *state, size_t value, const uint8_t *bytes, size_t len)
+{
+	static const char *const ways[] = {"'\\''", "'\"'\"'"};
+	uint8_t *out = malloc(len * 5);
+
+	for (size_t way = 0; way < 2; way++) {
+		size_t used = 0;
+
+		for (size_t i = 0; i < len; i++) {
+			if (bytes[i] != '\'') {
+				out[used++] = bytes[i];
+				continue;
+			}
+			for (const char *c = ways[way]; *c; c++)
+				out[used++] = (uint8_t)*c;
+		}
+		add(state, value, QUOTED, out, used);
+	}
+	free(out);
 }
 
 static void
@@ -211,6 +245,8 @@ make_patterns(struct state *state)
 				add_turned(state, v, bytes, len);
 			if (kind == RECODED)
 				add_recoded(state, v, bytes, len);
+			if (kind == QUOTED && memchr(bytes, '\'', len) && memchr(bytes, '\\', len))
+				add_in_quotes(state, v, bytes, len);
 			if (kind == PLUS && memchr(bytes, ' ', len)) {
 				uint8_t *plus = malloc(len);
 
