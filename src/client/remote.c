@@ -177,7 +177,8 @@ explain(struct tls *tls, const struct endpoint *endpoint, enum un_err err,
 		return un_fail(detail, err, "%s did not finish the TLS handshake in time",
 		               endpoint->host);
 	if (verdict != X509_V_OK) {
-		un_hint(detail, "name its authority in the configuration: admin.caCertFilePath");
+		un_hint(detail, "name its authority: admin.caCertFilePath in the configuration, or "
+		                "SSL_CERT_FILE; and use a host that is in the certificate");
 		return un_fail(detail, UN_ERR_UNAUTHENTICATED,
 		               "the certificate of %s is not accepted: %s", endpoint->host,
 		               X509_verify_cert_error_string(verdict));
