@@ -371,6 +371,7 @@ answer_claim(struct plane *plane, int fd, const Union__V1__ClaimRequest *request
 	answer.envs = pair_list;
 	answer.bundle_url = plane->bundle ? "/bundle/e1" : "";
 	answer.bundle_size = plane->bundle_len;
+	answer.guard = plane->guard;
 	reply_message(fd, &answer.base);
 	box_sender_free(sender);
 	for (size_t i = 0; i < plane->secret_count; i++)

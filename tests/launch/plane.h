@@ -38,6 +38,7 @@ struct plane {
 	size_t bundle_len;
 	const Flyteidl__Core__TypedInterface *interface;
 	const Flyteidl__Core__LiteralMap *inputs;
+	Union__V1__GuardPolicy guard;
 	int64_t lease_ms;
 	int64_t timeout_ms;
 	bool wrong_attempt;     /* keys are delivered for another attempt */
