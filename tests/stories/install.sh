@@ -36,7 +36,7 @@ completions() { # WORDS...: what bash offers for the last one
 		printf "%s " "${COMPREPLY[@]}"' "$at/share/bash-completion/completions/union.bash" "$@"
 }
 equals "bash completes a command" "create " "$(completions union cr)"
-equals "what it is about" "secret " "$(completions union create "")"
+equals "what it is about" "secret api-key grant login " "$(completions union create "")"
 equals "an option" "--project " "$(completions union create secret --p)"
 equals "and the words it takes" "table json " "$(completions union get secret -o "")"
 if command -v fish >/dev/null; then
@@ -49,7 +49,25 @@ check "the unit starts what was installed" grep -qE "^ExecStart=/[^ ]*/bin/union
 check "with its sockets, its user and its folders" test -f "$at/lib/systemd/system/uniond.socket" \
 	-a -f "$at/lib/sysusers.d/union.conf" -a -f "$at/lib/tmpfiles.d/union.conf"
 if command -v man >/dev/null; then
-	check "the man page is read without a warning" sh -c 'test -z "$(man --warnings -E UTF-8 -l -Tutf8 "$0" 2>&1 >/dev/null)"' \
-		"$at/share/man/man1/union.1"
+	for page in man1/union.1 man1/union-exec.1 man8/uniond.8; do
+		check "the man page ${page#*/} is read without a warning" \
+			sh -c 'test -z "$(man --warnings -E UTF-8 -l -Tutf8 "$0" 2>&1 >/dev/null)"' "$at/share/man/$page"
+	done
+	options() { # PROGRAM...: the words of its help that are options, each once
+		"$@" --help | grep -oE "^  --?[a-zA-Z-]+" | sort -u
+	}
+	says_all() { # PAGE PROGRAM...: the page has every option of the program
+		local page=$1 text option
+		shift
+		text=$(man -E UTF-8 -l -Tutf8 "$page" 2>/dev/null | sed 's|.\x08||g')
+		for option in $(options "$@"); do
+			grep -qF -- "$option" <<<"$text" || { echo "no $option" && return 1; }
+		done
+	}
+	for command in "" init restore; do
+		# shellcheck disable=SC2086
+		check "uniond(8) has every option of uniond $command" says_all "$at/share/man/man8/uniond.8" "$at/bin/uniond" $command
+	done
+	check "union-exec(1) those of union-exec" says_all "$at/share/man/man1/union-exec.1" "$(command -v union-exec)"
 fi
 finish
