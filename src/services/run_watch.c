@@ -76,13 +76,30 @@ watch_free(struct watch *watch)
 }
 
 static void
+no_matter(struct rpc_call *call, void *ctx)
+{
+	(void)call;
+	(void)ctx;
+}
+
+static void
 watch_end(struct watch *watch)
 {
-	if (watch->close_err)
-		rpc_fail(watch->call, watch->close_err, &watch->detail);
+	struct rpc_call *call = watch->call;
+	struct runs_name name = watch->name;
+	enum un_err err = watch->close_err;
+
+	if (err == UN_ERR_DENIED) { /* recorded first: the call may outlive the watch */
+		rpc_on_cancel(call, no_matter, NULL);
+		rpc_on_writable(call, no_matter, NULL);
+	} else if (err)
+		rpc_fail(call, err, &watch->detail);
 	else
-		rpc_stream_end(watch->call);
+		rpc_stream_end(call);
 	watch_free(watch);
+	if (err == UN_ERR_DENIED && caller_may(call, AUTHZ_EXECUTION_READ, &name.at) &&
+	    caller_may(call, AUTHZ_EXECUTION_LOGS, &name.at))
+		rpc_fail(call, err, NULL); /* granted again meanwhile */
 }
 
 /* The end, now or when the task that is queued has come round. */
