@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "cli.h"
+#include "get_secret.h"
 #include "json_out.h"
 #include "model/scope.h"
 #include "proto-all.h"
@@ -286,7 +287,16 @@ command_get_secret(struct cli *cli)
 	enum un_err err = scope_init(&scope, cli->option[OPT_PROJECT], cli->option[OPT_DOMAIN],
 	                             &cli->detail);
 
-	if (!err && cli->arg_count)
+	if (!err && cli->option[OPT_USED_BY] && !cli->arg_count)
+		err = un_fail(&cli->detail, UN_ERR_USAGE, "--used-by needs the NAME of a secret");
+	else if (!err && cli->option[OPT_UNUSED_SINCE] && cli->arg_count)
+		err = un_fail(&cli->detail, UN_ERR_USAGE,
+		              "--unused-since is about all secrets: it takes no NAME");
+	else if (!err && cli->option[OPT_USED_BY])
+		err = get_secret_used_by(cli);
+	else if (!err && cli->option[OPT_UNUSED_SINCE])
+		err = get_secret_unused(cli);
+	else if (!err && cli->arg_count)
 		err = get_one(cli);
 	else if (!err)
 		err = cli_wants_json(cli) ? list_json(cli) : list_table(cli);

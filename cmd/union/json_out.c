@@ -35,6 +35,8 @@ add_text(struct json_out *json, const char *text)
 static void
 new_line(struct json_out *json)
 {
+	if (json->compact)
+		return;
 	add_text(json, "\n");
 	for (int i = 0; i < json->depth; i++)
 		add_text(json, "  ");

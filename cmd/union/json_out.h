@@ -13,6 +13,7 @@ struct json_out {
 	struct buf buf;
 	int depth;
 	bool has_items;
+	bool compact; /* all on one line; set it after jout_init */
 	enum un_err err;
 };
 

@@ -51,6 +51,7 @@ audit_action_text(enum audit_action action)
 		[AUDIT_PLANE_INSPECT] = "plane.inspect",
 		[AUDIT_ACCESS_EXPLAIN] = "access.explain",
 		[AUDIT_BROKEN] = "audit.broken",
+		[AUDIT_EXPORT] = "audit.export",
 	};
 	const char *text = (size_t)action < sizeof texts / sizeof texts[0] ? texts[action] : NULL;
 
@@ -275,7 +276,9 @@ walk_row(void *ctx, const struct trail_row *row)
 
 	if (row->hash)
 		memcpy(record.hash, row->hash, HASH_LEN);
-	if (!err && record.seq == (uint64_t)row->seq && !columns_agree(row, &record)) {
+	entry_hash(row->entry, row->entry_len, previous);
+	if (!err && record.seq == (uint64_t)row->seq &&
+	    bytes_equal(previous, record.hash, HASH_LEN) && !columns_agree(row, &record)) {
 		walk->wrong = row->seq;
 		return false;
 	}

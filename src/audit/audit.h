@@ -61,6 +61,7 @@ enum audit_action {
 	AUDIT_PLANE_INSPECT = 33,
 	AUDIT_ACCESS_EXPLAIN = 34,
 	AUDIT_BROKEN = 35, /* trail or journal are not what the keeper signed */
+	AUDIT_EXPORT = 36,
 	AUDIT_ACTIONS_END,
 };
 

@@ -4,8 +4,10 @@
 
 #include "audit/entry.h"
 #include "base/alloc.h"
+#include "base/io.h"
 #include "test.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 
 #define FRAMES_MAX 32
@@ -477,6 +479,40 @@ TEST(export, takes_a_restore_for_what_it_is)
 	add_end(&head);
 	EXPECT_OK(check_all());
 	world_fini();
+}
+
+/* What version 1 wrote must be good for ever. */
+TEST(export, vectors_of_version_1_are_good)
+{
+	static const uint8_t key[SIGN_PUBLIC_LEN] = {
+		0x6d, 0x49, 0xb4, 0x9f, 0x65, 0x19, 0x7d, 0x99,
+		0x18, 0x14, 0x72, 0x79, 0x12, 0x61, 0x88, 0x7a,
+		0x99, 0xb2, 0x2e, 0x2a, 0xcf, 0xea, 0xb9, 0x2e,
+		0x6e, 0x73, 0xcc, 0x43, 0xe0, 0xf5, 0xc8, 0xd0
+	};
+	struct journal_position position;
+	struct journal_entry entry;
+	struct buf bytes;
+	size_t used, at = JOURNAL_HEADER_LEN;
+
+	EXPECT_OK(crypto_init());
+	buf_init(&bytes, EXPORT_MAX, BUF_PLAIN);
+	EXPECT_OK(io_read_file(AT_FDCWD, VECTORS "/audit-export-1.bin", &bytes));
+	EXPECT_OK(check_bytes(bytes.data, bytes.len, bytes.len));
+	EXPECT_BYTES(key, report.header.audit_public, SIGN_PUBLIC_LEN);
+	EXPECT_INT(16, report.entries);
+	EXPECT_INT(2, report.releases);
+	EXPECT_INT(3, report.heads);
+	buf_clear(&bytes);
+	EXPECT_OK(io_read_file(AT_FDCWD, VECTORS "/journal-1.bin", &bytes));
+	EXPECT_OK(journal_header_unpack(bytes.data, bytes.len, &position));
+	for (; at < bytes.len; at += used)
+		EXPECT_OK(journal_entry_unpack(bytes.data + at, bytes.len - at, &position, &entry,
+		                               &used));
+	EXPECT_INT(2, position.count);
+	EXPECT_STR("used", entry.id.name);
+	EXPECT_INT(2, entry.version);
+	buf_fini(&bytes);
 }
 
 TEST_MAIN()

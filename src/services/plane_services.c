@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "services/access_service.h"
+#include "services/audit_service.h"
 #include "services/authenticate.h"
 #include "services/cluster_service.h"
 #include "services/discovery.h"
@@ -163,6 +164,7 @@ plane_open_services(struct plane *plane, struct un_detail *detail)
 	services->offered[services->offered_count++] = secret_service_classic(services->secrets);
 	services->offered[services->offered_count++] = &plane_service;
 	services->offered[services->offered_count++] = &cluster_service;
+	services->offered[services->offered_count++] = &audit_service;
 	err = open_login(services);
 	if (err)
 		return err;

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# The record of decisions: what is in it, who used what, and what a check of it finds.
+. "$(dirname "$0")/../lib.sh"
+story "what was decided is recorded, and nobody changes that unseen"
+trail=$DATA/union.db
+sql() { /usr/bin/python3 -c 'import sqlite3, sys
+db = sqlite3.connect(sys.argv[1]); db.execute("PRAGMA journal_mode"); db.executescript(sys.argv[2]); db.commit()' "$trail" "$1"; }
+count_of() { union get audit --action "$1" --limit 1000 -o jsonl | wc -l; }
+
+v=$(canary)
+check "a secret" run_with_input "$v" union create secret used
+check "a second version" run_with_input "$v" union update secret used
+check "one that nobody uses" run_with_input "$v" union create secret unused
+cat >"$T/home/use.py" <<'PY'
+import union
+
+@union.task(secret_requests=[union.Secret(key="used", mount_requirement=union.Secret.MountType.FILE)])
+def main() -> int:
+    with open(union.current_context().secrets.get_secrets_file("used"), "rb") as f:
+        return len(f.read())
+PY
+check "a task receives it" union run --remote "$T/home/use.py" main
+capture union get audit --action secret.release -o json
+says "the release is recorded with its version" '"version": 2'
+says "its execution" '"execution_domain": "development"'
+says "and its place in the keeper's journal" '"release": 1'
+capture union get secret used --used-by
+says "who used it" "development"
+capture union get secret used --used-by -o json
+says "which version" '"version": 2'
+capture union get secret --unused-since 0s
+says "what nobody used" "never"
+equals "what was used is shown with its time" 1 "$(grep -c never "$T/out")"
+capture union get secret --unused-since 90d
+warns "what is younger had no time to be used" "or is younger"
+refuses "no such action" "is no action" union get audit --action secret.reed
+refuses "no such time" "is no time" union get audit --since yesterday
+check "reads are summed in records" union get secret
+equals "denials and reads need no task" 0 "$(union get audit --verdict denied -o jsonl | wc -l)"
+
+check "the trail is good" union audit verify
+says "with one release" "and 1 releases are as they were written"
+check "an export" union audit export "$T/home/trail.bin"
+check "is good without the control plane" env UNION_ENDPOINT=unix:///nowhere union audit verify "$T/home/trail.bin"
+refuses "under another key it is not" "another key" \
+	union audit verify "$T/home/trail.bin" --key "$(printf '00%.0s' $(seq 32))"
+size=$(stat -c %s "$T/home/trail.bin")
+head -c $((size - 1)) "$T/home/trail.bin" >"$T/home/cut.bin"
+refuses "nor is one that was cut" "was cut off behind record" union audit verify "$T/home/cut.bin"
+
+stop_plane
+check "after a restart it is good, too" union audit verify
+newest=$(union get audit --limit 1 -o jsonl | grep -o '"number": [0-9]*' | grep -o '[0-9]*')
+stop_plane
+cp "$trail" "$T/good.db"
+cp "$DATA/keys/head" "$T/head"
+back() { cp "$T/good.db" "$trail"; cp "$T/head" "$DATA/keys/head"; }
+changed=
+for seq in $(seq 1 "$newest"); do
+	back
+	sql "UPDATE trail SET entry = substr(entry, 1, 60) || x'7a' || substr(entry, 62) WHERE seq = $seq"
+	capture union audit verify && changed="$changed $seq"
+	grep -q "record $seq was changed" "$T/err" || changed="$changed $seq?"
+	stop_plane
+done
+equals "each changed record is found and named" "" "$changed"
+missing=
+for seq in $(seq 1 $((newest - 1))); do
+	back
+	sql "DELETE FROM trail WHERE seq = $seq"
+	capture union audit verify && missing="$missing $seq"
+	grep -q "record $seq is missing" "$T/err" || missing="$missing $seq?"
+	stop_plane
+done
+equals "each dropped record is found and named" "" "$missing"
+cut=
+for seq in $(seq 2 $((newest - 1))); do
+	back
+	sql "DELETE FROM trail WHERE seq >= $seq"
+	capture union audit verify && cut="$cut $seq"
+	stop_plane
+done
+equals "each trail that was cut off is found" "" "$cut"
+back
+sql "UPDATE trail SET name = 'another' WHERE name = 'used' AND action = 4"
+refuses "a record that is filed under other words is found" "filed under other words" union audit verify
+stop_plane
+back
+sql "DELETE FROM journal_releases; DELETE FROM meta WHERE key = 'audit.journal'"
+check "a release that is not filed gets a record of its own at the start" union get secret
+equals "which says so" 1 "$(count_of secret.release-found)"
+stop_plane
+back
+cp "$DATA/keys/journal" "$T/journal"
+head -c 31 "$T/journal" >"$DATA/keys/journal"
+chmod 600 "$DATA/keys/journal"
+refuses "a journal that was cut off is found" journal union audit verify
+finish
