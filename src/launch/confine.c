@@ -94,6 +94,7 @@ confine_files(struct confinement *confinement, int *ret_abi)
 		return false;
 	if (abi >= 6)
 		attr.scope = SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS;
+	confinement->abi = abi;
 	confinement->ruleset_fd = (int)syscall(SYS_landlock_create_ruleset, &attr, len, 0);
 	*ret_abi = (int)abi;
 	return confinement->ruleset_fd >= 0;
@@ -103,7 +104,7 @@ static bool
 allow_below(const struct confinement *confinement, int dir_fd, uint64_t rights)
 {
 	struct landlock_path_beneath_attr below = {
-		.parent_fd = dir_fd, .allowed_access = rights & rights_of(landlock_abi())};
+		.parent_fd = dir_fd, .allowed_access = rights & rights_of(confinement->abi)};
 	struct stat facts;
 
 	if (fstat(dir_fd, &facts) == 0 && !S_ISDIR(facts.st_mode))

@@ -26,6 +26,7 @@ enum confine_network {
 struct confinement {
 	uid_t uid; /* the task's own, also its group; 0: it stays who the launcher is */
 	enum confine_network network;
+	long abi;            /* of Landlock */
 	int ruleset_fd;      /* Landlock; -1: none */
 	uint16_t filter_len; /* seccomp; 0: none */
 	struct sock_filter filter[CONFINE_FILTER_MAX];

@@ -78,6 +78,57 @@ TEST(isolation, a_task_of_root_is_a_user_of_its_own_with_no_right_at_all)
 	plane_fini(&plane);
 }
 
+/* union-exec as a service runs it: a user that is nobody, with two capabilities. */
+static void
+write_service(const char *path)
+{
+	static const char text[] =
+		"#!/bin/sh\n"
+		"exec setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set "
+		"-all,+setuid,+setgid --inh-caps -all,+setuid,+setgid --ambient-caps "
+		"-all,+setuid,+setgid " UNION_EXEC " \"$@\"\n";
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+
+	EXPECT(fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1);
+	EXPECT_INT(0, fchmod(fd, 0755));
+	(void)close(fd);
+}
+
+TEST(isolation, a_service_with_two_capabilities_gives_its_tasks_users_of_their_own)
+{
+	char path[] = "/tmp/union-service-XXXXXX";
+	struct plane plane;
+	int fd;
+
+	if (!is_root())
+		return;
+	fd = mkstemp(path);
+	EXPECT(fd >= 0);
+	(void)close(fd);
+	write_service(path);
+	use_shell(&plane, "id -u; id -g; cat $FLYTE_SECRETS_DEFAULT_DIR/s | wc -c; "
+	                  "touch here $TMPDIR/here $1/out || echo cannot write; rm $1/out; "
+	                  "ls $PLANE 2>/dev/null; grep CapEff /proc/self/status; setsid sleep 1000 "
+	                  "& echo done");
+	plane.words[3] = "sh";
+	plane.words[4] = "{{.outputPrefix}}";
+	plane.envs[0][0] = "PLANE";
+	plane.envs[0][1] = plane.folder;
+	plane.env_count = 1;
+	plane.hidden = plane.folder;
+	add_secret(&plane, "s", "value-of-secret");
+	add_options(&plane, "--uid", TASK_UID);
+	EXPECT_INT(0, chown(plane.folder, 65534, 65534));
+	EXPECT_INT(0, chown(plane.socket, 65534, 65534));
+	plane_run(&plane, path);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	if (is_sandboxed(&plane))
+		expect_log(&plane, TASK_UID "\n" TASK_UID "\n15\n"
+		                            "CapEff:\t0000000000000000\ndone\n");
+	plane_fini(&plane);
+	EXPECT_INT(0, unlink(path));
+}
+
 TEST(isolation, a_task_has_no_capability_also_as_our_own_user)
 {
 	struct plane plane;
@@ -162,7 +213,7 @@ TEST(isolation, calls_into_other_processes_and_the_kernel_are_refused)
 		"libc = ctypes.CDLL(None, use_errno=True)\n"
 		"calls = dict(ptrace=101, process_vm_readv=310, process_vm_writev=311, kcmp=312,\n"
 		"  pidfd_getfd=438, add_key=248, request_key=249, keyctl=250, "
-	        "perf_event_open=298,\n"
+		"perf_event_open=298,\n"
 		"  bpf=321, userfaultfd=323, mount=165, umount2=166, unshare=272, setns=308,\n"
 		"  open_by_handle_at=304, init_module=175, finit_module=313, kexec_load=246,\n"
 		"  open_tree=428, fsopen=430, chroot=161, pivot_root=155, process_madvise=440)\n"

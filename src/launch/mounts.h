@@ -46,8 +46,8 @@ bool mounts_keep(struct mounts *mounts, const char *path, bool writable);
 bool mounts_keep_list(struct mounts *mounts, const char *list, bool writable);
 /* First of all: `path` is to be covered. */
 bool mounts_hide(struct mounts *mounts, const char *path);
-/* Before mounts_apply: /run is to be covered, with the sockets of sessions and of services in it, but
- * for what names of hosts are looked up with. */
+/* Before mounts_apply: /run is to be covered, with the sockets of sessions and of services in it,
+ * but for what names of hosts are looked up with. */
 bool mounts_cover_run(struct mounts *mounts);
 /* Covers the folders that mounts_hide named, and shows again. What is shown must be opened again by
  * its path. False with errno, and nothing is covered. */

@@ -9,7 +9,7 @@ usage: canary.py --values FILE --root DIR... [--pid PID...] [--allow-pid PID...]
            process that may be read
 
 Looked for: each value as it is, in base64 (standard and URL alphabet, each of the three alignments)
-and in hex (both cases), in files, in every /proc/PID/cmdline and environ that can be read, and in
+and in hex (both cases), and in files also in every form of forms.py that is text: in files, in every /proc/PID/cmdline and environ that can be read, and in
 `ps`. Prints one line a place and exits 1 at the first hit in any of them; 0 and a line of counts
 otherwise. A value is never printed: a hit names its number in the file.
 """
@@ -19,6 +19,9 @@ import base64
 import os
 import subprocess
 import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from forms import forms  # noqa: E402
 
 CHUNK = 4 << 20
 HUGE = 1 << 36  # bytes: mappings this large are a sanitizer's shadow, not the program's memory
@@ -39,27 +42,38 @@ def encodings(value):
     return [e for e in found if len(e) >= 6]
 
 
+def more_encodings(value):
+    """Forms that would take too long to look for in all memory."""
+    try:
+        made = forms(value.decode("ascii"))
+    except UnicodeDecodeError:
+        return [value[::-1]]
+    return [f for name, f in made.items() if name not in ("rot13", "xor") and len(f) >= 6]
+
+
 class Search:
     def __init__(self, values):
+        self.more = [(n, e) for n, v in enumerate(values) for e in more_encodings(v)
+                     if len(v) >= 8]
         self.needles = [(n, e) for n, v in enumerate(values) for e in encodings(v)]
-        self.longest = max((len(e) for _, e in self.needles), default=0)
+        self.longest = max((len(e) for _, e in self.needles + self.more), default=0)
         self.hits = []
         self.looked_at = {"files": 0, "bytes": 0, "processes": 0, "memory": 0}
 
-    def look(self, place, data):
-        for number, needle in self.needles:
+    def look(self, place, data, more=False):
+        for number, needle in self.needles + (self.more if more else []):
             if needle in data:
                 self.hits.append("value %d in %s" % (number, place))
                 return
 
-    def look_stream(self, place, read):
+    def look_stream(self, place, read, more=False):
         """Like look for data that comes in pieces: read() until it is empty."""
         tail = b""
         while True:
             data = read()
             if not data:
                 return
-            self.look(place, tail + data)
+            self.look(place, tail + data, more)
             tail = data[-self.longest:]
 
     def file(self, path):
@@ -73,7 +87,7 @@ class Search:
                 return
             self.looked_at["bytes"] += os.path.getsize(path)
             with open(path, "rb") as f:
-                self.look_stream(path, lambda: f.read(CHUNK))
+                self.look_stream(path, lambda: f.read(CHUNK), True)
         except FileNotFoundError:
             pass
 

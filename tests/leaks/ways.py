@@ -103,7 +103,6 @@ WAYS = [
 ]
 
 REASONS = {
-    "gzip in base64": "the redaction of output does not unpack what is compressed",
     "rot13": "it is not one of the forms that are looked for: any code can make another one",
     "xor with a constant": "as rot13",
     "one numbered character a line": "as rot13",
