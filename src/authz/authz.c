@@ -271,6 +271,8 @@ authz_decide(const struct principal *principal, const struct directory_view *acc
 
 	assert(principal->kind < PRINCIPAL_KINDS && action < AUTHZ_ACTIONS);
 	ret_decision->allowed = ret_decision->by_grant = false; /* fail safe */
+	ret_decision->role = AUTHZ_ROLE_VIEWER; /* no grant's, and of little consequence */
+	ret_decision->scope.project[0] = ret_decision->scope.domain[0] = '\0';
 	switch (principal->kind) {
 	case PRINCIPAL_LOCAL_USER:
 		ret_decision->allowed = table[action].local == CELL_YES;
@@ -399,6 +401,7 @@ authz_reach(const struct principal *principal, const struct directory_view *acce
 	const struct directory_key *key = key_of(principal, access);
 	struct authz_decision decision;
 
+	assert(within);
 	authz_decide(principal, access, action, &target, &decision);
 	if (decision.allowed)
 		return AUTHZ_REACH_ALL;

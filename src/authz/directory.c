@@ -236,11 +236,12 @@ static void
 add_grant(struct directory_view *view, struct directory_key *key, enum authz_role role,
           const struct scope *scope)
 {
-	struct directory_grant *grant =
-		&view->grants[(size_t)(key->grants - view->grants) + key->grant_count++];
+	struct directory_grant *grant;
 	size_t index = (size_t)(key - view->keys);
 	struct slot *slot;
 
+	assert(view->grants && key->grants); /* counted before */
+	grant = &view->grants[(size_t)(key->grants - view->grants) + key->grant_count++];
 	grant->role = role;
 	grant->scope = *scope;
 	key->roles_anywhere |= 1u << role;
@@ -262,6 +263,7 @@ add_grants(struct directory_view *view, const struct grant_row *rows, size_t cou
 	enum authz_role role;
 	size_t first = 0;
 
+	assert(view->keys);
 	for (size_t i = 0; i < count; i++) {
 		key = key_of_grant(view, &rows[i], &role);
 		if (key)
