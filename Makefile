@@ -13,7 +13,7 @@ SHELL := bash
 # On a terminal ninja shows how far it is; elsewhere it speaks only when something is wrong.
 NINJA = if [ -t 1 ]; then ninja $(1); else ninja --quiet $(1) | { grep -v '^ninja: no work' || true; }; fi
 
-.PHONY: all quickstart check check-clients check-source check-layers check-static check-tsan check-leaks check-kill bench fuzz install clean deps
+.PHONY: all quickstart check check-clients check-source check-layers check-static check-tsan check-leaks check-kill check-proofs bench fuzz install clean deps
 
 all: $(BUILD)/build.ninja
 	@$(call NINJA,-C $(BUILD))
@@ -71,6 +71,11 @@ check-leaks: $(CHECK)/build.ninja
 # Many rounds of kill -9 under load; `make check` has a few.
 check-kill: all
 	@ROUNDS=$(ROUNDS) UNION_BUILD=$(BUILD) tests/stories/kill.sh
+
+# What the redaction's core holds, for every order of events within larger bounds than `make check`.
+check-proofs: $(CHECK)/build.ninja
+	@$(call NINJA,-C $(CHECK) tests/proofs/proof_regions_large)
+	@$(CHECK)/tests/proofs/proof_regions_large
 
 bench: all
 	@tools/install-deps bench

@@ -8,72 +8,97 @@ usage: canary.py --values FILE --root DIR... [--pid PID...] [--allow-pid PID...]
 --pid      processes whose memory is read (uniond, the keeper); needs root or the same user and a
            process that may be read
 
-Looked for: each value as it is, in base64 (standard and URL alphabet, each of the three alignments)
-and in hex (both cases), and in files also in every form of forms.py that is text: in files, in every /proc/PID/cmdline and environ that can be read, and in
-`ps`. Prints one line a place and exits 1 at the first hit in any of them; 0 and a line of counts
-otherwise. A value is never printed: a hit names its number in the file.
+Looked for: each value in every form of tests/redact/forms.py that redaction finds, and in base64 at each
+of the three alignments, in files, in every /proc/PID/cmdline and environ that can be read, and in
+`ps`. What stands between characters (white space, zeros, terminal colours, marks) is left out on both
+sides, so that one search finds all of it. Prints one line a place and exits 1 at the first hit in any of
+them; 0 and a line of counts otherwise. A value is never printed: a hit names its number in the file.
 """
 
 import argparse
 import base64
 import os
+import re
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from forms import forms  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "redact"))
+import forms  # noqa: E402
 
 CHUNK = 4 << 20
 HUGE = 1 << 36  # bytes: mappings this large are a sanitizer's shadow, not the program's memory
 
 
-def encodings(value):
-    """All byte strings that betray `value`."""
-    found = {value, value.hex().encode(), value.hex().upper().encode()}
+TERMINAL = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[(=>78M].?)")
+KEPT = bytes(range(128, 256)) + b"".join(bytes([c]) for c in range(128) if chr(c).isalnum())
+DROPPED = bytes(c for c in range(256) if c not in KEPT)
+LEAST = 8  # characters of letters and digits: a needle with fewer is searched for as it is
+
+
+def shape(data):
+    """Letters, digits and bytes from 128 on: the same for a value however it is spaced or parted."""
+    if b"\x1b" in data:
+        data = TERMINAL.sub(b"", data)
+    return data.translate(None, DROPPED)
+
+
+def alignments(value):
+    """Base64 of the value within a longer text, without the digits that it shares with that."""
     for phase in range(3):
         padded = b"\0" * phase + value
-        usable = len(padded) // 3 * 3
-        text = base64.b64encode(padded[:usable])
-        # the first digits mix with what stands before the value
-        text = text[(0, 2, 3)[phase]:]
-        if len(text) >= 8:
-            found.add(text)
-            found.add(text.replace(b"+", b"-").replace(b"/", b"_"))
-    return [e for e in found if len(e) >= 6]
+        text = base64.b64encode(padded[:len(padded) // 3 * 3])
+        yield text[(0, 2, 3)[phase]:]
 
 
-def more_encodings(value):
-    """Forms that would take too long to look for in all memory."""
+def encodings(value):
+    """All byte strings that betray `value`."""
+    found = {value, value.hex().encode(), value.hex().upper().encode(), *alignments(value)}
     try:
-        made = forms(value.decode("ascii"))
+        text = value.decode()
+        for _, make, is_found in forms.FORMS:
+            if is_found:
+                made = make(text)
+                found.add(made if isinstance(made, bytes) else made.encode())
     except UnicodeDecodeError:
-        return [value[::-1]]
-    return [f for name, f in made.items() if name not in ("rot13", "xor") and len(f) >= 6]
+        pass
+    return found
 
 
 class Search:
     def __init__(self, values):
-        self.more = [(n, e) for n, v in enumerate(values) for e in more_encodings(v)
-                     if len(v) >= 8]
-        self.needles = [(n, e) for n, v in enumerate(values) for e in encodings(v)]
-        self.longest = max((len(e) for _, e in self.needles + self.more), default=0)
+        shaped, plain = {}, {}
+        for number, value in enumerate(values):
+            for needle in encodings(value):
+                short = shape(needle)
+                if len(short) >= LEAST:
+                    shaped.setdefault(short, number)
+                elif len(needle) >= 6:
+                    plain.setdefault(needle, number)
+        self.shaped, self.plain = shaped, plain
+        self.longest = 4 * max((len(e) for e in list(shaped) + list(plain)), default=0)
         self.hits = []
         self.looked_at = {"files": 0, "bytes": 0, "processes": 0, "memory": 0}
 
-    def look(self, place, data, more=False):
-        for number, needle in self.needles + (self.more if more else []):
-            if needle in data:
-                self.hits.append("value %d in %s" % (number, place))
-                return
+    def look(self, place, data):
+        if not data:
+            return
+        if not data.strip(b"\0"):  # most of a process's memory
+            return
+        text = shape(data)
+        for needles, where in ((self.shaped, text), (self.plain, data)):
+            for needle, number in needles.items():
+                if needle in where:
+                    self.hits.append("value %d in %s" % (number, place))
+                    return
 
-    def look_stream(self, place, read, more=False):
+    def look_stream(self, place, read):
         """Like look for data that comes in pieces: read() until it is empty."""
         tail = b""
         while True:
             data = read()
             if not data:
                 return
-            self.look(place, tail + data, more)
+            self.look(place, tail + data)
             tail = data[-self.longest:]
 
     def file(self, path):
