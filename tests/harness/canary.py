@@ -112,7 +112,7 @@ class Search:
                 return
             self.looked_at["bytes"] += os.path.getsize(path)
             with open(path, "rb") as f:
-                self.look_stream(path, lambda: f.read(CHUNK), True)
+                self.look_stream(path, lambda: f.read(CHUNK))
         except FileNotFoundError:
             pass
 
