@@ -13,7 +13,6 @@
 #define OVERLAP_MIN 65536  /* a decompressor looks back so far, too */
 #define FORM_FACTOR 8      /* bytes of the widest form of one byte of a value */
 #define NAME_SHOWN_MAX 100 /* bytes of one name in a path */
-#define STEPS_A_CLOCK 256u
 #define TICKS_A_CLOCK 4096u
 
 enum un_err
@@ -173,7 +172,7 @@ guard_late(struct guard *guard)
 bool
 guard_step(struct guard *guard)
 {
-	if (guard->members_left % STEPS_A_CLOCK == 0 && guard_late(guard))
+	if (guard_late(guard))
 		return true;
 	if (guard->members_left == 0)
 		give_up(guard, "is one part too many");
