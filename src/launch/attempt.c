@@ -562,6 +562,17 @@ start_child(struct attempt *attempt, const struct command *command, struct child
 	return err;
 }
 
+/* A check build dies here of SIGKILL when it is told to: what a crash leaves, tests find out. */
+static void
+pass_step(const struct attempt *attempt, const char *step)
+{
+#ifdef UN_FAULTS
+	for (char *const *e = attempt->options->environment; *e; e++)
+		if (strncmp(*e, "UNION_EXEC_DIES_AT=", 19) == 0 && strcmp(*e + 19, step) == 0)
+			(void)kill(getpid(), SIGKILL);
+#endif
+}
+
 static int64_t
 timeout_of(const Union__V1__ClaimResponse *claim)
 {
@@ -592,7 +603,9 @@ run_task(struct attempt *attempt, struct ending *ret_ending, struct un_detail *d
 	command_fini(&command);
 	if (err)
 		return err;
+	pass_step(attempt, "started");
 	err = supervise(&plan, ret_ending);
+	pass_step(attempt, "ended");
 	child_close(&child);
 	if (cgroup_oom_kills(&attempt->rights.cgroup) > 0) {
 		ret_ending->memory_limit = attempt->rights.limits.memory_text;
@@ -616,14 +629,17 @@ prepare(struct attempt *attempt, struct un_detail *detail)
 {
 	enum un_err err = open_secrets(attempt, detail);
 
+	pass_step(attempt, "opened");
 	if (!err)
 		err = fetch_bundle(attempt, detail);
+	pass_step(attempt, "fetched");
 	if (!err)
 		err = make_folders(attempt, detail);
 	if (!err)
 		err = write_inputs(attempt, detail);
 	if (!err)
 		err = make_rights(attempt, detail);
+	pass_step(attempt, "prepared");
 	return err;
 }
 
@@ -655,6 +671,7 @@ run_claimed(struct attempt *attempt, struct un_detail *detail)
 	if (err)
 		return err;
 	attempt->outcome.exit_status = result_exit_status(&attempt->result);
+	pass_step(attempt, "judged");
 	return report_finish(attempt->reporter, &attempt->result.finish, detail);
 }
 
@@ -703,10 +720,12 @@ attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_o
 	result_init(&attempt.result);
 	(void)umask(077);
 	err = open_workdir(&attempt, detail);
+	pass_step(&attempt, "begun");
 	if (!err)
 		err = keep_endpoint(&attempt, detail);
 	if (!err)
 		err = enter_sandbox(&attempt, detail);
+	pass_step(&attempt, "entered");
 	if (!err)
 		err = set_paths(&attempt);
 	if (!err)
@@ -715,10 +734,12 @@ attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_o
 		err = crypto_init();
 	if (!err)
 		err = claim(&attempt, detail);
+	pass_step(&attempt, "claimed");
 	if (!err) {
 		say_ready(&attempt);
 		err = run_claimed(&attempt, detail);
 	}
+	pass_step(&attempt, "told");
 	memcpy(attempt.outcome.notes, attempt.sandbox.notes, sizeof attempt.outcome.notes);
 	clean_up(&attempt);
 	*ret_outcome = attempt.outcome;

@@ -105,7 +105,7 @@ TEST(attempt, the_task_sees_no_process_but_its_own)
 
 	use_shell(&plane, "ls /proc | grep -c '^[0-9]*$'; "
 	                  "cat /proc/1/comm 2>/dev/null || echo union-init; "
-	                  "tr '\\0' '\\n' </proc/1/environ 2>/dev/null | grep -c . ; "
+	                  "{ tr '\\0' '\\n' </proc/1/environ | grep -c . ; } 2>/dev/null; "
 	                  "kill -0 $PPID 2>/dev/null && echo parent is visible; "
 	                  "grep -E '^(NoNewPrivs|Seccomp)' /proc/self/status | head -1; ulimit -c; "
 	                  "grep -o 'core file size  *1  *1 ' /proc/self/limits | tr -d ' '");

@@ -541,4 +541,60 @@ TEST(isolation, an_interpreter_below_a_covered_folder_is_shown_and_nothing_besid
 	EXPECT_INT(0, rmdir(folder));
 }
 
+#ifdef UN_FAULTS
+/* Whether a file below `folder` has `text` in it, or a mount still hangs there. */
+static bool
+is_left(const char *folder, const char *text)
+{
+	char command[400];
+
+	(void)snprintf(command, sizeof command,
+	               "grep -rqF '%s' %s 2>/dev/null || grep -q ' %s/' /proc/self/mountinfo", text,
+	               folder, folder);
+	return system(command) == 0;
+}
+
+static void
+crash_at(const char *step, bool plain)
+{
+	static const char value[] = "value-of-the-crashed";
+	struct plane plane, next;
+
+	use_shell(&plane, "cat $FLYTE_SECRETS_DEFAULT_DIR/s >/dev/null; exec sleep 0.2");
+	add_secret(&plane, "s", value);
+	add_secret(&plane, "e", value);
+	plane.secrets[1].mount = 1;
+	plane.plain = plain;
+	if (is_root())
+		add_options(&plane, "--uid", TASK_UID);
+	EXPECT_INT(0, setenv("UNION_EXEC_DIES_AT", step, 1));
+	plane_run(&plane, UNION_EXEC);
+	EXPECT_INT(0, unsetenv("UNION_EXEC_DIES_AT"));
+	EXPECT_INT(128 + SIGKILL, plane.exit_status);
+	EXPECT(!is_left(plane.folder, value));
+	EXPECT(plain || !is_left("/dev/shm", value));
+	EXPECT_NULL(strstr(buf_text(&plane.log), value));
+	/* The next one removes what is left, also what lay in shared memory for want of mounts. */
+	use_shell(&next, "echo fine");
+	next.plain = plain;
+	memcpy(next.workdir, plane.workdir, sizeof next.workdir);
+	plane_run(&next, UNION_EXEC);
+	expect_outcome(&next, SUCCEEDED, 0);
+	EXPECT(!is_left("/dev/shm", value));
+	plane_fini(&next);
+	plane_fini(&plane); /* which finds its folder empty */
+}
+
+TEST(isolation, a_launcher_that_crashes_at_any_step_leaves_no_value)
+{
+	static const char *const steps[] = {"begun",    "entered", "claimed", "opened", "fetched",
+	                                    "prepared", "started", "ended",   "judged", "told"};
+
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		crash_at(steps[i], false);
+		crash_at(steps[i], true);
+	}
+}
+#endif
+
 TEST_MAIN()

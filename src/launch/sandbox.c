@@ -136,7 +136,7 @@ finish_mapper(struct mapper *mapper)
 	return done;
 }
 
-#define NAMESPACES (CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+#define NAMESPACES (CLONE_NEWNS | CLONE_NEWIPC)
 
 /* A user namespace with the others. The task has a uid of its own in it if we may map two. */
 static bool
@@ -172,6 +172,9 @@ unshare_all(struct sandbox *sandbox)
 		sandbox_note(sandbox, "no namespaces", errno);
 		return;
 	}
+	/* the least of them, each by itself: a service manager may allow only some kinds */
+	(void)unshare(CLONE_NEWUTS);
+	(void)unshare(CLONE_NEWCGROUP);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
 		sandbox->mounts = true;
 	else
