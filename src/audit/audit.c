@@ -119,8 +119,10 @@ index_release(struct store_txn *txn, const struct audit_event *event, int64_t se
 		.version = event->version,
 		.last_us = event->at_us,
 	};
-	enum un_err err = use_note(txn, event->secret, &use, detail);
+	enum un_err err = UN_OK;
 
+	if (event->verdict == AUDIT_ALLOWED) /* else nobody received it */
+		err = use_note(txn, event->secret, &use, detail);
 	if (!err && event->journal.number)
 		err = release_note(txn, event->journal.id, event->journal.number, seq, detail);
 	return err;

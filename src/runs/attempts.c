@@ -518,6 +518,10 @@ claim_released(void *ctx, enum un_err err, const struct un_detail *detail,
 		err = record_claim(claiming, run, live->place, release, &why);
 		detail = &why;
 	}
+	if (err && release != NULL)
+		run_record_undelivered(runs, &(struct run_undelivered){
+		        claiming->rows, claiming->wanted.count, claiming->request_id,
+		        release->journal, err});
 	claim_end(claiming, err, detail);
 }
 

@@ -176,6 +176,44 @@ run_save(struct runs *runs, struct run *run, const struct run_extra *extra,
 	return UN_OK;
 }
 
+static enum un_err
+apply_undelivered(struct store_txn *txn, void *ctx, struct un_detail *detail)
+{
+	const struct run_undelivered *what = ctx;
+	enum un_err err = UN_OK;
+
+	for (size_t i = 0; i < what->count && !err; i++) {
+		struct audit_event event = {
+		        .action = AUDIT_SECRET_RELEASE,
+		        .verdict = AUDIT_FAILED,
+		        .secret = what->rows[i].id,
+		        .version = what->rows[i].version,
+		        .request_id = what->request_id,
+		        .reason = un_err_slug(what->why),
+		        .journal = what->journal,
+		};
+
+		event.journal.number += i;
+		err = audit_append(txn, &event, detail);
+	}
+	return err;
+}
+
+void
+run_record_undelivered(struct runs *runs, const struct run_undelivered *what)
+{
+	struct run_undelivered copy = *what;
+	struct un_detail detail = {0};
+	enum un_err err;
+
+	if (what->count == 0)
+		return;
+	err = runs_write(runs, apply_undelivered, &copy, &detail);
+	if (err) /* the next start finds it in the journal */
+		log_error("runs", "cannot record a release that was not delivered: %s",
+		          un_message(err, &detail));
+}
+
 enum un_err
 run_insert_nodes(struct store_txn *txn, const struct execution *execution,
                  const struct template_graph *graph, int64_t id, int64_t change,

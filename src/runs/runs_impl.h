@@ -92,6 +92,16 @@ struct run_extra {
 /* Makes durable all that the last step marked. On failure the run is read again (or stale). */
 MUST_CHECK enum un_err run_save(struct runs *runs, struct run *run, const struct run_extra *extra,
                                 struct un_detail *detail);
+/* Keys that the keeper has released and nobody gets: the execution ended meanwhile, or the claim
+ * could not be recorded. The keeper's journal has them, so the trail gets them as failed. */
+struct run_undelivered {
+	const struct keeper_row *rows;
+	size_t count;
+	const char *request_id;
+	struct audit_journal_ref journal; /* of the first */
+	enum un_err why;
+};
+void run_record_undelivered(struct runs *runs, const struct run_undelivered *what);
 MUST_CHECK enum un_err run_load(struct runs *runs, int64_t id, struct run **ret_run,
                                 struct un_detail *detail);
 void run_free(struct run *run);

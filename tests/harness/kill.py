@@ -215,6 +215,9 @@ def check(plane, tap):
                 str(len("CANARY-") + 24 + 1) not in text:
             wrong.append(name + " has a wrong result: " + text[:300])
     tap.result(not wrong, "every accepted run has ended, once, with its result", "; ".join(wrong[:3]))
+    done = plane.union("audit", "verify", "-o", "json")
+    tap.result(done.returncode == 0, "the audit trail is whole, with every release in it",
+               (done.stdout + done.stderr).decode()[-600:])
     overlap = os.path.join(plane.folder, "overlap")
     tap.result(not os.path.exists(overlap), "no two attempts of a node ran at once",
                open(overlap, encoding="utf-8").read() if os.path.exists(overlap) else "")

@@ -29,10 +29,23 @@ done
 if [ -n "$full" ]; then pass "the disk fills up"; else fail "the disk fills up"; fi
 warns "and the error says so" "disk is full"
 check "reads go on" union get secret kept
+check "also those that are recorded in sums" union get secret
+warns_nothing_of_value() { ! grep -q "CANARY" "$T/err"; }
+cat >"$T/home/use.py" <<'PY'
+import union
+
+@union.task(secret_requests=[union.Secret(key="kept")])
+def main() -> int:
+    return 1
+PY
+if capture union run --remote "$T/home/use.py" main; then fail "no run begins"; else pass "no run begins, and no secret is released"; fi
+check "and no value is told" warns_nothing_of_value
 check "deleting is possible, or says why not" sh -c 'union delete secret big_1 || grep -q full "$0"' "$T/err"
 count=$(union get secret -o json | grep -o '"big_[0-9]*"' | wc -l)
 mount -o remount,size=40m "$DATA"
 check "with room it takes writes again, without a restart" run_with_input "$v" union create secret after
 check "and everything acknowledged is there" union get secret kept
+check "secrets are released again" union run --remote "$T/home/use.py" main
+check "and the trail is whole" union audit verify
 equals "and nothing else" "$count" "$(union get secret -o json | grep -o '"big_[0-9]*"' | wc -l)"
 finish
