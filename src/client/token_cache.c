@@ -1,9 +1,11 @@
 #include "client/token_cache.h"
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "crypto/hash.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 #define HEAD "union token 1 "
 #define HEAD_MAX 64
 #define NAME_SIZE (2 * 16 + 1)
+#define OLD_S 86400
 
 static void
 name_of(const struct token_place *place, char name[NAME_SIZE])
@@ -68,6 +71,29 @@ open_folder(const struct token_place *place, bool make, int *ret_fd, struct un_d
 	}
 	*ret_fd = fd;
 	return UN_OK;
+}
+
+/* Tokens of keys and servers that are not used any more; none lasts a day. */
+static void
+drop_old(int folder)
+{
+	int fd = fcntl(folder, F_DUPFD_CLOEXEC, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	struct stat st;
+
+	if (!dir) {
+		io_close(&fd);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		if (strlen(entry->d_name) == NAME_SIZE - 1 &&
+		    strspn(entry->d_name, "0123456789abcdef") == NAME_SIZE - 1 &&
+		    fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_mtime < clock_wall_us() / 1000000 - OLD_S)
+			(void)unlinkat(folder, entry->d_name, 0);
+	}
+	(void)closedir(dir);
 }
 
 /* Takes the file apart; UN_ERR_NOT_FOUND: it is none of ours, or over. */
@@ -133,6 +159,7 @@ token_cache_put(const struct token_place *place, const struct secbuf *token, int
 
 	if (err)
 		return err;
+	drop_old(folder);
 	name_of(place, name);
 	head_len = snprintf(head, sizeof head, HEAD "%lld\n", (long long)until_us);
 	err = secbuf_new((size_t)head_len + secbuf_len(token), &file);

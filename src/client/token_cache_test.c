@@ -138,6 +138,22 @@ TEST(token_cache, does_not_follow_a_link)
 	tear_down();
 }
 
+TEST(token_cache, forgets_tokens_that_nobody_has_used_for_a_day)
+{
+	const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+	char path[400];
+
+	set_up();
+	EXPECT_OK(token_cache_put(&place, token, NOW + 5, NULL));
+	(void)snprintf(path, sizeof path, "%s", file());
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	place.client = "cj";
+	EXPECT_OK(token_cache_put(&place, token, NOW + 5, NULL));
+	EXPECT_OK(get(NOW));
+	assert_int_equal(access(path, F_OK), -1);
+	tear_down();
+}
+
 TEST(token_cache, passes_over_a_file_that_is_not_one_of_its_own)
 {
 	static const char *const bad[] = {
