@@ -93,13 +93,16 @@ class Run:
         return re.search(rb"Execution '([a-z0-9-]+)'", self.seen).group(1).decode()
 
 
+GATES = os.environ["GATES"]  # a folder that tasks see
+
+
 def open_gate(path):
     with open(path, "w", encoding="ascii"):
         pass
 
 
 def follow_test(folder, script):
-    gate = os.path.join(folder, "gate1")
+    gate = os.path.join(GATES, "gate1")
     run = Run("run", "--remote", script, "chain", "--gate", gate)
     check("the task's output comes while it runs", run.read_until(b"first line with"), run.seen)
     run.read_until(b"[secret followed]")
@@ -121,7 +124,7 @@ def follow_test(folder, script):
 
 
 def interrupt_test(folder, script):
-    gate = os.path.join(folder, "gate2")
+    gate = os.path.join(GATES, "gate2")
     run = Run("run", "--remote", script, "slow", "--gate", gate)
     run.read_until(b"first line")
     run.process.send_signal(signal.SIGINT)
@@ -141,7 +144,7 @@ def interrupt_test(folder, script):
 
 
 def kill_test(folder, script):
-    gate = os.path.join(folder, "gate3")
+    gate = os.path.join(GATES, "gate3")
     run = Run("run", "--remote", script, "slow", "--gate", gate)
     run.read_until(b"first line")
     logs = Run("logs", run.name(), "--follow")
@@ -163,7 +166,7 @@ def kill_test(folder, script):
 
 
 def end_tests(folder, script):
-    gate = os.path.join(folder, "gate4")
+    gate = os.path.join(GATES, "gate4")
     done = union("run", "--remote", "--no-wait", "--name", "to-abort", script, "slow", "--gate", gate)
     check("--no-wait prints the name and returns", done.stdout == "to-abort\n", done.stdout + done.stderr)
     done = union("run", "--remote", "--no-wait", "--name", "to-abort", script, "slow", "--gate", gate)
@@ -219,7 +222,7 @@ def last_picture(seen):
 
 def terminal_test(folder, script):
     """On a terminal a node has one line, which is rewritten."""
-    gate = os.path.join(folder, "gate5")
+    gate = os.path.join(GATES, "gate5")
     open_gate(gate)
     status, seen = on_terminal(24, 80, "run", "--remote", script, "chain", "--gate", gate)
     check("on a terminal the run succeeds too", status == 0, seen)

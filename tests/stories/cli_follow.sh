@@ -2,6 +2,8 @@
 # A run is followed, left, found again, stopped; and followed through the death of its control plane.
 . "$(dirname "$0")/../lib.sh"
 story "a run is followed from wherever, and to its end"
+tasks_may_write "$T/gates"
+export GATES=$T/gates
 v=$(/usr/bin/python3 -c 'import secrets; print("CANARY-" + secrets.token_hex(16)[:25], end="")')
 printf %s "$v" | base64 -w0 >>"$KEPT/values"
 echo >>"$KEPT/values"
