@@ -1,0 +1,246 @@
+/* bench-redact VALUES LOG - redaction of LOG, in memory, in writes of 64 KiB, with the first 1, 10,
+ * 100 and 1,000 lines of VALUES; of a log of near misses; and Hyperscan's search for the bare
+ * values where it is installed. Prints ROW lines for bench/run. */
+#include "redact/redact.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#ifdef HAVE_HYPERSCAN
+#include <hs.h>
+#endif
+
+#define WRITE 65536
+#define VALUES_MAX 1000
+#define LINE_MAX_LEN 128
+#define ROUNDS 3
+
+static char values[VALUES_MAX][LINE_MAX_LEN];
+static size_t value_count;
+static uint8_t *text;
+static size_t text_len;
+static size_t seen;
+
+static double
+now_s(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now); /* of a core: others may use it, too */
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void
+must(bool good)
+{
+	if (!good)
+		abort();
+}
+
+static void
+load(const char *values_path, const char *log_path)
+{
+	FILE *file = fopen(values_path, "r");
+
+	must(file != NULL);
+	while (value_count < VALUES_MAX && fgets(values[value_count], LINE_MAX_LEN, file)) {
+		values[value_count][strcspn(values[value_count], "\n")] = '\0';
+		value_count++;
+	}
+	(void)fclose(file);
+	file = fopen(log_path, "rb");
+	must(file != NULL && fseek(file, 0, SEEK_END) == 0);
+	text_len = (size_t)ftell(file);
+	rewind(file);
+	text = malloc(text_len + 1);
+	must(text && fread(text, 1, text_len, file) == text_len);
+	(void)fclose(file);
+}
+
+static struct redact_set *
+make_set(size_t count)
+{
+	struct redact_set *set;
+
+	must(!redact_set_new(&set));
+	for (size_t i = 0; i < count; i++) {
+		struct secbuf *value;
+		bool too_short;
+
+		must(!secbuf_copy(values[i], strlen(values[i]), &value) &&
+		     !redact_set_add(set, "name", value, &too_short));
+		secbuf_free(value);
+	}
+	must(!redact_set_compile(set));
+	return set;
+}
+
+static enum un_err
+count_bytes(void *ctx, const uint8_t *bytes, size_t len)
+{
+	(void)ctx;
+	(void)bytes;
+	seen += len;
+	return UN_OK;
+}
+
+static double
+gb_per_s(const struct redact_set *set, const uint8_t *bytes, size_t len)
+{
+	double best = 0;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		struct redact_stream *stream;
+		double start = now_s(), rate;
+
+		must(!redact_stream_new(set, count_bytes, NULL, &stream));
+		for (size_t at = 0; at < len; at += WRITE)
+			must(!redact_push(stream, bytes + at, len - at < WRITE ? len - at : WRITE));
+		must(!redact_flush(stream));
+		rate = (double)len / (now_s() - start) / 1e9;
+		best = rate > best ? rate : best;
+		redact_stream_free(stream);
+	}
+	return best;
+}
+
+/* Every value but its last byte, in a form each: as it is, hex, base64, percent, escapes. */
+static size_t
+near_misses(uint8_t *out, size_t room, size_t count)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t used = 0;
+
+	for (size_t i = 0; used + 8 * LINE_MAX_LEN < room; i++) {
+		const char *value = values[i % count];
+		size_t len = strlen(value) - 1;
+
+		for (size_t k = 0; k < len; k++) {
+			char *at = (char *)out + used;
+			uint8_t byte = (uint8_t)value[k];
+
+			switch (i / count % 5) {
+			case 0:
+				used += (size_t)snprintf(at, 8, "%c", byte);
+				break;
+			case 1:
+				used += (size_t)snprintf(at, 8, "%02x", byte);
+				break;
+			case 2:
+				used += (size_t)snprintf(at, 8, "%%%02X", byte);
+				break;
+			case 3:
+				used += (size_t)snprintf(at, 8, "\\x%02x", byte);
+				break;
+			default:
+				if (k % 3 == 0 && k + 2 < len) {
+					unsigned three = (unsigned)byte << 16 |
+					                 (unsigned)value[k + 1] << 8 |
+					                 (unsigned)value[k + 2];
+
+					for (int shift = 18; shift >= 0; shift -= 6)
+						out[used++] = (uint8_t)digits[three >> shift & 63];
+				}
+			}
+		}
+		out[used++] = '~';
+	}
+	return used;
+}
+
+#ifdef HAVE_HYPERSCAN
+static int
+on_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *ctx)
+{
+	(void)id, (void)from, (void)to, (void)flags;
+	(*(size_t *)ctx)++;
+	return 0;
+}
+
+static double
+hyperscan_gb_per_s(size_t count)
+{
+	static const char *texts[VALUES_MAX];
+	static unsigned flags[VALUES_MAX], ids[VALUES_MAX];
+	static size_t lens[VALUES_MAX];
+	hs_database_t *database;
+	hs_compile_error_t *error;
+	hs_scratch_t *scratch = NULL;
+	size_t hits = 0;
+	double best = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		texts[i] = values[i];
+		lens[i] = strlen(values[i]);
+		ids[i] = (unsigned)i;
+	}
+	must(hs_compile_lit_multi(texts, flags, ids, lens, (unsigned)count, HS_MODE_STREAM, NULL,
+	                          &database, &error) == HS_SUCCESS);
+	must(hs_alloc_scratch(database, &scratch) == HS_SUCCESS);
+	for (int round = 0; round < ROUNDS; round++) {
+		hs_stream_t *stream;
+		double start = now_s(), rate;
+
+		must(hs_open_stream(database, 0, &stream) == HS_SUCCESS);
+		for (size_t at = 0; at < text_len; at += WRITE)
+			must(hs_scan_stream(
+				     stream, (const char *)text + at,
+				     (unsigned)(text_len - at < WRITE ? text_len - at : WRITE), 0,
+				     scratch, on_hit, &hits) == HS_SUCCESS);
+		must(hs_close_stream(stream, scratch, on_hit, &hits) == HS_SUCCESS);
+		rate = (double)text_len / (now_s() - start) / 1e9;
+		best = rate > best ? rate : best;
+	}
+	hs_free_scratch(scratch);
+	hs_free_database(database);
+	return best;
+}
+#endif
+
+static void
+row(size_t count, double wanted)
+{
+	double start = now_s(), setup;
+	struct redact_set *set = make_set(count);
+
+	setup = (now_s() - start) * 1e3;
+	(void)printf("ROW redaction in memory, %zu values, all forms | >= %.1f GB/s | %.2f GB/s "
+	             "(prepared in %.1f ms)\n",
+	             count, wanted, gb_per_s(set, text, text_len), setup);
+#ifdef HAVE_HYPERSCAN
+	(void)printf("ROW Hyperscan, the same %zu values, only as they are, only found | - | %.2f "
+	             "GB/s\n",
+	             count, hyperscan_gb_per_s(count));
+#endif
+	redact_set_free(set);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const double wanted[] = {1.5, 1.0, 0.6, 0.2};
+	size_t room = 16u << 20;
+	uint8_t *misses = malloc(room);
+
+	if (argc != 3 || !misses) {
+		(void)fprintf(stderr, "usage: bench-redact VALUES LOG\n");
+		return 2;
+	}
+	load(argv[1], argv[2]);
+	for (size_t i = 0, count = 1; count <= value_count; i++, count *= 10)
+		row(count, wanted[i < 3 ? i : 3]);
+	for (size_t count = 1; count <= value_count; count *= 100) {
+		struct redact_set *set = make_set(count);
+
+		(void)printf("ROW redaction of near misses alone, %zu values | >= 0.15 GB/s | %.2f "
+		             "GB/s\n",
+		             count, gb_per_s(set, misses, near_misses(misses, room, count)));
+		redact_set_free(set);
+	}
+	free(misses);
+	free(text);
+	return 0;
+}
