@@ -467,6 +467,19 @@ joins_pattern(const struct filter *filter, enum view view, const uint8_t *bytes,
 	                              has_joint(filter, 6, 0, before[0], symbol)));
 }
 
+/* Right behind another escape of its kind that is looked at anyway: then so is this one. */
+static bool
+goes_on(struct scan *scan, const struct hint *hint, bool in_base64)
+{
+	struct hint *last = scan->escape_count ? &scan->escapes[scan->escape_count - 1] : NULL;
+
+	if (!last || last->deep || last->views != hint->views || in_base64 ||
+	    hint->first - last->latest > UNIT_MAX)
+		return false;
+	last->latest = last->until = hint->latest;
+	return true;
+}
+
 static enum un_err
 note_escapes(const struct filter *filter, struct scan *scan, const uint8_t *bytes, size_t block,
              uint64_t escapes)
@@ -486,6 +499,8 @@ note_escapes(const struct filter *filter, struct scan *scan, const uint8_t *byte
 		                   bytes + at, scan->len - at))
 			continue;
 		hint.views = 1u << view;
+		if (goes_on(scan, &hint, is_in_base64(bytes + at, scan->len - at)))
+			continue;
 		if (is_in_base64(bytes + at, scan->len - at))
 			hint.views |= 1u << VIEW_BASE64;
 		hint.deep = !joins_pattern(filter, view, bytes, at, scan->len);

@@ -457,19 +457,18 @@ take_digit(struct machine *machine, struct reader *reader, unsigned digit, uint6
 	}
 }
 
-/* The digit that one byte is; -1: none, -2: it may stand between digits. */
-static int
-digit_of(enum view view, uint8_t byte)
+int8_t
+machine_digit(enum view view, uint8_t byte)
 {
 	if (is_space(byte) || !byte)
 		return -2;
 	if (view == VIEW_HEX)
-		return strchr(":-,.", byte) ? -2 : text_hex_digit((char)byte);
-	if (view == VIEW_BASE64 || view == VIEW_DEFLATE)
-		return text_base64_digit((char)byte);
+		return strchr(":-,.", byte) ? -2 : (int8_t)text_hex_digit((char)byte);
+	if (view == VIEW_BASE64)
+		return (int8_t)text_base64_digit((char)byte);
 	if ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z')
-		return (byte | 0x20) - 'a';
-	return byte >= '2' && byte <= '7' ? byte - '2' + 26 : -1;
+		return (int8_t)((byte | 0x20) - 'a');
+	return byte >= '2' && byte <= '7' ? (int8_t)(byte - '2' + 26) : -1;
 }
 
 /* Escapes that stand for a digit of base64 or a line end: \n \r \/ %2B %2F %0A %0D. *ret_digit: as
@@ -487,7 +486,7 @@ base64_escape(const uint8_t *bytes, size_t left, bool final, int *ret_digit)
 		return SIZE_MAX;
 	if (unit.len == 1 || !unit.count || !strchr("\n\r/+=", unit.bytes[0]))
 		return 0;
-	*ret_digit = digit_of(VIEW_BASE64, unit.bytes[0]);
+	*ret_digit = machine_digit(VIEW_BASE64, unit.bytes[0]);
 	return unit.len;
 }
 
@@ -503,7 +502,7 @@ machine_base64(struct machine *machine, const struct reader *reader, int *ret_di
 		machine->stuck = !len; /* it may turn out to be text */
 		return len;
 	}
-	*ret_digit = digit_of(machine->view, *bytes);
+	*ret_digit = reader->set->digits[width_of(machine->view) - 4][*bytes];
 	if (machine->lane_count < 8 && (*bytes == '\\' || *bytes == '%') &&
 	    machine->view != VIEW_HEX) {
 		len = base64_escape(bytes, left, reader->final, ret_digit);
