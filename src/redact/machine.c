@@ -429,11 +429,10 @@ width_of(enum view view)
 }
 
 /* A byte of the value may begin at any bit that is a multiple of `grain` bits. */
-static void
-take_digit(struct machine *machine, struct reader *reader, unsigned digit, uint64_t end)
+static inline __attribute__((always_inline)) void
+take_digit_of(struct machine *machine, struct reader *reader, unsigned digit, uint64_t end,
+              unsigned width, unsigned grain)
 {
-	unsigned width = width_of(machine->view);
-	unsigned grain = 8 / (unsigned)machine->lane_count;
 	uint64_t number, start = machine->at;
 
 	if (machine->bit_count && start - machine->last_end > GAP_MAX)
@@ -455,6 +454,17 @@ take_digit(struct machine *machine, struct reader *reader, unsigned digit, uint6
 		feed(machine, lane, reader, byte,
 		     machine->digits[((bit - 8) / width) & (DIGITS_KEPT - 1)], end);
 	}
+}
+
+static void
+take_digit(struct machine *machine, struct reader *reader, unsigned digit, uint64_t end)
+{
+	if (machine->view == VIEW_HEX) /* constants: divisions by them are none */
+		take_digit_of(machine, reader, digit, end, 4, 4);
+	else if (machine->view == VIEW_BASE32)
+		take_digit_of(machine, reader, digit, end, 5, 1);
+	else
+		take_digit_of(machine, reader, digit, end, 6, 2);
 }
 
 int8_t
