@@ -129,6 +129,10 @@ refuses "which holds at once, too" "not allowed" as new union get secret --proje
 refuses "a role that there is not" "secret-writer" as ann union create grant new --role boss
 refuses "a key that there is not" "no API key 'nobody'" local_user create grant nobody --role viewer
 
+check "every refusal is on record" local_user get audit --principal key:ops -o json
+says "as one" '"verdict": "denied"'
+says "with the action" '"secret.update"'
+
 check "a key is deleted" local_user delete api-key ci
 refuses "and lets nobody in any more" "union: error" as ci union get execution
 check "a new one of its name is made" new_key ci --role none
