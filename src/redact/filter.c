@@ -336,6 +336,17 @@ place_before(const struct filter *filter, const struct scan *scan, size_t canon)
 	return low * BLOCK;
 }
 
+size_t
+filter_sync(const struct filter *filter, const uint8_t *bytes, size_t at)
+{
+	size_t low = at > WALK_MAX ? at - WALK_MAX : 0;
+
+	for (size_t i = at; i > low && at - i <= UNIT_MAX; i--)
+		if (filter->tables->class[bytes[i - 1]] & CLASS_SPECIAL)
+			at = i - 1;
+	return at;
+}
+
 /* A place before `at` with at least `canon` bytes in shape between them, and before the lead of a
  * pattern that begins there. */
 static size_t
@@ -354,13 +365,14 @@ walk_back(const struct filter *filter, const struct scan *scan, const uint8_t *b
 	}
 	low = i > CSI_MAX ? i - CSI_MAX : 0;
 	if (kept == canon && symbols == filter->lead_max && !memchr(bytes + low, 0x1b, at - low))
-		return i;
+		return filter_sync(filter, bytes, i);
 	if (block >= scan->block_count)
 		block = scan->block_count - 1;
 	kept = scan->blocks[block].canon;
 	if (at == scan->len)
 		kept = scan->count;
-	return place_before(filter, scan, kept > canon ? kept - canon : 0);
+	i = place_before(filter, scan, kept > canon ? kept - canon : 0);
+	return filter_sync(filter, bytes, i);
 }
 
 static enum view

@@ -157,6 +157,8 @@ MUST_CHECK enum un_err filter_scan(const struct filter *filter, struct scan *sca
  * of a pattern that begins there. */
 size_t filter_back(const struct filter *filter, const struct scan *scan, const uint8_t *bytes,
                    size_t canon);
+/* `at`, or a place before it that is in no escape. */
+size_t filter_sync(const struct filter *filter, const uint8_t *bytes, size_t at);
 /* Coded text in digits of `width` bits may begin with `skip` bits that share a digit with what
  * stands before. */
 void filter_edge(struct filter *filter, uint8_t first, unsigned width, unsigned skip,

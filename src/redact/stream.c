@@ -213,7 +213,10 @@ read_text(struct redact_stream *stream, uint64_t end)
 			hold = machine_hold(text, &stream->reader, 1);
 			escape->hold = stream->scan_from + escape->from;
 			if (hold < escape->hold)
-				escape->hold = hold;
+				escape->hold =
+					stream->base + filter_sync(&stream->set->filter,
+				                                   stream->reader.bytes,
+				                                   (size_t)(hold - stream->base));
 			if (escape->deep && hold > at)
 				escape->views &= ~VIEWS_ESCAPED;
 			views |= escape->views;
