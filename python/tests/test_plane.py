@@ -156,6 +156,12 @@ class Plane(unittest.TestCase):
         for name in ("DATA", "STATE", "CONFIG", "CACHE"):
             cls.env.pop(f"XDG_{name}_HOME", None)
         del cls.env["PYTHONPATH"]
+        cls.shared = os.path.join(cls.home, "shared")  # which tasks may change
+        os.mkdir(cls.shared)
+        os.chmod(cls.shared, 0o777)
+        os.makedirs(os.path.join(cls.home, ".config", "union"))
+        with open(os.path.join(cls.home, ".config/union/uniond.yaml"), "w", encoding="utf-8") as file:
+            file.write(f"tasks: {{writable: '{cls.shared}'}}\n")
         cls.union("create", "secret", "py_secret", value=CANARY)
         cls.union("create", "secret", "py_file", "-f", "-", value=f"{CANARY}\n")
         info = json.loads(cls.union("info", "-o", "json"))
@@ -253,10 +259,9 @@ class Plane(unittest.TestCase):
         self.assertIn('secret_requests=[union.Secret(key="py_secret")]', found.error.message)
 
     def test_the_other_nodes_still_run_when_the_policy_says_so(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "made")
-            found = self.run_entity(self.planned.late, {"path": path})
-            self.assertEqual(("FAILED", True), (found.phase, os.path.exists(path)))
+        path = os.path.join(self.shared, "made")
+        found = self.run_entity(self.planned.late, {"path": path})
+        self.assertEqual(("FAILED", True), (found.phase, os.path.exists(path)))
 
     def test_an_execution_is_aborted(self):
         found = self.remote.execute(self.planned.waits, name="named-waits")
