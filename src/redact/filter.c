@@ -341,9 +341,12 @@ filter_sync(const struct filter *filter, const uint8_t *bytes, size_t at)
 {
 	size_t low = at > WALK_MAX ? at - WALK_MAX : 0;
 
-	for (size_t i = at; i > low && at - i <= UNIT_MAX; i--)
-		if (filter->tables->class[bytes[i - 1]] & CLASS_SPECIAL)
+	for (size_t i = at; i > low && at - i <= CSI_MAX; i--) {
+		uint8_t class = filter->tables->class[bytes[i - 1]];
+
+		if ((class & CLASS_ESC) || ((class & CLASS_SPECIAL) && at - i <= UNIT_MAX))
 			at = i - 1;
+	}
 	return at;
 }
 
