@@ -95,4 +95,18 @@ cp "$DATA/keys/journal" "$T/journal"
 head -c 31 "$T/journal" >"$DATA/keys/journal"
 chmod 600 "$DATA/keys/journal"
 refuses "a journal that was cut off is found" journal union audit verify
+stop_plane
+
+printf 'data: %s/each\naudit:\n  reads: each\n' "$T/home" >"$T/home/each.yaml"
+mkfifo "$T/ready"
+uniond --config "$T/home/each.yaml" --ready-fd 3 3>"$T/ready" 2>"$T/each.log" &
+each=$!
+read -r _ <"$T/ready"
+export UNION_ENDPOINT=unix://$T/home/each/uniond.sock
+for _ in 1 2 3; do check "a read that waits for its record" union get secret; done
+equals "each has one of its own by then" 3 "$(union get audit --action secret.read -o jsonl | wc -l)"
+refuses "so has one that finds nothing" "no secret" union get secret nothing
+equals "and it is there before the answer, too" 4 "$(union get audit --action secret.read -o jsonl | wc -l)"
+kill $each
+wait $each
 finish
