@@ -35,6 +35,7 @@ enum pattern_kind {
 	PATTERN_RECODED,  /* in another character set */
 	PATTERN_PLUS,     /* with + for each blank */
 	PATTERN_QUOTED,   /* with a shell's way of writing quotes */
+	PATTERN_ESCAPED,  /* with its bytes ESC: as texts with escapes have it */
 	PATTERN_EXACT,    /* with its white space: as codes have it */
 };
 

@@ -391,6 +391,20 @@ TEST(redact, a_value_in_a_gzip_or_zlib_member_in_base64_takes_the_rest_of_it_awa
 	redact_set_free(set);
 }
 
+TEST(redact, a_value_with_terminal_sequences_of_its_own_is_found_escaped_too)
+{
+	static const struct named_value values[] = {
+		{"key", "AAAABBBBCCCC\x1b[1mDDDD\x1b\x93 EE", 25},
+		{"early", "\x1bxyzzy-1234", 11}};
+	struct redact_set *set = set_of(values, 2);
+
+	expect_redacted(set, "-AAAABBBBCCCC\x1b[1mDDDD\x1b\x93 EE-", "-[secret key]-");
+	expect_redacted(set, "b'AAAABBBBCCCC\\x1b[1mDDDD\\x1b\\x93 EE'", "b'[secret key]'");
+	expect_redacted(set, "AAAABBBBCCCC%1B%5B1mDDDD%1b%93%20EE.", "[secret key].");
+	expect_redacted(set, "-\\u001bxyzzy-1234-", "-[secret early]-");
+	redact_set_free(set);
+}
+
 TEST(redact, what_only_looks_like_a_member_passes)
 {
 	static const struct named_value values[] = {{"z", "hunter22-swordfish-battery", 26}};

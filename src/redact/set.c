@@ -10,6 +10,9 @@
 #define LINE_MIN 8
 #define REVERSED_MAX 65536 /* bytes: a longer value is not looked for back to front */
 #define CODED_LOOK 48      /* bytes of a value: enough for an anchor in every form */
+/* Of squeeze. */
+#define WITHOUT_TERMINAL 1u
+#define WITHOUT_SPACES 2u
 
 enum un_err
 redact_set_new(struct redact_set **ret_set)
@@ -123,20 +126,21 @@ is_space(uint8_t byte)
 	return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-/* A value as the machines see a text: without terminal sequences and NUL, and without white space
- * (then *ret_gaps says that it had some). Writes to `out`, which may be `bytes`. */
+/* A value as the machines see a text: without NUL and, if told so, without terminal sequences, and
+ * without white space (then *ret_gaps says that it had some). Writes to `out`, which may be
+ * `bytes`. */
 static size_t
-squeeze(const uint8_t *bytes, size_t len, bool spaces_too, uint8_t *out, bool *ret_gaps)
+squeeze(const uint8_t *bytes, size_t len, unsigned without, uint8_t *out, bool *ret_gaps)
 {
 	size_t kept = 0;
 
 	*ret_gaps = false;
 	for (size_t i = 0; i < len; i++) {
-		if (bytes[i] == 0x1b) {
+		if (bytes[i] == 0x1b && without & WITHOUT_TERMINAL) {
 			i += decode_terminal(bytes + i, len - i, true) - 1;
 			continue;
 		}
-		if (is_space(bytes[i]) && spaces_too)
+		if (is_space(bytes[i]) && without & WITHOUT_SPACES)
 			*ret_gaps = true;
 		else if (bytes[i])
 			out[kept++] = bytes[i];
@@ -177,6 +181,7 @@ add_pattern(struct redact_set *set, uint32_t name, enum pattern_kind kind, const
             size_t len)
 {
 	struct pattern pattern = {.name = name, .kind = kind};
+	unsigned without = kind == PATTERN_ESCAPED ? 0 : WITHOUT_TERMINAL;
 	struct secbuf *squeezed;
 	size_t spelled_len, kept = 0;
 	bool gaps;
@@ -184,7 +189,7 @@ add_pattern(struct redact_set *set, uint32_t name, enum pattern_kind kind, const
 
 	if (err)
 		return err;
-	spelled_len = squeeze(bytes, len, false, secbuf_edit(squeezed), &gaps);
+	spelled_len = squeeze(bytes, len, without, secbuf_edit(squeezed), &gaps);
 	for (size_t i = 0; i < spelled_len; i++)
 		gaps |= is_space(secbuf_peek(squeezed)[i]);
 	if (gaps && spelled_len >= REDACT_CODED_MIN) {
@@ -193,8 +198,8 @@ add_pattern(struct redact_set *set, uint32_t name, enum pattern_kind kind, const
 		err = keep_spelling(set, secbuf_peek(squeezed), spelled_len);
 	}
 	if (!err)
-		kept = squeeze(secbuf_peek(squeezed), spelled_len, true, secbuf_edit(squeezed),
-		               &gaps);
+		kept = squeeze(secbuf_peek(squeezed), spelled_len, without | WITHOUT_SPACES,
+		               secbuf_edit(squeezed), &gaps);
 	pattern.coded = kind == PATTERN_VALUE && kept == len;
 	if (!err && kept && spelled_len >= REDACT_CODED_MIN)
 		err = automaton_add(&set->automaton, secbuf_peek(squeezed), kept, pattern);
@@ -368,6 +373,14 @@ add_in_quotes(struct redact_set *set, uint32_t name, const uint8_t *bytes, size_
 	return err;
 }
 
+/* Where an escape says ESC, no terminal sequence begins: that is a byte of the value. */
+static enum un_err
+add_escaped(struct redact_set *set, uint32_t name, const uint8_t *bytes, size_t len)
+{
+	return memchr(bytes, 0x1b, len) ? add_pattern(set, name, PATTERN_ESCAPED, bytes, len)
+	                                : UN_OK;
+}
+
 static enum un_err
 add_plus(struct redact_set *set, uint32_t name, const uint8_t *bytes, size_t len)
 {
@@ -411,6 +424,8 @@ add_patterns(struct redact_set *set)
 				err = add_recoded(set, i, bytes, len);
 			else if (kind == PATTERN_QUOTED)
 				err = add_in_quotes(set, i, bytes, len);
+			else if (kind == PATTERN_ESCAPED)
+				err = add_escaped(set, i, bytes, len);
 			else if (kind == PATTERN_EXACT)
 				err = add_exact(set, i, bytes, len);
 			else

@@ -12,7 +12,7 @@
 #define GAP 1024
 #define PATTERNS 4096
 
-enum kind { VALUE, LINE, REVERSED, RECODED, PLUS, QUOTED, EXACT, KINDS };
+enum kind { VALUE, LINE, REVERSED, RECODED, PLUS, QUOTED, ESCAPED, EXACT, KINDS };
 
 struct pattern {
 	uint8_t *spelled; /* with its white space */
@@ -85,7 +85,7 @@ add(struct state *state, size_t value, enum kind kind, const uint8_t *bytes, siz
 	pattern->spelled = malloc(len + 1);
 	pattern->symbols = malloc(len + 1);
 	for (size_t i = 0; i < len; i++) {
-		if (bytes[i] == 0x1b) {
+		if (bytes[i] == 0x1b && kind != ESCAPED) {
 			i += decode_terminal(bytes + i, len - i, true) - 1;
 			continue;
 		}
@@ -237,7 +237,8 @@ make_patterns(struct state *state)
 			strip(&bytes, &len);
 			if (len < 8)
 				continue;
-			if (kind == VALUE || kind == EXACT)
+			if (kind == VALUE || kind == EXACT ||
+			    (kind == ESCAPED && memchr(bytes, 0x1b, len)))
 				add(state, v, kind, bytes, len);
 			if (kind == LINE)
 				add_lines(state, v, bytes, len);

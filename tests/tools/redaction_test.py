@@ -151,6 +151,9 @@ def page():
               "- Escapes may be mixed with plain text at will; terminal colours may stand anywhere in any form.",
               "- Values of 4 to 7 bytes are found only as they are, and only as words of their own. Shorter ones "
               "are not looked", "  for: the attempt's log names them.",
+              "- A value of 8 bytes or more of which fewer than 8 are left without white space, NUL and "
+              "terminal sequences is found",
+              "  in codes; in text as it is if only white space was left out, otherwise only with escapes.",
               "- Codes (hex, base64, base32, numbers) of a value are those of its bytes without the white space "
               "around it.",
               "- Between two characters at most 1,024 bytes may be left out (colours, white space).",
