@@ -163,4 +163,26 @@ TEST(tree, wipes_files_that_their_owner_may_only_read)
 	EXPECT_INT(0, WIFEXITED(status) ? WEXITSTATUS(status) : 128);
 }
 
+TEST(tree, removes_folders_that_are_nested_deeper_than_we_may_open)
+{
+	char folder[] = "/tmp/union-tree-XXXXXX";
+	struct stat facts;
+	int fd;
+
+	EXPECT(mkdtemp(folder) != NULL);
+	fd = open(folder, O_RDONLY | O_DIRECTORY);
+	for (int i = 0; i < 700; i++) {
+		int below;
+
+		EXPECT_INT(0, mkdirat(fd, "d", 0700));
+		EXPECT_INT(0, mkdirat(fd, "e", 0700));
+		below = openat(fd, "d", O_RDONLY | O_DIRECTORY);
+		(void)close(fd);
+		fd = below;
+	}
+	(void)close(fd);
+	EXPECT_OK(tree_remove(AT_FDCWD, folder));
+	EXPECT(stat(folder, &facts) != 0);
+}
+
 TEST_MAIN()

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define STRAYS_AT_ONCE 8
-#define DEPTH_MAX 200 /* a task may nest deeper than any bundle; beyond this the folder stays */
+#define DEPTH_MAX 200 /* a task may nest deeper than we may open: what is removed is brought up */
 
 static int
 open_folder(int dir_fd, const char *name)
@@ -145,8 +145,11 @@ tree_give(int dir_fd, uid_t uid, struct un_detail *detail)
 }
 
 struct removal {
+	int top_fd; /* of the tree's first folder; -1: not there yet */
 	int depth;
 	int saved_errno;
+	uint64_t moved; /* the number of the folder that was brought up last; from a random one */
+	bool again;     /* some were, and are still to be removed */
 };
 
 /* A task may leave a folder that nobody may open. Nothing of the task runs any more. */
@@ -162,6 +165,22 @@ open_stubborn(int dir_fd, const char *name)
 	return fd;
 }
 
+/* A folder too deep to go into becomes one of the first folder. */
+static void
+bring_up(struct removal *removal, int dir_fd, const char *name)
+{
+	char to[32];
+	int fd = open_stubborn(dir_fd, name);
+
+	(void)snprintf(to, sizeof to, "deep-%016llx", (unsigned long long)++removal->moved);
+	if (fd < 0 || fchmod(fd, 0700) != 0 || renameat(dir_fd, name, removal->top_fd, to) != 0)
+		removal->saved_errno = errno;
+	else
+		removal->again = true;
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 static void
 remove_entry(int dir_fd, const char *name, void *ctx)
 {
@@ -171,8 +190,14 @@ remove_entry(int dir_fd, const char *name, void *ctx)
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT ||
 	    unlinkat(dir_fd, name, AT_REMOVEDIR) == 0)
 		return;
-	fd = removal->depth < DEPTH_MAX ? open_stubborn(dir_fd, name) : -1;
+	if (removal->depth == DEPTH_MAX) {
+		bring_up(removal, dir_fd, name);
+		return;
+	}
+	fd = open_stubborn(dir_fd, name);
 	if (fd >= 0) {
+		if (removal->depth == 0)
+			removal->top_fd = fd;
 		removal->depth++;
 		(void)fchmod(fd, 0700); /* a task may have made a folder read-only */
 		for_each(fd, remove_entry, removal);
@@ -186,9 +211,15 @@ remove_entry(int dir_fd, const char *name, void *ctx)
 enum un_err
 tree_remove(int dir_fd, const char *name)
 {
-	struct removal removal = {0};
+	struct removal removal = {.top_fd = -1};
 
-	remove_entry(dir_fd, name, &removal);
+	if (getrandom(&removal.moved, sizeof removal.moved, 0) != (ssize_t)sizeof removal.moved)
+		return un_err_from_errno(errno);
+	do {
+		removal.again = false;
+		removal.saved_errno = 0;
+		remove_entry(dir_fd, name, &removal);
+	} while (removal.again);
 	return removal.saved_errno ? un_err_from_errno(removal.saved_errno) : UN_OK;
 }
 
