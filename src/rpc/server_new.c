@@ -137,6 +137,21 @@ copy_listeners(struct server *server)
 	return UN_OK;
 }
 
+/* Sockets that share a port share it with those of another process of this user, too, silently:
+ * whether there is one shows only when the port is asked for alone. */
+static enum un_err
+port_is_free(const struct net_listener_config *config, struct un_detail *detail)
+{
+	enum un_err err;
+	int fd = -1;
+
+	if (!config->port)
+		return UN_OK;
+	err = net_listen(config, false, &fd, detail);
+	io_close(&fd);
+	return err;
+}
+
 /* A TCP port is opened once for each worker, so that the kernel spreads connections; everything
  * else is shared by all. */
 static enum un_err
@@ -147,8 +162,10 @@ open_listeners(struct server *server, struct un_detail *detail)
 	for (size_t i = 0; i < count; i++) {
 		struct net_listener_config config = server->listeners[i];
 		bool share = config.host && server->worker_count > 1;
-		enum un_err err = net_listen(&config, share, &server->fds[i], detail);
+		enum un_err err = share ? port_is_free(&config, detail) : UN_OK;
 
+		if (!err)
+			err = net_listen(&config, share, &server->fds[i], detail);
 		if (err)
 			return err;
 		config.port = net_local_port(server->fds[i]);

@@ -53,6 +53,8 @@ mkfifo "$T/ready"
 env -u UNION_API_KEY uniond --config "$T/plane.yaml" --ready-fd 9 9>"$T/ready" 2>"$T/plane.log" &
 read -r line <"$T/ready"
 equals "it serves on every address" ready "$line"
+printf '{data: %s, listen: {tcp: "127.0.0.1:%s"}}\n' "$T/second" "$port" >"$T/second.yaml"
+refuses "a second server on its port" "port $port is in use" timeout 10 uniond --config "$T/second.yaml"
 mkdir -p "$XDG_CONFIG_HOME/union"
 printf 'admin:\n  caCertFilePath: %s\n' "$T/tls.pem" >"$XDG_CONFIG_HOME/union/config.yaml"
 v=$(canary)
