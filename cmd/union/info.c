@@ -22,6 +22,14 @@ pin_state(struct cli *cli, const Union__V1__GetInfoResponse *info)
 	return "NOT the pinned key";
 }
 
+/* Whoever may not inspect the plane is not told more than its version and key: what was left out
+ * is not a zero. */
+static bool
+may_inspect(const Union__V1__GetInfoResponse *info)
+{
+	return info->pid != 0;
+}
+
 static void
 print_table(struct cli *cli, const Union__V1__GetInfoResponse *info, const char *fingerprint)
 {
@@ -30,12 +38,20 @@ print_table(struct cli *cli, const Union__V1__GetInfoResponse *info, const char 
 	show_time(info->started_at, false, since);
 	(void)printf("Version:      %s\n", info->version);
 	(void)printf("Endpoint:     %s\n", cli->url);
-	(void)printf("Process:      %" PRId64 ", since %s\n", info->pid, since);
+	if (may_inspect(info))
+		(void)printf("Process:      %" PRId64 ", since %s\n", info->pid, since);
+	else
+		(void)printf("Since:        %s\n", since);
 	if (info->data_dir[0])
 		(void)printf("Data:         %s\n", info->data_dir);
 	if (cli->embedded)
 		(void)printf("Log:          %s\n", cli->paths.log_file);
 	(void)printf("Fingerprint:  %s (%s)\n", fingerprint, pin_state(cli, info));
+	if (!may_inspect(info)) {
+		if (info->sealed)
+			(void)printf("Keys:         locked\n");
+		return;
+	}
 	(void)printf("Keys:         %s, generation %u%s\n", info->key_provider,
 	             info->kek_generation, info->sealed ? ", locked: union unlock" : "");
 	if (info->stale_deks)
@@ -46,6 +62,20 @@ print_table(struct cli *cli, const Union__V1__GetInfoResponse *info, const char 
 	if (info->idle_timeout_seconds)
 		(void)printf("Idle:         stops by itself after %u seconds\n",
 		             info->idle_timeout_seconds);
+}
+
+static void
+add_inspection(struct cli *cli, const Union__V1__GetInfoResponse *info, struct json_out *json)
+{
+	jout_number(json, "pid", info->pid);
+	jout_text(json, "data_dir", info->data_dir);
+	jout_text(json, "log_file", cli->embedded ? cli->paths.log_file : "");
+	jout_text(json, "key_provider", info->key_provider);
+	jout_number(json, "kek_generation", info->kek_generation);
+	jout_number(json, "stale_deks", (int64_t)info->stale_deks);
+	jout_number(json, "secrets", (int64_t)info->secrets);
+	jout_number(json, "active_executions", (int64_t)info->active_executions);
+	jout_number(json, "idle_timeout_seconds", info->idle_timeout_seconds);
 }
 
 static enum un_err
@@ -60,20 +90,13 @@ print_json(struct cli *cli, const Union__V1__GetInfoResponse *info, const char *
 	jout_text(&json, "version", info->version);
 	jout_text(&json, "endpoint", cli->url);
 	jout_bool(&json, "embedded", cli->embedded);
-	jout_number(&json, "pid", info->pid);
 	jout_text(&json, "instance_id", info->instance_id);
 	jout_text(&json, "started_at", since);
-	jout_text(&json, "data_dir", info->data_dir);
-	jout_text(&json, "log_file", cli->embedded ? cli->paths.log_file : "");
 	jout_text(&json, "fingerprint", fingerprint);
 	jout_text(&json, "key_state", pin_state(cli, info));
-	jout_text(&json, "key_provider", info->key_provider);
 	jout_bool(&json, "sealed", info->sealed);
-	jout_number(&json, "kek_generation", info->kek_generation);
-	jout_number(&json, "stale_deks", (int64_t)info->stale_deks);
-	jout_number(&json, "secrets", (int64_t)info->secrets);
-	jout_number(&json, "active_executions", (int64_t)info->active_executions);
-	jout_number(&json, "idle_timeout_seconds", info->idle_timeout_seconds);
+	if (may_inspect(info))
+		add_inspection(cli, info, &json);
 	jout_close(&json, '}');
 	return jout_print(&json);
 }

@@ -267,6 +267,7 @@ struct listing {
 	struct rpc_call *call;
 	const Union__V1__ListGrantsRequest *request;
 	char principal[GRANT_PRINCIPAL_MAX]; /* "": all */
+	char own[PRINCIPAL_TEXT_MAX];        /* of the caller, when it is an API key */
 	struct scope_filter may;
 	Union__V1__Grant **grants;
 	struct grant_row last;
@@ -337,7 +338,8 @@ take_row(void *ctx, const struct grant_row *row)
 	if ((list->principal[0] && strcmp(list->principal, row->principal) != 0) ||
 	    (request->project[0] && strcmp(request->project, row->scope.project) != 0) ||
 	    (request->domain[0] && strcmp(request->domain, row->scope.domain) != 0) ||
-	    (list->may.sees && !list->may.sees(list->may.ctx, &row->scope)))
+	    (list->may.sees && strcmp(list->own, row->principal) != 0 &&
+	     !list->may.sees(list->may.ctx, &row->scope)))
 		return true;
 	list->more = list->count == list->limit;
 	if (list->more)
@@ -352,16 +354,19 @@ take_row(void *ctx, const struct grant_row *row)
 	return true;
 }
 
-/* Everybody may see what was granted to herself. */
+/* Everybody may see what was granted to herself, and what lies in scopes that she administers. */
 static bool
-is_about_herself(const struct rpc_call *call, const char *principal)
+may_list(struct listing *list, const struct scope *within, struct caller_filter *filter)
 {
 	struct principal caller;
-	char text[PRINCIPAL_TEXT_MAX];
 
-	caller_principal(call, &caller);
-	principal_format(&caller, text);
-	return caller.kind == PRINCIPAL_API_KEY && strcmp(text, principal) == 0;
+	caller_principal(list->call, &caller);
+	if (caller.kind == PRINCIPAL_API_KEY)
+		principal_format(&caller, list->own);
+	if (list->own[0] && (!list->principal[0] || strcmp(list->principal, list->own) == 0) &&
+	    caller_filter_init(filter, list->call, AUTHZ_GRANT_READ, within) == AUTHZ_REACH_NONE)
+		return true;
+	return caller_may_list(list->call, AUTHZ_GRANT_READ, within, filter);
 }
 
 static enum un_err
@@ -413,8 +418,7 @@ grants_list(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 		rpc_fail(call, err, &detail);
 		return;
 	}
-	if (!is_about_herself(call, list.principal) &&
-	    !caller_may_list(call, AUTHZ_GRANT_READ, &within, &filter))
+	if (!may_list(&list, &within, &filter))
 		return;
 	list.may = filter.filter;
 	err = read_rows(&list, &after, &detail);

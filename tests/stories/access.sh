@@ -124,6 +124,12 @@ refuses "nor makes a key for everything" "not allowed" \
 	as ann union create api-key admin --name boss --role admin --host "localhost:$port"
 check "she lists the grants of her project" as ann union get grant -o json
 equals "and no others" 0 "$(grep -c '"project": ""' "$T/out")"
+check "whoever administers nothing sees her own grants" as ci union get grant -o json
+says "those" '"principal": "key:ci"'
+equals "and nobody else's" 0 "$(grep '"principal"' "$T/out" | grep -vc '"key:ci"')"
+refuses "nor asks for them" "not allowed grant.read" as ci union get grant key:ann
+check "she is told which control plane this is" as ci union info
+equals "and nothing that she may not know" "" "$(grep -E '^(Process|Keys|Secrets|Executions)' "$T/out")"
 check "takes one back" as ann union delete grant key:new --role viewer --project fraud
 refuses "which holds at once, too" "not allowed" as new union get secret --project fraud
 refuses "a role that there is not" "secret-writer" as ann union create grant new --role boss
