@@ -10,8 +10,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 struct tls_server {
@@ -27,12 +29,28 @@ struct tls_conn {
 	SSL *ssl;
 };
 
+/* In words of ours where OpenSSL's ("system lib", "PEM lib") say nothing to whoever wrote the path.
+ */
+static const char *
+reason_why(const char *path)
+{
+	unsigned long first = ERR_peek_error(), last = ERR_peek_last_error();
+	const char *reason = ERR_reason_error_string(last);
+
+	if (access(path, R_OK))
+		return un_err_text(un_err_from_errno(errno));
+	if (ERR_GET_LIB(last) == ERR_LIB_X509 && ERR_GET_REASON(last) == X509_R_KEY_VALUES_MISMATCH)
+		return "it does not belong to the certificate";
+	if (ERR_GET_LIB(first) == ERR_LIB_PEM && ERR_GET_REASON(first) == PEM_R_NO_START_LINE)
+		return "there is none in it, in PEM";
+	return reason ? reason : "unreadable";
+}
+
 static enum un_err
 refuse(struct un_detail *detail, const char *what, const char *path)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 	enum un_err err = un_fail(detail, UN_ERR_BAD_CONFIG, "cannot use the %s %s: %s", what, path,
-	                          reason ? reason : "unreadable");
+	                          reason_why(path));
 
 	ERR_clear_error();
 	return err;

@@ -31,10 +31,18 @@ struct worker_pulse {
 };
 
 /* plane_watch.c */
+struct file_stamp {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	int64_t changed_ns;
+};
+
 struct plane_watch {
 	struct loop_watch signals;
-	struct loop_watch files;  /* inotify: folders of certificate and key */
-	struct loop_timer settle; /* after a change there */
+	struct file_stamp certificate, key; /* as they were last looked at */
+	struct loop_watch files;            /* inotify: folders of certificate and key */
+	struct loop_timer settle;           /* after a change there */
 	struct loop_timer pulse;
 	struct worker_pulse pulses[KEEPER_SOCKETS_MAX];
 };

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SETTLE_MS 500 /* certificate and key are replaced one after the other */
@@ -41,14 +42,58 @@ reload(struct plane *plane, const char *why)
 	tell(plane, PLANE_RELOADED);
 }
 
+/* The folder may hold other files, and certificates are often links: what counts is the file at
+ * the end of the path. One that is gone has a stamp, too. */
+static struct file_stamp
+stamp_of(const char *path)
+{
+	struct file_stamp stamp = {0};
+	struct stat info;
+
+	if (*path && stat(path, &info) == 0)
+		stamp = (struct file_stamp){
+			.device = info.st_dev,
+			.inode = info.st_ino,
+			.size = info.st_size,
+			.changed_ns =
+				info.st_ctim.tv_sec * INT64_C(1000000000) + info.st_ctim.tv_nsec,
+		};
+	return stamp;
+}
+
+static bool
+has_changed(struct file_stamp *stamp, const char *path)
+{
+	struct file_stamp now = stamp_of(path);
+	bool changed = now.device != stamp->device || now.inode != stamp->inode ||
+	               now.size != stamp->size || now.changed_ns != stamp->changed_ns;
+
+	*stamp = now;
+	return changed;
+}
+
+static bool
+files_have_changed(struct plane *plane)
+{
+	struct plane_watch *watch = &plane->watch;
+	bool certificate = has_changed(&watch->certificate, plane->options.tls_certificate);
+	bool key = has_changed(&watch->key, plane->options.tls_key);
+
+	return certificate || key;
+}
+
 static void
 settled(struct loop_timer *timer)
 {
-	reload(timer->ctx, "a certificate has changed");
+	struct plane *plane = timer->ctx;
+
+	if (files_have_changed(plane))
+		reload(plane, "a certificate has changed");
 }
 
-/* Whatever happens in the folders of certificate and key, after a moment of quiet both are read
- * again. What does not fit together yet is refused, and looked at again at the next change. */
+/* Whatever happens in the folders of certificate and key: after a moment of quiet both are looked
+ * at, and read again if they are others. What does not fit together yet is refused, and looked at
+ * again at the next change. */
 static void
 on_file_event(struct loop_watch *watch, uint32_t events)
 {
@@ -86,6 +131,7 @@ watch_files(struct plane *plane)
 
 	if (!options->tls_certificate[0])
 		return;
+	(void)files_have_changed(plane);
 	fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	plane->watch.settle = (struct loop_timer){.fn = settled, .ctx = plane};
 	plane->watch.files =
@@ -109,6 +155,7 @@ on_signal(struct loop_watch *watch, uint32_t events)
 	(void)events;
 	while (read(watch->fd, &info, sizeof info) == (ssize_t)sizeof info) {
 		if (info.ssi_signo == SIGHUP) {
+			(void)files_have_changed(plane); /* not twice */
 			reload(plane, "SIGHUP");
 			continue;
 		}

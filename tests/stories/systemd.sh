@@ -108,6 +108,7 @@ cp -p "$T/new.key" "$T/tls/key.tmp" && mv "$T/tls/key.tmp" "$T/tls/key"
 hear notify RELOADING=1
 hear notify READY=1
 equals "with its key it is taken" new "$(certificate)"
+echo other >"$T/tls/other"
 echo >&"$held_to"
 read -r line <&"$held_from"
 equals "the connection from before lives on" "HTTP/1.1 200 OK" "$line"
@@ -158,14 +159,18 @@ check "at the end" hear exit
 wait "$manager"
 unset UNION_ENDPOINT
 
+equals "other files beside a certificate are not taken for one" 2 \
+	"$(grep -c "a certificate has changed" "$T/plane.log")"
+
 # what it refuses
 bad() { # PROMISE TEXT SED-EXPRESSION
 	sed "$3" "$T/plane.yaml" >"$T/bad.yaml"
 	refuses "$1" "$2" env CREDENTIALS_DIRECTORY="$KEPT/service/credentials" uniond -t --config "$T/bad.yaml"
 }
 check "-t takes what is good" env CREDENTIALS_DIRECTORY="$KEPT/service/credentials" uniond -t --config "$T/plane.yaml"
-bad "a certificate that is not there" "cannot use the certificate" "s|tls/crt|tls/none|"
-bad "a key of another certificate" "cannot use the private key" "s|tls/key|old.key|"
+bad "a certificate that is not there" "tls/none: not found" "s|tls/crt|tls/none|"
+bad "a key of another certificate" "it does not belong to the certificate" "s|tls/key|old.key|"
+bad "a key in the place of a certificate" "there is none in it, in PEM" "s|tls/crt|tls/key|"
 bad "a credential that was not given" "cannot read" "s|credential:phrase|credential:other|"
 refuses "credentials without a manager" "no credentials were given" uniond -t --config "$T/plane.yaml"
 chmod 604 "$T/tls/key"
