@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "net/address.h"
+#include "runs/machine.h"
 #include "services/login.h"
 
 #include <fcntl.h>
@@ -364,7 +365,7 @@ check_tls(const struct config *config, struct un_detail *detail)
 	return UN_OK;
 }
 
-/* A relative folder would be one of the task's own. */
+/* A relative folder in the path would be one of the task's own. */
 static enum un_err
 check_tasks(const struct config *config, struct un_detail *detail)
 {
@@ -376,6 +377,11 @@ check_tasks(const struct config *config, struct un_detail *detail)
 			               "not '%s'",
 			               config->tasks_path);
 	}
+	if (!machine_range_is_sound(config->tasks_uid_range))
+		return un_fail(detail, UN_ERR_BAD_CONFIG,
+		               "'tasks.uid_range' is FIRST-LAST, such as " MACHINE_UIDS
+		               ", or none; not '%s'",
+		               config->tasks_uid_range);
 	return UN_OK;
 }
 

@@ -138,6 +138,8 @@ TEST(config, refuses_what_it_does_not_know_with_the_line)
 		{"data: /x\nlog: {level: loud}\n", "'log.level'"},
 		{"data: /x\ntasks: {path: /bin:venv/bin}\n", "absolute folders"},
 		{"data: /x\ntasks: {path: '/bin:'}\n", "absolute folders"},
+		{"data: /x\ntasks: {uid_range: 5-2}\n", "'tasks.uid_range' is FIRST-LAST"},
+		{"data: /x\ntasks: {uid_range: some}\n", "'tasks.uid_range' is FIRST-LAST"},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

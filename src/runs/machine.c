@@ -59,6 +59,15 @@ parse_range(const char *text, uint64_t *ret_first, uint64_t *ret_last)
 	       *ret_last - *ret_first < UIDS_MAX;
 }
 
+bool
+machine_range_is_sound(const char *uid_range)
+{
+	uint64_t first, last;
+
+	return !*uid_range || strcmp(uid_range, "none") == 0 ||
+	       parse_range(uid_range, &first, &last);
+}
+
 /* Whether the ids exist in this namespace. */
 static bool
 is_mapped(const char *path, uint64_t first, uint64_t last)

@@ -24,6 +24,9 @@ struct machine_options {
 
 struct machine;
 
+/* Whether uid_range can be that at all, on any machine; "" is. */
+bool machine_range_is_sound(const char *uid_range);
+
 /* `workdir`: of attempts; whose uids are in use there, is looked up. UN_ERR_BAD_CONFIG: the range
  * is none, or asked for and we may not use it. */
 MUST_CHECK enum un_err machine_new(const struct machine_options *options, const char *workdir,
