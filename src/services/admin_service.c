@@ -149,8 +149,7 @@ relaunch(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 		rpc_fail(call, UN_ERR_NO_MEMORY, NULL);
 		return;
 	}
-	if (!admin_find_row(call, request->id, &found, &row) ||
-	    !caller_may(call, AUTHZ_EXECUTION_CREATE, &found.name.at))
+	if (!admin_find_row(call, request->id, &found, &row))
 		return;
 	flyteidl__admin__execution_create_request__init(again);
 	again->project = request->id->project;
@@ -160,7 +159,7 @@ relaunch(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 	again->inputs = run_value(call, found.view, found.id, RUN_PLACE_SELF, RUN_INPUTS);
 	if (again->spec == NULL || again->inputs == NULL)
 		rpc_fail(call, UN_ERR_NO_MEMORY, NULL);
-	else
+	else if (run_may_start(call, again)) /* who asks, not who asked the first time */
 		run_job_start(call, ctx, &again->base, create_execution_work,
 		              create_execution_reply);
 }

@@ -254,6 +254,16 @@ def references(plane):
     code, text = plane.status("runner", ADMIN, "CreateExecution",
                               start_request("fraud", "production", other))
     check("a task of another project is not started", code == DENIED and "entity.read" in text, (code, text))
+    made = plane.call(None, ADMIN, "CreateExecution", start_request("fraud", "production", other, "of-others"))
+    relaunch = plane.channel.unary_unary("/%s/RelaunchExecution" % ADMIN.full_name,
+                                         executions.ExecutionRelaunchRequest.SerializeToString)
+    try:
+        relaunch(executions.ExecutionRelaunchRequest(id=made.id, name="again"), timeout=WAIT,
+                 metadata=plane.metadata("runner"))
+        code = text = None
+    except grpc.RpcError as error:
+        code, text = error.code(), error.details()
+    check("nor once more, where somebody else has started it", code == DENIED and "entity.read" in text, (code, text))
     template = workflow.WorkflowTemplate(id=name_of(identifier.WORKFLOW, "w", "fraud", "production"))
     template.nodes.add(id="n0").task_node.reference_id.CopyFrom(other)
     request = entities.WorkflowCreateRequest(id=template.id, spec=entities.WorkflowSpec(template=template))
