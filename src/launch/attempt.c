@@ -412,6 +412,7 @@ set_leaving(struct attempt *attempt)
 
 	attempt->leaving = (struct leaving){.values = attempt->values,
 	                                    .policy = (enum guard_policy)attempt->claim->guard,
+	                                    .uid = attempt->sandbox.uid,
 	                                    .say = say_own,
 	                                    .stop = is_ended,
 	                                    .ctx = attempt};

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define LINE_MAX_LEN 1024
@@ -29,6 +30,34 @@ typedef enum un_err look_fn(struct guard *guard, const char *name, const uint8_t
                             size_t len);
 
 /* ---- files and folders ---- */
+
+/* Of this thread alone, and back again: what outputs name decides the task. */
+static void
+read_as(uid_t uid, gid_t gid)
+{
+	(void)syscall(SYS_setfsgid, gid);
+	(void)syscall(SYS_setfsuid, uid);
+}
+
+/* Opens what the task may read, or could if it had wanted to: its own. */
+static int
+open_for_task(const struct look *look, int dir_fd, const char *path, int flags)
+{
+	uid_t uid = look->leaving->uid;
+	struct stat facts;
+	int fd;
+
+	flags |= O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	if (!uid)
+		return openat(dir_fd, path, flags);
+	read_as(uid, uid);
+	fd = openat(dir_fd, path, flags);
+	read_as(geteuid(), getegid());
+	if (fd < 0 && errno == EACCES && fstatat(dir_fd, path, &facts, 0) == 0 &&
+	    facts.st_uid == uid)
+		fd = openat(dir_fd, path, flags);
+	return fd;
+}
 
 static enum un_err
 look_mapped(struct look *look, int fd, uint64_t size, const char *name, look_fn *fn)
@@ -82,7 +111,7 @@ look_entry(struct look *look, int dir_fd, const char *folder, const struct diren
 
 	(void)snprintf(path, sizeof path, "%s%s%s", folder, *folder ? "/" : "", entry->d_name);
 	if (fstatat(dir_fd, entry->d_name, &facts, 0) == 0 && S_ISDIR(facts.st_mode)) {
-		fd = openat(dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = open_for_task(look, dir_fd, entry->d_name, O_DIRECTORY | O_NOFOLLOW);
 		if (fd < 0 || depth == LEAVING_FOLDER_DEPTH) {
 			io_close(&fd);
 			return guard_cannot(look->guard, path,
@@ -92,7 +121,7 @@ look_entry(struct look *look, int dir_fd, const char *folder, const struct diren
 	}
 	if (!S_ISREG(facts.st_mode)) /* also to open a device may do something */
 		return guard_cannot(look->guard, path, "is no file");
-	fd = openat(dir_fd, entry->d_name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = open_for_task(look, dir_fd, entry->d_name, 0);
 	if (fd < 0)
 		return guard_cannot(look->guard, path, "cannot be read");
 	return look_opened(look, fd, path, fn, depth);
@@ -146,11 +175,15 @@ on_reference(void *ctx, struct guard *guard, const char *uri)
 	}
 	name = strrchr(path, '/');
 	name = name[1] ? name + 1 : path;
-	if (stat(path, &facts) != 0)
+	fd = open_for_task(look, AT_FDCWD, path, O_PATH);
+	if (fd < 0)
 		return guard_cannot(guard, name, "is not there");
-	if (!S_ISREG(facts.st_mode) && !S_ISDIR(facts.st_mode))
+	if (fstat(fd, &facts) != 0 || (!S_ISREG(facts.st_mode) && !S_ISDIR(facts.st_mode))) {
+		(void)close(fd);
 		return guard_cannot(guard, name, "is no file");
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	}
+	(void)close(fd);
+	fd = open_for_task(look, AT_FDCWD, path, 0);
 	if (fd < 0)
 		return guard_cannot(guard, name, "cannot be read");
 	return look_opened(look, fd, name, guard_member, 0);
@@ -279,6 +312,7 @@ leaving_check(const struct leaving *leaving, int outputs_fd,
 enum un_err
 leaving_check_code(const struct leaving *leaving, int code_fd, struct un_detail *detail)
 {
+	struct leaving ours = *leaving;
 	struct look look = {0};
 	char line[GUARD_PATH_MAX + 300];
 	enum un_err err;
@@ -286,7 +320,8 @@ leaving_check_code(const struct leaving *leaving, int code_fd, struct un_detail 
 
 	if (leaving->policy == GUARD_OFF || !leaving->longest)
 		return UN_OK;
-	err = begin(&look, leaving);
+	ours.uid = 0; /* the code is not the task's yet */
+	err = begin(&look, &ours);
 	if (err)
 		return err;
 	fd = openat(code_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define LEAVING_MS 600000 /* what a look may take */
 #define LEAVING_FOLDER_DEPTH 32
@@ -20,6 +21,7 @@ struct leaving {
 	const struct redact_set *values;
 	size_t longest; /* bytes of the longest value; 0: there is none, and nothing to look for */
 	enum guard_policy policy;
+	uid_t uid; /* of the task: what it may not read is not looked at for it; 0: who we are */
 	void (*say)(void *ctx, const char *line); /* into the attempt's log; NULL: nobody */
 	bool (*stop)(void *ctx); /* nobody wants the results any more; NULL: they do */
 	void *ctx;

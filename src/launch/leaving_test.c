@@ -145,6 +145,36 @@ TEST(leaving, a_folder_is_looked_into_down_to_its_files)
 	fixture_end(&f);
 }
 
+TEST(leaving, what_the_task_may_not_read_is_not_looked_at_for_it)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+	int fd;
+
+	if (geteuid() != 0)
+		return;
+	fixture_init(&f, GUARD_KNOWN);
+	EXPECT_OK(tree_make(f.raw_fd, "of-root", &fd, NULL));
+	EXPECT_INT(0, mkfifoat(fd, "unknown-name", 0644));
+	put(f.raw_fd, "plain", VALUE);
+	EXPECT_INT(0, fchmodat(f.raw_fd, "plain", 0600, 0));
+	put(f.raw_fd, "own", VALUE);
+	EXPECT_INT(0, fchownat(f.raw_fd, "own", 65534, 65534, 0));
+	EXPECT_INT(0, fchmodat(f.raw_fd, "own", 0, 0));
+	EXPECT_INT(0, chmod(f.path, 0755));
+	EXPECT_INT(0, fchmod(f.raw_fd, 0755));
+	f.leaving.uid = 65534;
+	EXPECT_OK(check_reference(&f, "", "of-root", &detail));
+	EXPECT_OK(check_reference(&f, "", "of-root/unknown-name", &detail));
+	EXPECT_OK(check_reference(&f, "", "plain", &detail));
+	EXPECT(strstr(f.said, "of-root cannot be read") != NULL);
+	EXPECT(strstr(f.said, "o0: unknown-name is not there") != NULL);
+	EXPECT(strstr(f.said, "is no file") == NULL);
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "", "own", &detail));
+	(void)close(fd);
+	fixture_end(&f);
+}
+
 TEST(leaving, what_cannot_be_looked_into_passes_with_a_word_or_is_refused)
 {
 	struct fixture f;
