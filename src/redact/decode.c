@@ -5,22 +5,26 @@
 #include <string.h>
 
 #define ESC 0x1b
+#define BETWEEN_MAX 2 /* intermediate bytes of a terminal sequence; those in use have one */
 
 size_t
 decode_terminal(const uint8_t *at, size_t left, bool final)
 {
-	size_t i = 2;
+	size_t i = 2, between = 0;
 
 	if (left < 2)
 		return final ? 1 : 0;
-	if (at[1] == '[') {
-		for (; i < left && i < CSI_MAX; i++) {
-			if (at[i] >= 0x40 && at[i] <= 0x7e)
-				return i + 1;
-			if (at[i] < 0x20 || at[i] > 0x3f)
-				return 1;
+	if (at[1] == '[') { /* parameters, then what is between, then one final byte */
+		while (i < left && i < CSI_MAX && at[i] >= 0x30 && at[i] <= 0x3f)
+			i++;
+		while (i < left && i < CSI_MAX && between < BETWEEN_MAX && at[i] >= 0x20 &&
+		       at[i] <= 0x2f) {
+			i++;
+			between++;
 		}
-		return i == CSI_MAX || final ? 1 : 0;
+		if (i == left)
+			return final || i >= CSI_MAX ? 1 : 0;
+		return i < CSI_MAX && at[i] >= 0x40 && at[i] <= 0x7e ? i + 1 : 1;
 	}
 	if (at[1] >= 0x20 && at[1] <= 0x2f) { /* ESC ( B and its kin */
 		if (left < 3)
@@ -106,17 +110,18 @@ utf16_escape(const uint8_t *at, size_t left, bool final)
 
 	if (count < 4)
 		return count == left - 2 && !final ? more : one_byte('u', 2);
+	/* Half a pair stands for nothing. */
 	if (high < 0xd800 || high > 0xdbff)
 		return one_point(high, 6);
 	if (left > 6 && at[6] != '\\')
-		return (struct unit){.len = 6};
+		return one_point(high, 6);
 	if (left > 7 && at[7] != 'u')
-		return (struct unit){.len = 6};
+		return one_point(high, 6);
 	if (left < 12)
-		return final ? (struct unit){.len = 6} : more;
+		return final ? one_point(high, 6) : more;
 	low = digits(at + 8, 4, 16, 4, &count);
 	if (count < 4 || low < 0xdc00 || low > 0xdfff)
-		return (struct unit){.len = 6};
+		return one_point(high, 6);
 	return one_point(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00), 12);
 }
 
@@ -278,7 +283,9 @@ quoted(const uint8_t *at, size_t left, bool final)
 	if (at[1] == '\r') {
 		if (left < 3)
 			return final ? one_byte('=', 1) : more;
-		return at[2] == '\n' ? (struct unit){.len = 3} : one_byte('=', 1);
+		if (at[2] == '\n')
+			return (struct unit){.len = 3};
+		return one_byte('=', 1);
 	}
 	number = digits(at + 1, left - 1, 16, 2, &count);
 	if (count == 2)

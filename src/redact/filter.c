@@ -273,7 +273,7 @@ add_hint(struct hint **list, size_t *count, size_t *room, struct hint hint)
 		last->until = hint.until;
 		return UN_OK;
 	}
-	if (*count == *room) {
+	if (!*list || *count == *room) {
 		size_t bigger = *room ? *room * 2 : 64;
 		struct hint *hints = mem_realloc(*list, bigger * sizeof *hints);
 

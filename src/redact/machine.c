@@ -35,7 +35,7 @@ reader_found(struct reader *reader, uint64_t start, uint64_t end, uint32_t name,
 		last->lead = end - start;
 		return;
 	}
-	if (reader->found_count == reader->found_room) {
+	if (!reader->found || reader->found_count == reader->found_room) {
 		size_t room = reader->found_room ? reader->found_room * 2 : 16;
 		struct region *bigger = mem_realloc(reader->found, room * sizeof *bigger);
 
@@ -467,18 +467,18 @@ take_digit(struct machine *machine, struct reader *reader, unsigned digit, uint6
 		take_digit_of(machine, reader, digit, end, 6, 2);
 }
 
-int8_t
+int
 machine_digit(enum view view, uint8_t byte)
 {
 	if (is_space(byte) || !byte)
 		return -2;
 	if (view == VIEW_HEX)
-		return strchr(":-,.", byte) ? -2 : (int8_t)text_hex_digit((char)byte);
+		return strchr(":-,.", byte) ? -2 : text_hex_digit((char)byte);
 	if (view == VIEW_BASE64)
-		return (int8_t)text_base64_digit((char)byte);
+		return text_base64_digit((char)byte);
 	if ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z')
-		return (int8_t)((byte | 0x20) - 'a');
-	return byte >= '2' && byte <= '7' ? (int8_t)(byte - '2' + 26) : -1;
+		return (byte | 0x20) - 'a';
+	return byte >= '2' && byte <= '7' ? byte - '2' + 26 : -1;
 }
 
 /* Escapes that stand for a digit of base64 or a line end: \n \r \/ %2B %2F %0A %0D. *ret_digit: as

@@ -83,7 +83,7 @@ void machine_fini(struct machine *machine);
  * -2: it may stand between digits. */
 size_t machine_base64(struct machine *machine, const struct reader *reader, int *ret_digit);
 /* The digit that one byte is; -1: none, -2: it may stand between digits. */
-int8_t machine_digit(enum view view, uint8_t byte);
+int machine_digit(enum view view, uint8_t byte);
 /* member.c: VIEW_DEFLATE. */
 void member_wake(struct machine *machine, struct reader *reader, uint64_t from);
 bool member_step(struct machine *machine, struct reader *reader);

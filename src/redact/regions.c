@@ -63,7 +63,7 @@ put(struct region *list, size_t *count, struct region next)
 enum un_err
 regions_join(struct regions *regions, struct region *found, size_t count)
 {
-	const struct region *old = regions->list + regions->head;
+	const struct region *old;
 	size_t joined = 0, at = 0, i = 0;
 	struct region *list;
 	enum un_err err;

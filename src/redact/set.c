@@ -609,9 +609,9 @@ redact_set_compile(struct redact_set *set)
 		set->values[i].core = NULL;
 	}
 	for (unsigned byte = 0; byte < 256; byte++) {
-		set->digits[0][byte] = machine_digit(VIEW_HEX, (uint8_t)byte);
-		set->digits[1][byte] = machine_digit(VIEW_BASE32, (uint8_t)byte);
-		set->digits[2][byte] = machine_digit(VIEW_BASE64, (uint8_t)byte);
+		set->digits[0][byte] = (int16_t)machine_digit(VIEW_HEX, (uint8_t)byte);
+		set->digits[1][byte] = (int16_t)machine_digit(VIEW_BASE32, (uint8_t)byte);
+		set->digits[2][byte] = (int16_t)machine_digit(VIEW_BASE64, (uint8_t)byte);
 	}
 	set->empty = !set->automaton.count && !set->shorts.count;
 	set->compiled = true;

@@ -18,10 +18,10 @@ struct redact_set {
 	size_t room;
 	size_t total;
 	bool compiled;
-	bool empty;            /* there is nothing to look for */
-	bool always_text;      /* some pattern has nothing that the filter could see */
-	uint32_t longest;      /* of the patterns */
-	int8_t digits[3][256]; /* machine_digit, of 4, 5 and 6 bits */
+	bool empty;             /* there is nothing to look for */
+	bool always_text;       /* some pattern has nothing that the filter could see */
+	uint32_t longest;       /* of the patterns */
+	int16_t digits[3][256]; /* machine_digit, of 4, 5 and 6 bits */
 	struct automaton automaton;
 	struct filter filter;
 	struct shorts shorts;

@@ -355,8 +355,8 @@ search(struct redact_stream *stream, bool silent)
 				read_coded(stream, view, end);
 		}
 		read_tail(stream, silent, end);
-		stream->scan_from +=
-			filter_back(filter, &stream->scan, bytes, filter->gram + filter->stride);
+		stream->scan_from += filter_back(filter, &stream->scan, bytes + offset,
+		                                 filter->gram + filter->stride);
 	} else {
 		stream->scan_from = end;
 	}
