@@ -9,8 +9,10 @@
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -399,17 +401,25 @@ confine_apply(const struct confinement *confinement, const char **ret_what)
 	return 0;
 }
 
-/* As vfork does, too: no copy of the launcher is made, which has values in its memory. */
-NO_ASAN void
+NO_ASAN static int
+kill_all_of(void *arg)
+{
+	const uid_t *uid = arg;
+
+	if (syscall(SYS_setresuid, *uid, *uid, *uid) == 0)
+		(void)syscall(SYS_kill, -1, SIGKILL);
+	_exit(0);
+}
+
+/* As vfork does, but on a stack of its own: no copy of the launcher is made, which has values in
+ * its memory. */
+void
 confine_kill_all_of(uid_t uid)
 {
-	pid_t pid = vfork();
+	_Alignas(16) uint8_t stack[16384];
+	pid_t pid =
+		clone(kill_all_of, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &uid);
 
-	if (pid == 0) {
-		if (syscall(SYS_setresuid, uid, uid, uid) == 0)
-			(void)syscall(SYS_kill, -1, SIGKILL);
-		_exit(0);
-	}
 	if (pid > 0)
 		(void)waitpid(pid, NULL, 0);
 }
