@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -68,18 +69,40 @@ machine_range_is_sound(const char *uid_range)
 	       parse_range(uid_range, &first, &last);
 }
 
+/* The next number of columns that blanks part, as the kernel writes them. */
+static bool
+next_number(const char **at, uint64_t *ret_number)
+{
+	char digits[24];
+	size_t len;
+
+	*at += strspn(*at, " ");
+	len = strcspn(*at, " \n");
+	if (len >= sizeof digits)
+		return false;
+	memcpy(digits, *at, len);
+	digits[len] = '\0';
+	*at += len;
+	return text_parse_u64(digits, ret_number) == UN_OK;
+}
+
 /* Whether the ids exist in this namespace. */
 static bool
 is_mapped(const char *path, uint64_t first, uint64_t last)
 {
-	FILE *file = fopen(path, "re");
-	unsigned long inside, outside, count;
+	uint64_t inside, outside, count;
+	struct buf list;
 	bool found = false;
+	const char *at;
 
-	while (file && !found && fscanf(file, "%lu %lu %lu", &inside, &outside, &count) == 3)
+	buf_init(&list, 65536, BUF_PLAIN);
+	at = io_read_file(AT_FDCWD, path, &list) == UN_OK ? buf_text(&list) : "";
+	while (!found && next_number(&at, &inside) && next_number(&at, &outside) &&
+	       next_number(&at, &count)) {
 		found = first >= inside && last - inside < count;
-	if (file)
-		(void)fclose(file);
+		at += strspn(at, "\n");
+	}
+	buf_fini(&list);
 	return found;
 }
 
@@ -239,6 +262,32 @@ find_v1(struct machine *machine, const char *controllers, const char *own)
 	}
 }
 
+/* Whether `pid` is us, or a child of ours. */
+static bool
+is_of_us(uint64_t pid)
+{
+	uint64_t parent = 0;
+	struct buf facts;
+	const char *at;
+	char path[64];
+
+	if (pid == (uint64_t)getpid())
+		return true;
+	(void)snprintf(path, sizeof path, "/proc/%" PRIu64 "/stat", pid);
+	buf_init(&facts, 4096, BUF_PLAIN);
+	/* "12 (name) S 11 ...", and a name may have brackets */
+	at = io_read_file(AT_FDCWD, path, &facts) == UN_OK ? strrchr(buf_text(&facts), ')') : NULL;
+	if (!at || strlen(at) < 4) {
+		buf_fini(&facts);
+		return false;
+	}
+	at += 3;
+	if (!next_number(&at, &parent))
+		parent = 0;
+	buf_fini(&facts);
+	return parent == (uint64_t)getpid();
+}
+
 /* Moves us and our children out of `folder`, if nobody else is in it: only then is it ours, and a
  * group with processes of its own may give no controllers to others. */
 static bool
@@ -246,32 +295,21 @@ move_down(const char *folder)
 {
 	char path[PATH_MAX], own[PATH_MAX];
 	struct buf list;
+	uint64_t pid = 0;
 	bool fine = snprintf(path, sizeof path, "%s/cgroup.procs", folder) < (int)sizeof path &&
 	            snprintf(own, sizeof own, "%s/" OWN_GROUP, folder) < (int)sizeof own;
 
 	buf_init(&list, 65536, BUF_PLAIN);
 	fine = fine && io_read_file(AT_FDCWD, path, &list) == UN_OK;
-	for (const char *at = fine ? buf_text(&list) : ""; fine && *at;
-	     at += strcspn(at, "\n") + 1) {
-		long pid = strtol(at, NULL, 10), parent = 0;
-		char stat[64];
-		FILE *file;
-
-		(void)snprintf(stat, sizeof stat, "/proc/%ld/stat", pid);
-		file = fopen(stat, "re");
-		fine = pid == getpid() ||
-		       (file && fscanf(file, "%*d (%*[^)]) %*c %ld", &parent) == 1 &&
-		        parent == getpid());
-		if (file)
-			(void)fclose(file);
-	}
+	for (const char *at = fine ? buf_text(&list) : ""; fine && *at; at += strspn(at, "\n"))
+		fine = next_number(&at, &pid) && is_of_us(pid);
 	fine = fine && (mkdir(own, 0755) == 0 || errno == EEXIST);
-	for (const char *at = fine ? buf_text(&list) : ""; fine && *at;
-	     at += strcspn(at, "\n") + 1) {
-		char pid[24];
+	for (const char *at = fine ? buf_text(&list) : ""; fine && *at; at += strspn(at, "\n")) {
+		char digits[24];
 
-		(void)snprintf(pid, sizeof pid, "%ld", strtol(at, NULL, 10));
-		fine = put(own, "cgroup.procs", pid);
+		fine = next_number(&at, &pid);
+		(void)snprintf(digits, sizeof digits, "%" PRIu64, pid);
+		fine = fine && put(own, "cgroup.procs", digits);
 	}
 	buf_fini(&list);
 	return fine;
