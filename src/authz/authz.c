@@ -39,6 +39,14 @@ principal_of_key(const char *name, int64_t id, struct principal *ret_principal)
 	(void)snprintf(ret_principal->key, sizeof ret_principal->key, "%s", name);
 }
 
+bool
+principal_equal(const struct principal *a, const struct principal *b)
+{
+	return a->kind == b->kind && a->has_uid == b->has_uid && a->uid == b->uid &&
+	       a->key_id == b->key_id && text_equal(a->attempt, b->attempt, sizeof a->attempt) &&
+	       strcmp(a->execution, b->execution) == 0 && strcmp(a->key, b->key) == 0;
+}
+
 void
 principal_format(const struct principal *principal, char text[PRINCIPAL_TEXT_MAX])
 {

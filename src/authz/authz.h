@@ -46,6 +46,8 @@ void principal_of_lease(const uint8_t attempt[ATTEMPT_ID_LEN], const char *execu
                         struct principal *ret_principal);
 /* Who has logged in with the API key `name`; `id` 0: whichever key has this name now. */
 void principal_of_key(const char *name, int64_t id, struct principal *ret_principal);
+/* Whether both are one and the same; not in constant time: nothing in it is secret. */
+bool principal_equal(const struct principal *a, const struct principal *b);
 /* For audit and logs: "uid:1000", "execution:f3a7", "key:ci", "nobody". */
 void principal_format(const struct principal *principal, char text[PRINCIPAL_TEXT_MAX]);
 /* "key:NAME" (or just NAME) and "uid:NUMBER"; others cannot be named. UN_ERR_INVALID. */

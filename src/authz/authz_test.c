@@ -152,6 +152,27 @@ TEST(authz, tells_nobody_from_somebody_who_may_not)
 	EXPECT_ERR(UN_ERR_DENIED, authz_check(&key, NULL, AUTHZ_SECRET_READ, NULL, NULL));
 }
 
+TEST(authz, takes_two_principals_for_one_only_if_all_of_them_is_equal)
+{
+	struct principal a, b;
+
+	memset(&a, 0xff, sizeof a); /* what lies between the members does not count */
+	memset(&b, 0, sizeof b);
+	principal_of_key("ci", 7, &a);
+	principal_of_key("ci", 7, &b);
+	EXPECT(principal_equal(&a, &b));
+	principal_of_key("ci", 8, &b);
+	EXPECT(!principal_equal(&a, &b));
+	principal_of_key("cd", 7, &b);
+	EXPECT(!principal_equal(&a, &b));
+	principal_of_lease(mine, "f3a7", &a);
+	principal_of_lease(other, "f3a7", &b);
+	EXPECT(!principal_equal(&a, &b));
+	principal_of_uid(PLANE_UID, PLANE_UID, &a);
+	principal_of_uid(0, PLANE_UID, &b);
+	EXPECT(!principal_equal(&a, &b));
+}
+
 TEST(authz, names_principals_and_reasons_in_words)
 {
 	struct access_sample sample = {.key_count = 0};

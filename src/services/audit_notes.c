@@ -354,8 +354,7 @@ is_like_the_last(const struct audit_notes *notes, const struct principal *who,
 
 	if (!notes->last || key->action != action)
 		return false;
-	/* check-source: allow memcmp, on the hot path, and nothing in it is secret */
-	return memcmp(who, &notes->last_who, sizeof *who) == 0 &&
+	return principal_equal(who, &notes->last_who) &&
 	       strcmp(key->scope.project, scope ? scope->project : "") == 0 &&
 	       strcmp(key->scope.domain, scope ? scope->domain : "") == 0;
 }
@@ -412,7 +411,7 @@ audit_allowed(struct rpc_call *call, const struct principal *who, enum authz_act
 	principal_format(who, notes->last_key.principal);
 	note = find(notes, &notes->last_key);
 	notes->last = note;
-	memcpy(&notes->last_who, who, sizeof *who);
+	notes->last_who = *who;
 	if (note)
 		add(notes, &notes->last_key, call);
 }
