@@ -95,7 +95,7 @@ set_origin(const struct sockaddr_storage *from, struct net_peer *peer)
 		memcpy(peer->origin, mapped, sizeof mapped);
 		memcpy(peer->origin + sizeof mapped, &((const struct sockaddr_in *)from)->sin_addr,
 		       4);
-	} else {
+	} else if (from->ss_family == AF_INET6) {
 		const struct in6_addr *in6 = &((const struct sockaddr_in6 *)from)->sin6_addr;
 
 		memcpy(peer->origin, in6, IN6_IS_ADDR_V4MAPPED(in6) ? 16 : 8);

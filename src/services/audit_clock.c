@@ -195,7 +195,7 @@ apply_head(struct store_txn *txn, void *ctx, struct un_detail *detail)
 	                                  .verdict = AUDIT_ALLOWED,
 	                                  .principal = "keeper",
 	                                  .head = bytes};
-	struct audit_head newest;
+	struct audit_head newest = {0};
 	enum un_err err;
 
 	head_pack(&clock->head, bytes);

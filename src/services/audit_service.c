@@ -277,12 +277,17 @@ take_use(void *ctx, const struct use_row *row)
 static bool
 read_cursor(struct rpc_call *call, const char *token, struct use_cursor *ret_cursor)
 {
-	char end;
+	const char *dot = strchr(token, '.');
+	uint64_t last_us = 0, id = 0;
+	char first[TOKEN_MAX] = "";
 
-	*ret_cursor = (struct use_cursor){0};
-	if (!token[0] || (strlen(token) < TOKEN_MAX &&
-	                  sscanf(token, "%" SCNd64 ".%" SCNd64 "%c", &ret_cursor->last_us,
-	                         &ret_cursor->id, &end) == 2))
+	if (dot && (size_t)(dot - token) < sizeof first)
+		memcpy(first, token, (size_t)(dot - token));
+	if (!token[0] ||
+	    (dot && text_parse_u64(first, &last_us) == UN_OK &&
+	     text_parse_u64(dot + 1, &id) == UN_OK && last_us <= INT64_MAX && id <= INT64_MAX)) {
+		*ret_cursor = (struct use_cursor){(int64_t)last_us, (int64_t)id};
+	}
 		return true;
 	rpc_failf(call, UN_ERR_INVALID, "the token is not one of ours");
 	return false;
