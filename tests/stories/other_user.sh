@@ -77,11 +77,12 @@ print("there", flush=True)
 sys.stdin.read()
 PY
 coproc crowd { as_other /usr/bin/python3 "$T/crowd.py"; }
+crowd_pid=$crowd_PID # the shell forgets its own when the crowd ends
 read -r line <&"${crowd[0]}"
 equals "a crowd of connections of another user's" there "$line"
 for i in 1 2 3 4 5 6; do
 	check "keeps the user out of nothing, $i" env UNION_ENDPOINT="unix://$T/tcp/uniond.sock" union get secret
 done
-kill "$crowd_PID"
-wait "$crowd_PID" 2>/dev/null
+kill "$crowd_pid"
+wait "$crowd_pid" 2>/dev/null
 finish
