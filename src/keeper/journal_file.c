@@ -512,15 +512,20 @@ journal_reader_next(struct journal_reader *reader, struct journal_entry *ret_ent
                     const uint8_t **ret_bytes, size_t *ret_len)
 {
 	struct window *window = &reader->window;
-	enum un_err err = fill(window);
+	enum un_err err;
 
 	*ret_len = 0;
-	if (err)
-		return err;
-	*ret_bytes = window->bytes + window->used;
-	if (journal_entry_unpack(*ret_bytes, window->len - window->used, &reader->position,
-	                         ret_entry, ret_len) != UN_OK)
-		*ret_len = 0;
+	for (int again = 0; again < 2 && !*ret_len; again++) {
+		if (again) /* what is there was perhaps read before the keeper wrote it */
+			window->len = window->used;
+		err = fill(window);
+		if (err)
+			return err;
+		*ret_bytes = window->bytes + window->used;
+		if (journal_entry_unpack(*ret_bytes, window->len - window->used, &reader->position,
+		                         ret_entry, ret_len) != UN_OK)
+			*ret_len = 0;
+	}
 	window->used += *ret_len;
 	return UN_OK;
 }

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "keeper/journal_file.h"
+#include "services/audit_releases.h"
 #include "store/meta.h"
 #include "store/trail.h"
 #include "store/uses.h"
@@ -37,7 +38,8 @@ struct blocks {
 
 struct audit_clock {
 	struct audit_clock_options options;
-	char *data_dir;
+	char *keys_dir;
+	struct audit_releases *releases; /* NULL until the start */
 	char principal[PRINCIPAL_TEXT_MAX];
 	atomic_bool kicked;
 	struct loop_task kick;
@@ -47,6 +49,7 @@ struct audit_clock {
 	bool stopped;                     /* what comes back finds nobody */
 	bool busy;                        /* a head is under way */
 	bool failed;                      /* and that was told */
+	bool needed;                      /* a head, also when nothing new was recorded */
 	uint64_t covered;        /* the entry of the last head, if nothing but it is not signed */
 	struct signed_head head; /* under way */
 	uint64_t head_seq;       /* its entry, once it is written */
@@ -182,7 +185,7 @@ finish(struct audit_clock *clock, enum un_err err, const struct un_detail *detai
 		arm(clock, RETRY_MS);
 	else
 		make_blocks(clock);
-	if (clock->waiting)
+	if (clock->waiting || clock->needed)
 		sign_next(clock);
 }
 
@@ -225,6 +228,8 @@ on_head_written(struct loop_task *task)
 
 	if (!clock->err && clock->head_seq == clock->head.count + 1)
 		clock->covered = clock->head_seq;
+	if (!clock->err && clock->releases)
+		audit_releases_follow(clock->releases, &clock->head);
 	finish(clock, clock->err, &clock->detail);
 }
 
@@ -260,9 +265,11 @@ sign_next(struct audit_clock *clock)
 		err = audit_newest(view, &newest, &detail);
 		store_read_end(clock->options.reader);
 	}
-	if (!err && !clock->waiting && (!newest.seq || newest.seq == clock->covered))
+	if (!err && !clock->waiting && !clock->needed &&
+	    (!newest.seq || newest.seq == clock->covered))
 		return;
 	clock->busy = true;
+	clock->needed = false;
 	clock->serving = clock->waiting;
 	clock->waiting = NULL;
 	if (!err)
@@ -279,13 +286,25 @@ on_timer(struct loop_timer *timer)
 }
 
 static void
+need_head(void *ctx)
+{
+	struct audit_clock *clock = ctx;
+
+	clock->needed = true;
+	sign_next(clock);
+}
+
+static void
 on_kick(struct loop_task *task)
 {
 	struct audit_clock *clock = task->ctx;
 
 	atomic_store(&clock->kicked, false);
-	if (!clock->stopped)
-		arm(clock, EVERY_MS);
+	if (clock->stopped)
+		return;
+	arm(clock, EVERY_MS);
+	if (clock->releases)
+		audit_releases_kick(clock->releases);
 }
 
 void
@@ -351,6 +370,7 @@ struct start {
 	const char *broken; /* "trail", "journal"; NULL: all is as it was signed */
 	bool add_head;      /* the keeper signed one that the trail has not */
 	struct last_head last;
+	struct journal_reader *journal;            /* has been read so far */
 	struct journal_entry found[FOUND_AT_ONCE]; /* releases without a record */
 	size_t found_count;
 	struct journal_position checked; /* up to there all have one, then */
@@ -362,25 +382,9 @@ record_found(struct store_txn *txn, const struct start *start, struct un_detail 
 {
 	enum un_err err = UN_OK;
 
-	for (size_t i = 0; i < start->found_count && !err; i++) {
-		const struct journal_entry *entry = &start->found[i];
-		char subject[2 * ATTEMPT_ID_LEN + 16] = "attempt:";
-		struct audit_event event = {
-			.action = AUDIT_RELEASE_FOUND,
-			.verdict = AUDIT_ALLOWED,
-			.principal = start->clock->principal,
-			.secret = &entry->id,
-			.version = entry->version,
-			.reason = "not-recorded",
-			.subject = subject,
-			.journal = {.number = entry->number},
-		};
-
-		for (size_t b = 0; b < ATTEMPT_ID_LEN; b++)
-			(void)snprintf(subject + 8 + 2 * b, 3, "%02x", entry->attempt[b]);
-		memcpy(event.journal.id, start->checked.id, JOURNAL_ID_LEN);
-		err = audit_append(txn, &event, detail);
-	}
+	for (size_t i = 0; i < start->found_count && !err; i++)
+		err = audit_release_found(txn, start->checked.id, &start->found[i],
+		                          start->clock->principal, detail);
 	return err;
 }
 
@@ -503,12 +507,9 @@ compare_releases(struct store_view *view, struct journal_reader *reader, struct 
 static enum un_err
 open_journal(const struct audit_clock *clock, struct journal_reader **ret_reader)
 {
-	char path[4200];
+	int fd = open(clock->keys_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	enum un_err err;
-	int fd;
 
-	(void)snprintf(path, sizeof path, "%s/keys", clock->data_dir);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return un_fail_errno(NULL, errno, "no keys");
 	err = journal_reader_open(fd, ret_reader);
@@ -527,9 +528,8 @@ is_journal_broken(const struct start *start)
 static enum un_err
 look(struct audit_clock *clock, struct start *start, struct un_detail *detail)
 {
-	struct journal_reader *reader = NULL;
 	struct store_view *view;
-	enum un_err err = open_journal(clock, &reader);
+	enum un_err err = start->journal ? UN_OK : open_journal(clock, &start->journal);
 
 	if (err)
 		return un_fail(detail, err, "cannot read the keeper's journal of releases: %s",
@@ -538,15 +538,30 @@ look(struct audit_clock *clock, struct start *start, struct un_detail *detail)
 	if (!err && start->last.has)
 		err = compare_trail(view, start, detail);
 	if (!err)
-		err = compare_releases(view, reader, start, detail);
+		err = compare_releases(view, start->journal, start, detail);
 	if (!err && start->last.has && start->found_count < FOUND_AT_ONCE &&
 	    is_journal_broken(start)) {
 		start->broken = "journal";
 		log_error("audit", "the keeper's journal of releases is not the one it signed");
 	}
 	store_read_end(clock->options.reader);
-	journal_reader_free(reader);
 	return err;
+}
+
+static enum un_err
+follow_journal(struct audit_clock *clock, struct start *start)
+{
+	const struct audit_releases_options options = {.loop = clock->options.loop,
+	                                               .store = clock->options.store,
+	                                               .reader = clock->options.reader,
+	                                               .keys_dir = clock->keys_dir,
+	                                               .principal = clock->principal,
+	                                               .need_head = need_head,
+	                                               .ctx = clock};
+	struct journal_reader *journal = start->journal;
+
+	start->journal = NULL; /* is its own now */
+	return audit_releases_new(&options, journal, &clock->releases);
 }
 
 enum un_err
@@ -571,6 +586,9 @@ audit_clock_start(struct audit_clock *clock, struct un_detail *detail)
 		start->broken = NULL;
 		start->add_head = false;
 	}
+	if (!err)
+		err = follow_journal(clock, start);
+	journal_reader_free(start->journal);
 	mem_free(start);
 	return err;
 }
@@ -617,6 +635,7 @@ audit_clock_stop(struct audit_clock *clock)
 			;
 	}
 	clock->stopped = true;
+	audit_releases_stop(clock->releases);
 	loop_timer_cancel(clock->options.loop, &clock->timer);
 	/* it may still wait: then it must not be told any more */
 	if (!stop.done && clock->waiting == &stop.request)
@@ -629,17 +648,18 @@ enum un_err
 audit_clock_new(const struct audit_clock_options *options, struct audit_clock **ret_clock)
 {
 	struct audit_clock *clock = mem_zalloc(1, sizeof *clock);
+	size_t size = strlen(options->data_dir) + sizeof "/keys";
 	struct principal who;
 
 	if (!clock)
 		return UN_ERR_NO_MEMORY;
 	clock->options = *options;
-	clock->data_dir = mem_strdup(options->data_dir);
-	if (!clock->data_dir) {
+	clock->keys_dir = mem_alloc(size);
+	if (!clock->keys_dir) {
 		mem_free(clock);
 		return UN_ERR_NO_MEMORY;
 	}
-	clock->options.data_dir = clock->data_dir;
+	(void)snprintf(clock->keys_dir, size, "%s/keys", options->data_dir);
 	principal_of_uid(geteuid(), geteuid(), &who);
 	principal_format(&who, clock->principal);
 	clock->kick = (struct loop_task){.fn = on_kick, .ctx = clock};
@@ -655,6 +675,7 @@ audit_clock_free(struct audit_clock *clock)
 	if (!clock)
 		return;
 	loop_timer_cancel(clock->options.loop, &clock->timer);
-	mem_free(clock->data_dir);
+	audit_releases_free(clock->releases);
+	mem_free(clock->keys_dir);
 	mem_free(clock);
 }

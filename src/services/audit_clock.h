@@ -4,7 +4,8 @@
  * One a plane, on the control loop. A second after the first new record it has a head signed over
  * all there are, and appends it; while nothing is recorded it does nothing. At the start it
  * compares trail, journal and the keeper's last head: a release that the trail lacks gets its
- * record, and what is not as it was signed is told and recorded. docs/architecture/audit.md. */
+ * record (later ones: audit_releases.h), and what is not as it was signed is told and recorded.
+ * docs/architecture/audit.md. */
 #ifndef SERVICES_AUDIT_CLOCK_H
 #define SERVICES_AUDIT_CLOCK_H
 
@@ -20,7 +21,7 @@ struct audit_clock_options {
 	struct store *store;
 	struct store_reader *reader; /* of the control loop */
 	struct keeper_client *keeper; /* of the control loop */
-	const char *data_dir;
+	const char *data_dir; /* read by audit_clock_new only */
 };
 
 MUST_CHECK enum un_err audit_clock_new(const struct audit_clock_options *options,
