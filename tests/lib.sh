@@ -160,7 +160,7 @@ stop_plane() {
 	for pid in $pids; do kill -TERM "$pid" 2>/dev/null; done
 	for pid in $pids; do
 		# pidfd-less wait: tail ends when the process does
-		timeout 10 tail --pid="$pid" -f /dev/null 2>/dev/null || kill -KILL "$pid" 2>/dev/null
+		timeout 10 tail -s 0.02 --pid="$pid" -f /dev/null 2>/dev/null || kill -KILL "$pid" 2>/dev/null
 	done
 }
 

@@ -55,32 +55,33 @@ stop_plane
 cp "$trail" "$T/good.db"
 cp "$DATA/keys/head" "$T/head"
 back() { cp "$T/good.db" "$trail"; cp "$T/head" "$DATA/keys/head"; }
+# export_test tries each byte, record and pair of a trail; here the ends and the middle of a real database
 changed=
-for seq in $(seq 1 "$newest"); do
+for seq in 1 $((newest / 2)) "$newest"; do
 	back
 	sql "UPDATE trail SET entry = substr(entry, 1, 60) || x'7a' || substr(entry, 62) WHERE seq = $seq"
 	capture union audit verify && changed="$changed $seq"
 	grep -q "record $seq was changed" "$T/err" || changed="$changed $seq?"
 	stop_plane
 done
-equals "each changed record is found and named" "" "$changed"
+equals "a changed record is found and named, wherever it is" "" "$changed"
 missing=
-for seq in $(seq 1 $((newest - 1))); do
+for seq in 1 $((newest / 2)) $((newest - 1)); do
 	back
 	sql "DELETE FROM trail WHERE seq = $seq"
 	capture union audit verify && missing="$missing $seq"
 	grep -q "record $seq is missing" "$T/err" || missing="$missing $seq?"
 	stop_plane
 done
-equals "each dropped record is found and named" "" "$missing"
+equals "a dropped record is found and named" "" "$missing"
 cut=
-for seq in $(seq 2 $((newest - 1))); do
+for seq in 2 $((newest - 1)); do
 	back
 	sql "DELETE FROM trail WHERE seq >= $seq"
 	capture union audit verify && cut="$cut $seq"
 	stop_plane
 done
-equals "each trail that was cut off is found" "" "$cut"
+equals "a trail that was cut off is found" "" "$cut"
 back
 sql "UPDATE trail SET name = 'another' WHERE name = 'used' AND action = 4"
 refuses "a record that is filed under other words is found" "filed under other words" union audit verify
