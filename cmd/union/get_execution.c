@@ -1,12 +1,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "cli.h"
 #include "execution_name.h"
-#include "json_out.h"
+#include "listing.h"
 #include "literal_show.h"
 #include "show.h"
-#include "table.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -153,37 +151,39 @@ add_row(struct table *table, const execution_message *execution)
 	                                       started, duration});
 }
 
-/* Pages until `limit` executions went into the table or the JSON, whichever is given. */
 static enum un_err
-list_into(struct cli *cli, const struct execution_name *in, struct table *table,
-          struct json_out *json, size_t *ret_count)
+add(struct listing *listing, const execution_message *execution)
 {
+	listing->count++;
+	if (!is_whole(execution))
+		return UN_ERR_PROTOCOL;
+	if (listing->table)
+		return add_row(listing->table, execution);
+	jout_open(listing->json, NULL, '{');
+	json_execution(listing->json, execution);
+	jout_close(listing->json, '}');
+	return UN_OK;
+}
+
+/* Pages until `limit` executions were added. */
+static enum un_err
+fill(struct cli *cli, void *ctx, struct listing *listing)
+{
+	const struct execution_name *in = ctx;
 	uint64_t limit = LIST_DEFAULT;
 	char token[512] = "";
 	enum un_err err = UN_OK;
 
 	if (cli->option[OPT_LIMIT] && (text_parse_u64(cli->option[OPT_LIMIT], &limit) || !limit))
 		return un_fail(&cli->detail, UN_ERR_USAGE, "--limit needs a number from 1 on");
-	while (!err && *ret_count < limit) {
-		uint64_t left = limit - *ret_count;
+	while (!err && listing->count < limit) {
+		uint64_t left = limit - listing->count;
 		Flyteidl__Admin__ExecutionList *page = NULL;
 
 		err = list_page(cli, in, (uint32_t)(left < PAGE_MAX ? left : PAGE_MAX), token,
 		                &page);
-		for (size_t i = 0; !err && i < page->n_executions && *ret_count < limit; i++) {
-			const execution_message *execution = page->executions[i];
-
-			++*ret_count;
-			if (!is_whole(execution)) {
-				err = UN_ERR_PROTOCOL;
-			} else if (table) {
-				err = add_row(table, execution);
-			} else {
-				jout_open(json, NULL, '{');
-				json_execution(json, execution);
-				jout_close(json, '}');
-			}
-		}
+		for (size_t i = 0; !err && i < page->n_executions && listing->count < limit; i++)
+			err = add(listing, page->executions[i]);
 		if (!err &&
 		    (size_t)snprintf(token, sizeof token, "%s", page->token) >= sizeof token)
 			err = UN_ERR_PROTOCOL;
@@ -197,36 +197,16 @@ list_into(struct cli *cli, const struct execution_name *in, struct table *table,
 }
 
 static enum un_err
-list_executions(struct cli *cli, const struct execution_name *in)
+list_executions(struct cli *cli, struct execution_name *in)
 {
 	static const char *const titles[] = {"NAME", "<ENTITY", "PHASE", "?CREATED", "?DURATION"};
-	struct table *table = NULL;
-	struct json_out json;
-	size_t count = 0;
-	enum un_err err;
+	char nothing[2 * SCOPE_PART_MAX + 64];
+	const struct listing_plan plan = {
+		"executions", titles, sizeof titles / sizeof titles[0], fill, nothing, NULL, in};
 
-	if (cli_wants_json(cli)) {
-		jout_init(&json);
-		jout_open(&json, NULL, '{');
-		jout_open(&json, "executions", '[');
-		err = list_into(cli, in, NULL, &json, &count);
-		jout_close(&json, ']');
-		jout_close(&json, '}');
-		if (!err)
-			return jout_print(&json);
-		jout_fini(&json);
-		return err;
-	}
-	err = table_new(titles, sizeof titles / sizeof titles[0], &table);
-	if (!err)
-		err = list_into(cli, in, table, NULL, &count);
-	if (!err && count)
-		err = table_print(table);
-	else if (!err)
-		(void)fprintf(stderr, "No executions in project '%s', domain '%s'\n",
-		              in->scope.project, in->scope.domain);
-	table_free(table);
-	return err;
+	(void)snprintf(nothing, sizeof nothing, "No executions in project '%s', domain '%s'",
+	               in->scope.project, in->scope.domain);
+	return listing_print(cli, &plan);
 }
 
 /* What a node executes is not in its record; the first events of a watch tell. */
@@ -259,9 +239,9 @@ node_tasks_load(struct node_tasks *tasks, struct cli *cli, struct execution_name
 {
 	Union__V1__WatchRequest request = UNION__V1__WATCH_REQUEST__INIT;
 	struct channel_call call = {
-	        .method = "/union.v1.RunService/Watch",
-	        .request = &request.base,
-	        .reply = &union__v1__watch_event__descriptor,
+		.method = "/union.v1.RunService/Watch",
+		.request = &request.base,
+		.reply = &union__v1__watch_event__descriptor,
 	};
 	int64_t deadline_ms = clock_mono_ms() + CALL_TIMEOUT_MS;
 	struct channel_stream *stream = NULL;
@@ -332,7 +312,7 @@ static enum un_err
 walk_nodes(struct node_walk *walk, const char *parent, unsigned depth)
 {
 	Flyteidl__Admin__NodeExecutionListRequest request =
-	        FLYTEIDL__ADMIN__NODE_EXECUTION_LIST_REQUEST__INIT;
+		FLYTEIDL__ADMIN__NODE_EXECUTION_LIST_REQUEST__INIT;
 	char token[512] = "";
 	enum un_err err = depth < NODES_DEPTH_MAX ? UN_OK : UN_ERR_PROTOCOL;
 
@@ -416,8 +396,8 @@ node_row(struct node_list *list, const Flyteidl__Admin__NodeExecution *node)
 	return table_add(list->table,
 	                 (const char *const[]){node->id->node_id,
 	                                       task_of(&list->tasks, node->id->node_id),
-	                                       show_node_phase((int)node->closure->phase),
-	                                       started, duration, line});
+	                                       show_node_phase((int)node->closure->phase), started,
+	                                       duration, line});
 }
 
 static enum un_err
@@ -534,9 +514,9 @@ static enum un_err
 get_one(struct cli *cli, struct execution_name *in)
 {
 	Flyteidl__Admin__WorkflowExecutionGetRequest request =
-	        FLYTEIDL__ADMIN__WORKFLOW_EXECUTION_GET_REQUEST__INIT;
+		FLYTEIDL__ADMIN__WORKFLOW_EXECUTION_GET_REQUEST__INIT;
 	Flyteidl__Admin__WorkflowExecutionGetDataRequest data_request =
-	        FLYTEIDL__ADMIN__WORKFLOW_EXECUTION_GET_DATA_REQUEST__INIT;
+		FLYTEIDL__ADMIN__WORKFLOW_EXECUTION_GET_DATA_REQUEST__INIT;
 	Flyteidl__Admin__WorkflowExecutionGetDataResponse *data = NULL;
 	execution_message *execution = NULL;
 	enum un_err err;

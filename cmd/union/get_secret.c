@@ -1,55 +1,30 @@
 #include "base/text.h"
-#include "cli.h"
 #include "get_secret.h"
-#include "json_out.h"
+#include "listing.h"
 #include "model/scope.h"
 #include "proto-all.h"
 #include "show.h"
-#include "table.h"
 
 #include <string.h>
 
 #define PAGE_MAX 1000
 #define KNOWN_MAX 256
 
-/* Called for each secret of a listing. */
-typedef enum un_err each_fn(void *arg, const Union__V1__SecretDescription *secret);
-
+/* Asks for the secrets of a scope; NULL: everywhere. */
 static enum un_err
-list_pages(struct cli *cli, const char *project, const char *domain, each_fn *each, void *arg)
+list_pages(struct cli *cli, const char *project, const char *domain, listing_each *each, void *arg)
 {
+	static const struct listing_method method = {
+		"/union.v1.SecretService/ListSecretDescriptions",
+		&union__v1__list_secret_descriptions_response__descriptor, "secrets"};
 	Union__V1__ListSecretDescriptionsRequest request =
-	        UNION__V1__LIST_SECRET_DESCRIPTIONS_REQUEST__INIT;
-	Union__V1__ListSecretDescriptionsResponse *page = NULL, *before = NULL;
-	enum un_err err;
+		UNION__V1__LIST_SECRET_DESCRIPTIONS_REQUEST__INIT;
 
 	request.project = (char *)(project ? project : "");
 	request.domain = (char *)(domain ? domain : "");
 	request.limit = PAGE_MAX;
-	do {
-		err = cli_call(cli, "/union.v1.SecretService/ListSecretDescriptions", &request,
-		               &union__v1__list_secret_descriptions_response__descriptor, &page);
-		channel_message_free(before);
-		before = NULL;
-		for (size_t i = 0; !err && i < page->n_secrets; i++)
-			err = each(arg, page->secrets[i]);
-		if (!err && strcmp(page->token, request.token) == 0 && page->token[0])
-			err = un_fail(&cli->detail, UN_ERR_PROTOCOL,
-			              "the control plane repeats a page");
-		if (!err)
-			request.token = page->token;
-		before = page; /* the next request lends its token */
-		page = NULL;
-	} while (!err && request.token[0]);
-	channel_message_free(before);
-	return err;
+	return listing_pages(cli, &method, &request.base, each, arg);
 }
-
-struct listing {
-	struct table *table; /* one of both */
-	struct json_out *json;
-	size_t count;
-};
 
 static void
 describe(struct json_out *json, const Union__V1__SecretDescription *secret)
@@ -68,8 +43,9 @@ describe(struct json_out *json, const Union__V1__SecretDescription *secret)
 }
 
 static enum un_err
-add_to_listing(void *arg, const Union__V1__SecretDescription *secret)
+add_to_listing(void *arg, const void *item)
 {
+	const Union__V1__SecretDescription *secret = item;
 	struct listing *listing = arg;
 	char version[16], created[CLOCK_TEXT_MAX], updated[CLOCK_TEXT_MAX];
 
@@ -111,8 +87,9 @@ remember(char parts[KNOWN_MAX][SCOPE_PART_MAX + 1], size_t *count, const char *p
 }
 
 static enum un_err
-collect_known(void *arg, const Union__V1__SecretDescription *secret)
+collect_known(void *arg, const void *item)
 {
+	const Union__V1__SecretDescription *secret = item;
 	struct known *known = arg;
 
 	if (!secret->id)
@@ -143,13 +120,13 @@ suggest(struct cli *cli, const char *what, const char *given,
 		cli_note(cli, "no secret has the %s '%s'", what, given);
 }
 
+/* A listing of a scope that has nothing: perhaps another was meant. */
 static void
-say_empty(struct cli *cli)
+advise(struct cli *cli)
 {
 	const char *project = cli->option[OPT_PROJECT], *domain = cli->option[OPT_DOMAIN];
 	static struct known known;
 
-	(void)fprintf(stderr, "No secrets%s\n", project || domain ? " at this scope" : "");
 	if (!project && !domain)
 		return;
 	if (list_pages(cli, NULL, NULL, collect_known, &known))
@@ -159,42 +136,28 @@ say_empty(struct cli *cli)
 }
 
 static enum un_err
-list_json(struct cli *cli)
+fill(struct cli *cli, void *ctx, struct listing *listing)
 {
-	struct json_out json;
-	struct listing listing = {.json = &json};
-	enum un_err err;
-
-	jout_init(&json);
-	jout_open(&json, NULL, '{');
-	jout_open(&json, "secrets", '[');
-	err = list_pages(cli, cli->option[OPT_PROJECT], cli->option[OPT_DOMAIN], add_to_listing,
-	                 &listing);
-	jout_close(&json, ']');
-	jout_close(&json, '}');
-	if (!err)
-		return jout_print(&json);
-	jout_fini(&json);
-	return err;
+	(void)ctx;
+	return list_pages(cli, cli->option[OPT_PROJECT], cli->option[OPT_DOMAIN], add_to_listing,
+	                  listing);
 }
 
 static enum un_err
-list_table(struct cli *cli)
+list_secrets(struct cli *cli)
 {
 	static const char *const titles[] = {"<NAME",   "<PROJECT", "<DOMAIN", "?TYPE",
 	                                     "VERSION", "?CREATED", "?UPDATED"};
-	struct listing listing = {0};
-	enum un_err err = table_new(titles, sizeof titles / sizeof titles[0], &listing.table);
+	bool scoped = cli->option[OPT_PROJECT] || cli->option[OPT_DOMAIN];
+	const struct listing_plan plan = {"secrets",
+	                                  titles,
+	                                  sizeof titles / sizeof titles[0],
+	                                  fill,
+	                                  scoped ? "No secrets at this scope" : "No secrets",
+	                                  advise,
+	                                  NULL};
 
-	if (!err)
-		err = list_pages(cli, cli->option[OPT_PROJECT], cli->option[OPT_DOMAIN],
-		                 add_to_listing, &listing);
-	if (!err && listing.count)
-		err = table_print(listing.table);
-	else if (!err)
-		say_empty(cli);
-	table_free(listing.table);
-	return err;
+	return listing_print(cli, &plan);
 }
 
 static enum un_err
@@ -284,8 +247,8 @@ int
 command_get_secret(struct cli *cli)
 {
 	struct scope scope;
-	enum un_err err = scope_init(&scope, cli->option[OPT_PROJECT], cli->option[OPT_DOMAIN],
-	                             &cli->detail);
+	enum un_err err =
+		scope_init(&scope, cli->option[OPT_PROJECT], cli->option[OPT_DOMAIN], &cli->detail);
 
 	if (!err && cli->option[OPT_USED_BY] && !cli->arg_count)
 		err = un_fail(&cli->detail, UN_ERR_USAGE, "--used-by needs the NAME of a secret");
@@ -299,6 +262,6 @@ command_get_secret(struct cli *cli)
 	else if (!err && cli->arg_count)
 		err = get_one(cli);
 	else if (!err)
-		err = cli_wants_json(cli) ? list_json(cli) : list_table(cli);
+		err = list_secrets(cli);
 	return err ? cli_fail(cli, err) : cli_finish(cli);
 }

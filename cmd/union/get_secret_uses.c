@@ -2,30 +2,23 @@
 #include "get_secret.h"
 
 #include "base/clock.h"
-#include "json_out.h"
+#include "listing.h"
 #include "model/scope.h"
 #include "proto-all.h"
 #include "show.h"
-#include "table.h"
 #include "when.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #define PAGE_MAX 1000
-
-/* One of both. */
-struct output {
-	struct table *table;
-	struct json_out *json;
-	size_t count;
-};
 
 /* ---- who used it ---- */
 
 static enum un_err
-add_use(struct output *out, const Union__V1__SecretUse *use)
+add_use(void *arg, const void *item)
 {
+	struct listing *out = arg;
+	const Union__V1__SecretUse *use = item;
 	char first[CLOCK_TEXT_MAX], last[CLOCK_TEXT_MAX], version[16], releases[24];
 	const char *execution = use->execution[0] ? use->execution : "(not shown)";
 
@@ -51,38 +44,25 @@ add_use(struct output *out, const Union__V1__SecretUse *use)
 }
 
 static enum un_err
-list_uses(struct cli *cli, Cloudidl__Secret__SecretIdentifier *id, struct output *out)
+fill_uses(struct cli *cli, void *ctx, struct listing *listing)
 {
+	static const struct listing_method method = {
+		"/union.v1.AuditService/ListSecretUses",
+		&union__v1__list_secret_uses_response__descriptor, "uses"};
 	Union__V1__ListSecretUsesRequest request = UNION__V1__LIST_SECRET_USES_REQUEST__INIT;
-	Union__V1__ListSecretUsesResponse *page = NULL, *before = NULL;
-	enum un_err err;
 
-	request.id = id;
+	request.id = ctx;
 	request.limit = PAGE_MAX;
-	do {
-		err = cli_call(cli, "/union.v1.AuditService/ListSecretUses", &request,
-		               &union__v1__list_secret_uses_response__descriptor, &page);
-		channel_message_free(before);
-		before = NULL;
-		for (size_t i = 0; !err && i < page->n_uses; i++)
-			err = add_use(out, page->uses[i]);
-		if (!err && page->token[0] && strcmp(page->token, request.token) == 0)
-			err = un_fail(&cli->detail, UN_ERR_PROTOCOL,
-			              "the control plane repeats a page");
-		if (!err)
-			request.token = page->token;
-		before = page;
-		page = NULL;
-	} while (!err && request.token[0]);
-	channel_message_free(before);
-	return err;
+	return listing_pages(cli, &method, &request.base, add_use, listing);
 }
 
 /* ---- what nobody used ---- */
 
 static enum un_err
-add_unused(struct output *out, const Union__V1__UnusedSecret *secret)
+add_unused(void *arg, const void *item)
 {
+	struct listing *out = arg;
+	const Union__V1__UnusedSecret *secret = item;
 	char created[CLOCK_TEXT_MAX], used[CLOCK_TEXT_MAX], version[16];
 
 	if (!secret->id)
@@ -109,82 +89,18 @@ add_unused(struct output *out, const Union__V1__UnusedSecret *secret)
 }
 
 static enum un_err
-list_unused(struct cli *cli, Google__Protobuf__Timestamp *since, struct output *out)
+fill_unused(struct cli *cli, void *ctx, struct listing *listing)
 {
+	static const struct listing_method method = {
+		"/union.v1.AuditService/ListUnusedSecrets",
+		&union__v1__list_unused_secrets_response__descriptor, "secrets"};
 	Union__V1__ListUnusedSecretsRequest request = UNION__V1__LIST_UNUSED_SECRETS_REQUEST__INIT;
-	Union__V1__ListUnusedSecretsResponse *page = NULL, *before = NULL;
 	const char *project = cli->option[OPT_PROJECT], *domain = cli->option[OPT_DOMAIN];
-	enum un_err err;
 
 	request.project = (char *)(project ? project : "");
 	request.domain = (char *)(domain ? domain : "");
-	request.since = since;
-	do {
-		err = cli_call(cli, "/union.v1.AuditService/ListUnusedSecrets", &request,
-		               &union__v1__list_unused_secrets_response__descriptor, &page);
-		channel_message_free(before);
-		before = NULL;
-		for (size_t i = 0; !err && i < page->n_secrets; i++)
-			err = add_unused(out, page->secrets[i]);
-		if (!err && page->token[0] && strcmp(page->token, request.token) == 0)
-			err = un_fail(&cli->detail, UN_ERR_PROTOCOL,
-			              "the control plane repeats a page");
-		if (!err)
-			request.token = page->token;
-		before = page;
-		page = NULL;
-	} while (!err && request.token[0]);
-	channel_message_free(before);
-	return err;
-}
-
-/* ---- both ---- */
-
-struct question {
-	const char *const *titles;
-	size_t title_count;
-	const char *list;    /* its name in JSON */
-	const char *nothing; /* said when there is none */
-	Cloudidl__Secret__SecretIdentifier *id; /* who used this one; NULL: which were not used */
-	Google__Protobuf__Timestamp *since;
-};
-
-static enum un_err
-list(struct cli *cli, const struct question *question, struct output *out)
-{
-	return question->id ? list_uses(cli, question->id, out)
-	                    : list_unused(cli, question->since, out);
-}
-
-static enum un_err
-answer(struct cli *cli, const struct question *question)
-{
-	struct output out = {.count = 0};
-	struct json_out json;
-	enum un_err err;
-
-	if (cli_wants_json(cli)) {
-		jout_init(&json);
-		out.json = &json;
-		jout_open(&json, NULL, '{');
-		jout_open(&json, question->list, '[');
-		err = list(cli, question, &out);
-		jout_close(&json, ']');
-		jout_close(&json, '}');
-		if (!err)
-			return jout_print(&json);
-		jout_fini(&json);
-		return err;
-	}
-	err = table_new(question->titles, question->title_count, &out.table);
-	if (!err)
-		err = list(cli, question, &out);
-	if (!err && out.count)
-		err = table_print(out.table);
-	else if (!err)
-		(void)fprintf(stderr, "%s\n", question->nothing);
-	table_free(out.table);
-	return err;
+	request.since = ctx;
+	return listing_pages(cli, &method, &request.base, add_unused, listing);
 }
 
 enum un_err
@@ -193,8 +109,13 @@ get_secret_used_by(struct cli *cli)
 	static const char *const titles[] = {"<EXECUTION", "<PROJECT", "<DOMAIN", "VERSION",
 	                                     "?RELEASES",  "?FIRST",   "LAST"};
 	Cloudidl__Secret__SecretIdentifier wire_id = CLOUDIDL__SECRET__SECRET_IDENTIFIER__INIT;
-	const struct question question = {titles, sizeof titles / sizeof titles[0], "uses",
-	                                  "No execution has received it", &wire_id, NULL};
+	const struct listing_plan plan = {"uses",
+	                                  titles,
+	                                  sizeof titles / sizeof titles[0],
+	                                  fill_uses,
+	                                  "No execution has received it",
+	                                  NULL,
+	                                  &wire_id};
 	struct secret_id id;
 	enum un_err err = secret_id_init(&id, cli->option[OPT_PROJECT], cli->option[OPT_DOMAIN],
 	                                 cli->args[0], &cli->detail);
@@ -204,7 +125,7 @@ get_secret_used_by(struct cli *cli)
 	wire_id.name = id.name;
 	wire_id.project = id.scope.project;
 	wire_id.domain = id.scope.domain;
-	return answer(cli, &question);
+	return listing_print(cli, &plan);
 }
 
 enum un_err
@@ -213,10 +134,14 @@ get_secret_unused(struct cli *cli)
 	static const char *const titles[] = {"<NAME",   "<PROJECT", "<DOMAIN",
 	                                     "VERSION", "?CREATED", "LAST USED"};
 	Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-	const struct question question = {titles, sizeof titles / sizeof titles[0], "secrets",
-	                                  "Every secret was used since, or is younger", NULL,
+	const struct listing_plan plan = {"secrets",
+	                                  titles,
+	                                  sizeof titles / sizeof titles[0],
+	                                  fill_unused,
+	                                  "Every secret was used since, or is younger",
+	                                  NULL,
 	                                  &since};
 	enum un_err err = when_past(cli, "--unused-since", cli->option[OPT_UNUSED_SINCE], &since);
 
-	return err ? err : answer(cli, &question);
+	return err ? err : listing_print(cli, &plan);
 }
