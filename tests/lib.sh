@@ -154,14 +154,23 @@ plane_pids() {
 
 uniond_pid() { union info -o json 2>/dev/null | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p'; }
 
+await_exit() { # SECONDS PID... : fails when one of them is still there then
+	/usr/bin/python3 -c 'import os, select, sys, time
+until = time.monotonic() + float(sys.argv[1])
+for pid in sys.argv[2:]:
+    try:
+        fd = os.pidfd_open(int(pid))
+    except ProcessLookupError:
+        continue
+    if not select.select([fd], [], [], max(0, until - time.monotonic()))[0]:
+        sys.exit(1)' "$@"
+}
+
 stop_plane() {
 	local pid pids
 	pids=$(plane_pids)
 	for pid in $pids; do kill -TERM "$pid" 2>/dev/null; done
-	for pid in $pids; do
-		# pidfd-less wait: tail ends when the process does
-		timeout 10 tail -s 0.02 --pid="$pid" -f /dev/null 2>/dev/null || kill -KILL "$pid" 2>/dev/null
-	done
+	[ -z "$pids" ] || await_exit 10 $pids || kill -KILL $pids 2>/dev/null
 }
 
 # The search. Stdout and stderr of the last commands lie under $T and are part of it.

@@ -145,6 +145,6 @@ check "a new one of its name is made" new_key ci --role none
 refuses "which has nothing of the old one's" "key:ci is not allowed" as ci union get execution
 
 kill -TERM "$served"
-timeout 20 tail --pid="$served" -f /dev/null
+await_exit 20 "$served"
 rm -f "$T/tls.key"
 finish

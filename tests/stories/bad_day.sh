@@ -4,7 +4,7 @@
 story "what is broken around it is named, with what to do"
 examples=$SOURCE_ROOT/examples
 
-await_end() { timeout 20 tail --pid="$1" -f /dev/null; }
+await_end() { await_exit 20 "$1"; }
 halt() { # the story's own control plane, in good order
 	local pid
 	pid=$(uniond_pid)

@@ -13,7 +13,7 @@ serve() { # NAME: starts $T/NAME.yaml and waits until it is ready
 }
 end_served() {
 	kill -TERM "$served"
-	timeout 20 tail --pid="$served" -f /dev/null
+	await_exit 20 "$served"
 }
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \

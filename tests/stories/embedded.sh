@@ -29,12 +29,12 @@ done
 
 refuses "a second server on the same data" "in use" uniond --embedded --data "$DATA"
 kill -9 "$pid"
-timeout 10 tail --pid="$pid" -f /dev/null
+await_exit 10 "$pid"
 check "after kill -9 the next command starts it again" union get secret racer_3
 new=$(uniond_pid)
 if [ -n "$new" ] && [ "$new" != "$pid" ]; then pass "as another process"; else fail "as another process ($pid, $new)"; fi
 check "a clean stop" kill -TERM "$new"
-timeout 20 tail --pid="$new" -f /dev/null
+await_exit 20 "$new"
 equals "leaves nothing running" "" "$(plane_pids)"
 
 printf 'data: %s\nidle_timeout: 1\n' "$T/idle" >"$T/idle.yaml"
@@ -43,5 +43,5 @@ uniond --config "$T/idle.yaml" --ready-fd 9 9>"$T/ready" &
 idle=$!
 read -r line <"$T/ready"
 equals "says that it is ready on the descriptor" ready "$line"
-if timeout 20 tail --pid="$idle" -f /dev/null; then pass "stops by itself when idle"; else fail "stops by itself when idle"; fi
+if await_exit 20 "$idle"; then pass "stops by itself when idle"; else fail "stops by itself when idle"; fi
 finish

@@ -73,10 +73,10 @@ export UNION_ENDPOINT=unix://$T/locked/uniond.sock
 refuses "and is locked" "locked" run_with_input "$v" union create secret x
 check "the first unlock sets the passphrase" run_with_input "$phrase" union unlock
 check "then it takes secrets" run_with_input "$v" union create secret x
-kill -TERM $locked; timeout 20 tail --pid=$locked -f /dev/null
+kill -TERM $locked; await_exit 20 $locked
 start_locked 2
 refuses "a wrong passphrase" "wrong passphrase" run_with_input "not it" union unlock
 check "the right one" run_with_input "$phrase" union unlock
-kill -TERM $locked; timeout 20 tail --pid=$locked -f /dev/null
+kill -TERM $locked; await_exit 20 $locked
 unset UNION_ENDPOINT
 finish

@@ -18,7 +18,7 @@ serve() {
 }
 end_served() {
 	kill -TERM "$served"
-	timeout 20 tail --pid="$served" -f /dev/null
+	await_exit 20 "$served"
 }
 local_union() { union --endpoint "unix://$T/plane/uniond.sock" "$@"; }
 # Makes a key; its parts lie in $KEPT/NAME.{key,secret}.
