@@ -275,8 +275,10 @@ find_command(struct cli *cli, int argc, char **argv, struct command_words *words
 		first = first ? first : argv[i];
 	}
 	for (int i = 1; i < argc && !cli->command; i++) {
-		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
+		if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+			cli->group = first;
 			return UN_OK;
+		}
 	}
 	if (cli->command || !first)
 		return UN_OK;

@@ -130,9 +130,10 @@ show_text(const struct export_report *report)
 	char when[CLOCK_TEXT_MAX];
 
 	clock_format(report->signed_us, when);
-	(void)printf("%" PRIu64 " records and %" PRIu64 " releases are as they were written; "
-	             "%" PRIu64 " signed heads, the last one of %s\n",
-	             report->entries, report->releases, report->heads, when);
+	(void)printf("%" PRIu64 " records and %" PRIu64 " release%s are as they were written; "
+	             "%" PRIu64 " signed head%s, the last one of %s\n",
+	             report->entries, report->releases, report->releases == 1 ? "" : "s",
+	             report->heads, report->heads == 1 ? "" : "s", when);
 	if (report->pending)
 		(void)printf("%" PRIu64 " releases of the last seconds have no record yet\n",
 		             report->pending);

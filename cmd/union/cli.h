@@ -33,6 +33,7 @@ struct paths {
 
 struct cli {
 	const struct command_spec *command;
+	const char *group; /* help was asked for with the first word of several commands */
 	const char *option[OPT_COUNT]; /* the last one given; "" for a flag; NULL: not given */
 	const char *repeated[CLI_REPEAT_MAX]; /* of the option that may repeat, in order */
 	size_t repeated_count;

@@ -135,8 +135,8 @@ advise(struct cli *cli, const struct api_key *key, const Union__V1__CreateApiKey
 	scope_format(&scope, scope_text);
 	if (reply->key->expires_at)
 		show_time(reply->key->expires_at, false, until);
-	(void)fprintf(stderr, "Created API key '%s' with %s%s for %s%s%s\n", key->client,
-	              reply->grant ? "the role " : "no role",
+	(void)fprintf(stderr, "Created API key '%s' %s%s for %s%s%s\n", key->client,
+	              reply->grant ? "with the role " : "without a role,",
 	              reply->grant ? reply->grant->role : "", scope_text,
 	              until[0] ? ", until " : "", until);
 	(void)fprintf(stderr,

@@ -34,6 +34,29 @@ settle_colors(struct cli *cli)
 	}
 }
 
+/* What begins with that word: usage and summary of each, as their help has them. */
+static bool
+show_group(const char *group)
+{
+	size_t len = strlen(group);
+	bool any = false;
+
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command_spec *spec = &commands[i];
+		const char *summary = strstr(spec->help, "\n\n");
+
+		if (strncmp(spec->name, group, len) != 0 || spec->name[len] != ' ' || !summary)
+			continue;
+		summary += 2;
+		(void)printf("%s%s\n  %.*s\n", any ? "" : "usage:\n\n", spec->usage,
+		             (int)strcspn(summary, "\n"), summary);
+		any = true;
+	}
+	if (any)
+		(void)printf("\nEach has a --help of its own.\n");
+	return any;
+}
+
 static int
 run(struct cli *cli, int argc, char **argv)
 {
@@ -47,6 +70,8 @@ run(struct cli *cli, int argc, char **argv)
 		return cli_fail(cli, err);
 	if (cli->option[OPT_VERSION] && !help)
 		return command_version(cli);
+	if (help && !cli->command && cli->group && show_group(cli->group))
+		return cli_finish(cli);
 	if (help || !cli->command) {
 		(void)fputs(cli->command ? cli->command->help : command_top.help,
 		            argc > 1 ? stdout : stderr);

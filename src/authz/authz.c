@@ -70,8 +70,8 @@ principal_parse(const char *text, uid_t plane_uid, struct principal *ret_princip
 
 	if (strncmp(text, UID_PREFIX, strlen(UID_PREFIX)) == 0) {
 		if (text_parse_u64(text + strlen(UID_PREFIX), &uid) != UN_OK || uid > UINT32_MAX)
-			return un_fail(detail, UN_ERR_INVALID, "'" UID_PREFIX
-			                                       "' is followed by a user's number");
+			return un_fail(detail, UN_ERR_INVALID,
+			               "'" UID_PREFIX "' is followed by a user's number");
 		principal_of_uid((uid_t)uid, plane_uid, ret_principal);
 		return UN_OK;
 	}
@@ -210,8 +210,8 @@ key_of(const struct principal *principal, const struct directory_view *access)
 {
 	if (principal->kind != PRINCIPAL_API_KEY)
 		return NULL;
-	return principal->key_id ? directory_find_key_id(access, principal->key_id) :
-	                           directory_find_key(access, principal->key);
+	return principal->key_id ? directory_find_key_id(access, principal->key_id)
+	                         : directory_find_key(access, principal->key);
 }
 
 static void
@@ -315,7 +315,7 @@ hint_at_help(const struct principal *principal, enum authz_action action,
 	const struct scope *scope = target && target->scope ? target->scope : &whole_organization;
 
 	un_hint(detail,
-	        "ask an administrator for a role that allows it; what is missing says: union "
+	        "ask an administrator for a role that allows it; which do, says: union "
 	        "explain access " KEY_PREFIX "%s %s%s%s%s%s",
 	        principal->key, authz_action_text(action), scope->project[0] ? " --project " : "",
 	        scope->project, scope->domain[0] ? " --domain " : "", scope->domain);
@@ -351,8 +351,8 @@ explain_key(const struct authz_decision *decision, const char *start, char text[
 	char scope[SCOPE_TEXT_MAX];
 
 	if (!decision->allowed) {
-		(void)snprintf(text, AUTHZ_TEXT_MAX, "%s, because no role granted to it does",
-		               start);
+		(void)snprintf(text, AUTHZ_TEXT_MAX,
+		               "%s, because no role granted to it allows that", start);
 		return;
 	}
 	scope_format(&decision->scope, scope);
@@ -366,10 +366,10 @@ authz_explain(const struct principal *principal, const struct directory_view *ac
               char text[AUTHZ_TEXT_MAX])
 {
 	static const char *const kinds[PRINCIPAL_KINDS] = {
-	        [PRINCIPAL_NOBODY] = ("whoever is neither the local user, nor a running task, nor "
+		[PRINCIPAL_NOBODY] = ("whoever is neither the local user, nor a running task, nor "
 	                              "logged in"),
-	        [PRINCIPAL_LOCAL_USER] = "the user who runs the control plane",
-	        [PRINCIPAL_EXECUTION] = "a running task",
+		[PRINCIPAL_LOCAL_USER] = "the user who runs the control plane",
+		[PRINCIPAL_EXECUTION] = "a running task",
 	};
 	struct authz_decision decision;
 	char who[PRINCIPAL_TEXT_MAX], where[SCOPE_TEXT_MAX], start[AUTHZ_TEXT_MAX / 2 + 128];
@@ -448,8 +448,7 @@ authz_needed(enum authz_action action, const struct scope *scope,
 
 		if (!(helping & 1u << role))
 			continue;
-		while (at > 0 &&
-		       rights_of(ret_roles[at - 1]) > rights_of((enum authz_role)role)) {
+		while (at > 0 && rights_of(ret_roles[at - 1]) > rights_of((enum authz_role)role)) {
 			ret_roles[at] = ret_roles[at - 1];
 			at--;
 		}

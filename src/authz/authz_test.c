@@ -205,7 +205,7 @@ TEST(authz, names_principals_and_reasons_in_words)
 	           why);
 	EXPECT(!authz_explain(&principal, view, AUTHZ_SECRET_READ, &target, why));
 	EXPECT_STR("denied: secret.read at project 'fraud', domain 'production' by key:ci, "
-	           "because no role granted to it does",
+	           "because no role granted to it allows that",
 	           why);
 	EXPECT_ERR(UN_ERR_DENIED,
 	           authz_check(&principal, view, AUTHZ_SECRET_READ, &target, &detail));

@@ -121,10 +121,10 @@ tls_is_stale(struct wire *wire)
 }
 
 static const struct wire_ops tls_ops = {
-        .read = tls_read,
-        .write = tls_write,
-        .is_stale = tls_is_stale,
-        .close = tls_close,
+	.read = tls_read,
+	.write = tls_write,
+	.is_stale = tls_is_stale,
+	.close = tls_close,
 };
 
 static enum un_err
@@ -165,8 +165,7 @@ set_up(struct tls *tls, const struct wire_remote *remote, const struct endpoint 
 }
 
 static enum un_err
-explain(struct tls *tls, const struct endpoint *endpoint, enum un_err err,
-        struct un_detail *detail)
+explain(struct tls *tls, const struct endpoint *endpoint, enum un_err err, struct un_detail *detail)
 {
 	long verdict = SSL_get_verify_result(tls->ssl);
 	char reason[256];
@@ -177,7 +176,8 @@ explain(struct tls *tls, const struct endpoint *endpoint, enum un_err err,
 		return un_fail(detail, err, "%s did not finish the TLS handshake in time",
 		               endpoint->host);
 	if (verdict != X509_V_OK) {
-		un_hint(detail, "name its authority: admin.caCertFilePath in the configuration, or "
+		un_hint(detail, "name its authority: --ca-file of union create login, "
+		                "admin.caCertFilePath in the configuration, or "
 		                "SSL_CERT_FILE; and use a host that is in the certificate");
 		return un_fail(detail, UN_ERR_UNAUTHENTICATED,
 		               "the certificate of %s is not accepted: %s", endpoint->host,

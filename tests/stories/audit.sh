@@ -39,7 +39,7 @@ check "reads are summed in records" union get secret
 equals "denials and reads need no task" 0 "$(union get audit --verdict denied -o jsonl | wc -l)"
 
 check "the trail is good" union audit verify
-says "with one release" "and 1 releases are as they were written"
+says "with one release" "and 1 release are as they were written"
 check "an export" union audit export "$T/home/trail.bin"
 check "is good without the control plane" env UNION_ENDPOINT=unix:///nowhere union audit verify "$T/home/trail.bin"
 refuses "under another key it is not" "another key" \

@@ -31,8 +31,8 @@ def union(*args):
 
 
 def commands():
-    lines = union("--help").stdout.split("commands:\n")[1].split("\n\n")[0].split("\n")
-    return [line[2:].split("  ")[0].strip() for line in lines]
+    groups = union("--help").stdout.split("options of every command:")[0].split("\n")
+    return [line[2:].split("  ")[0].strip() for line in groups if line.startswith("  ")]
 
 
 def all_help():
@@ -43,6 +43,9 @@ def all_help():
 
 
 def help_tests():
+    text = union("create", "--help").stdout
+    check("help for a word shows what begins with it", "union create grant" in text and "union get" not in text, text)
+    check("and nothing of the form it is written in", "](" not in all_help())
     text = all_help()
     with open(GOLDEN, encoding="utf-8") as file:
         check("the help of every command is the golden one", text == file.read(),
