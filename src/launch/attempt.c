@@ -126,9 +126,11 @@ static enum un_err
 enter_sandbox(struct attempt *attempt, struct un_detail *detail)
 {
 	const struct attempt_options *options = attempt->options;
+	bool is_here = strncmp(attempt->endpoint, "unix://.", 8) == 0;
 	const struct sandbox_options sandbox = {
 		.workdir = attempt->workdir,
 		.hidden = options->hidden,
+		.socket = is_here ? options->endpoint + strlen("unix://") : NULL,
 		.sdk = options->sdk,
 		.authorities = options->remote ? options->remote->ca_file : NULL,
 		.readable = options->readable,

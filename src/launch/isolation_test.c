@@ -508,6 +508,37 @@ TEST(isolation, without_mounts_landlock_hides_the_control_plane)
 	plane_fini(&plane);
 }
 
+/* A control plane may have its socket in a folder that tasks see. */
+TEST(isolation, the_socket_of_the_control_plane_is_out_of_reach_wherever_it_is)
+{
+	char folder[] = "/opt/union-socket-XXXXXX", path[64], endpoint[80], script[400];
+	struct plane plane;
+
+	if (!mkdtemp(folder))
+		return; /* not for us to write: nothing else is both lasting and seen by tasks */
+	(void)snprintf(path, sizeof path, "%s/socket", folder);
+	(void)snprintf(endpoint, sizeof endpoint, "unix://%s", path);
+	(void)snprintf(script, sizeof script,
+	               "import os, socket\n"
+	               "print(os.listdir('%s'))\n"
+	               "try:\n    socket.socket(socket.AF_UNIX).connect('%s')\n"
+	               "except OSError as error:\n    print(error.strerror)\n",
+	               folder, path);
+	use_python(&plane, script);
+	EXPECT_INT(0, chmod(folder, 0755));
+	EXPECT_INT(0, chmod(plane.socket, 0777));
+	if (link(plane.socket, path) == 0) {
+		plane.endpoint = endpoint;
+		plane_run(&plane, UNION_EXEC);
+		expect_outcome(&plane, SUCCEEDED, 0);
+		if (is_sandboxed(&plane))
+			expect_log(&plane, "['socket']\nConnection refused\n");
+		EXPECT_INT(0, unlink(path));
+	}
+	EXPECT_INT(0, rmdir(folder));
+	plane_fini(&plane);
+}
+
 /* A virtual environment in a place that is covered: a link to the machine's own interpreter. */
 TEST(isolation, an_interpreter_below_a_covered_folder_is_shown_and_nothing_beside_it)
 {

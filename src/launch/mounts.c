@@ -319,6 +319,20 @@ mounts_private_tmp(struct mounts *mounts, const char *temporary)
 	return fine;
 }
 
+bool
+mounts_hide_socket(const char *path)
+{
+	int tree;
+	bool hidden;
+
+	if (access(path, F_OK) != 0)
+		return true;
+	tree = open_tree(AT_FDCWD, ".", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	hidden = tree >= 0 && fchdir(tree) == 0 &&
+	         mount("/dev/null", path, NULL, MS_BIND, NULL) == 0;
+	return hidden; /* the copy lasts as long as its descriptor */
+}
+
 static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty"};
 #define DEVICE_COUNT (sizeof devices / sizeof *devices)
 

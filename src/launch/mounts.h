@@ -62,4 +62,8 @@ bool mounts_private_dev(struct mounts *mounts);
  * nothing of what is hidden. */
 void mounts_show_program(struct mounts *mounts, const char *program);
 
+/* Nothing answers at `path` any more, a socket whose folder is our current one: that stays the same
+ * folder, in a copy of its mount that has no path. True where there is no such path. */
+bool mounts_hide_socket(const char *path);
+
 #endif

@@ -247,6 +247,8 @@ set_view(struct sandbox *sandbox, const struct sandbox_options *options)
 	sandbox->hidden = fine && options->hidden;
 	if (!fine)
 		sandbox_note(sandbox, "the control plane's files stay in sight", errno);
+	if (options->socket && !mounts_hide_socket(options->socket))
+		sandbox_note(sandbox, "the control plane's socket stays in sight", errno);
 	if (!mounts_private_tmp(view, temporary))
 		sandbox_note(sandbox, "no /tmp of its own", errno);
 	if (!mounts_private_dev(view))
