@@ -496,57 +496,63 @@ goes_on(struct scan *scan, const struct hint *hint, bool in_base64)
 }
 
 static enum un_err
-note_escapes(const struct filter *filter, struct scan *scan, const uint8_t *bytes, size_t block,
-             uint64_t escapes)
+note_escape(const struct filter *filter, struct scan *scan, const uint8_t *bytes, size_t at)
 {
 	size_t behind = filter->gram + filter->stride;
+	struct hint hint = {.first = (uint32_t)at, .latest = (uint32_t)at};
+	enum view view = escape_view(bytes[at]);
+	bool in_base64;
 
-	for (; escapes; escapes &= escapes - 1) {
-		size_t at = block + (size_t)__builtin_ctzll(escapes);
-		struct hint hint = {.first = (uint32_t)at, .latest = (uint32_t)at};
-		enum view view;
-		enum un_err err;
-
-		if (at >= scan->len)
-			break;
-		view = escape_view(bytes[at]);
-		if (!decode_begins((enum escape_kind)(view - VIEW_BACKSLASH + ESCAPE_BACKSLASH),
-		                   bytes + at, scan->len - at))
-			continue;
-		hint.views = 1u << view;
-		if (goes_on(scan, &hint, is_in_base64(bytes + at, scan->len - at)))
-			continue;
-		if (is_in_base64(bytes + at, scan->len - at))
-			hint.views |= 1u << VIEW_BASE64;
-		hint.deep = !joins_pattern(filter, view, bytes, at, scan->len);
-		hint.from = hint.until = hint.latest;
-		if (!hint.deep || hint.views & 1u << VIEW_BASE64)
-			hint.from = (uint32_t)walk_back(filter, scan, bytes, at, behind);
-		err = add_hint(&scan->escapes, &scan->escape_count, &scan->escape_room, hint);
-		if (err)
-			return err;
-	}
-	return UN_OK;
+	if (!decode_begins((enum escape_kind)(view - VIEW_BACKSLASH + ESCAPE_BACKSLASH), bytes + at,
+	                   scan->len - at))
+		return UN_OK;
+	hint.views = 1u << view;
+	in_base64 = is_in_base64(bytes + at, scan->len - at);
+	if (goes_on(scan, &hint, in_base64))
+		return UN_OK;
+	if (in_base64)
+		hint.views |= 1u << VIEW_BASE64;
+	hint.deep = !joins_pattern(filter, view, bytes, at, scan->len);
+	hint.from = hint.until = hint.latest;
+	if (!hint.deep || in_base64)
+		hint.from = (uint32_t)walk_back(filter, scan, bytes, at, behind);
+	return add_hint(&scan->escapes, &scan->escape_count, &scan->escape_room, hint);
 }
 
 /* A member begins where a run of digits begins: behind a byte that is none. */
 static enum un_err
-note_members(struct scan *scan, const uint8_t *bytes, size_t block, uint64_t members, size_t news)
+note_member(struct scan *scan, const uint8_t *bytes, size_t at)
 {
+	struct hint hint = {.from = (uint32_t)at,
+	                    .first = (uint32_t)at,
+	                    .latest = (uint32_t)at,
+	                    .until = (uint32_t)at,
+	                    .views = 1u << VIEW_DEFLATE};
+
+	if (at && text_base64_digit((char)bytes[at - 1]) >= 0)
+		return UN_OK;
+	return add_hint(&scan->escapes, &scan->escape_count, &scan->escape_room, hint);
+}
+
+/* Those of one block from `news` on, in the order in which they stand there. */
+static enum un_err
+note_block(const struct filter *filter, struct scan *scan, const uint8_t *bytes, size_t block,
+           const struct shaped *shaped, size_t news)
+{
+	uint64_t places = shaped->escapes | shaped->members;
 	enum un_err err = UN_OK;
 
-	for (; members && !err; members &= members - 1) {
-		size_t at = block + (size_t)__builtin_ctzll(members);
-		struct hint hint = {.from = (uint32_t)at,
-		                    .first = (uint32_t)at,
-		                    .latest = (uint32_t)at,
-		                    .until = (uint32_t)at,
-		                    .views = 1u << VIEW_DEFLATE};
+	if (block < news)
+		places = places >> (news - block) << (news - block);
+	for (; places && !err; places &= places - 1) {
+		unsigned bit = (unsigned)__builtin_ctzll(places);
 
-		if (at < news || at >= scan->len ||
-		    (at && text_base64_digit((char)bytes[at - 1]) >= 0))
-			continue;
-		err = add_hint(&scan->escapes, &scan->escape_count, &scan->escape_room, hint);
+		if (block + bit >= scan->len)
+			break;
+		if (shaped->members >> bit & 1)
+			err = note_member(scan, bytes, block + bit);
+		else
+			err = note_escape(filter, scan, bytes, block + bit);
 	}
 	return err;
 }
@@ -574,13 +580,8 @@ shape_all(const struct filter *filter, struct scan *scan, const uint8_t *bytes, 
 		shaped = filter->shaper(filter->tables, at, canon + count);
 		if (len - block < BLOCK && (bytes[len - 1] == 'e' || bytes[len - 1] == 'H'))
 			shaped.members |= (uint64_t)1 << (len - 1 - block);
-		if (shaped.members && block + BLOCK > news)
-			err = note_members(scan, bytes, block, shaped.members, news);
-		if (shaped.escapes && !err && block + BLOCK > news)
-			err = note_escapes(
-				filter, scan, bytes, block,
-				block >= news ? shaped.escapes
-					      : shaped.escapes >> (news - block) << (news - block));
+		if ((shaped.members | shaped.escapes) && block + BLOCK > news)
+			err = note_block(filter, scan, bytes, block, &shaped, news);
 		if (shaped.esc || skip > block)
 			shaped = shape_slowly(filter, bytes, len, block, &skip, canon + count);
 		count += shaped.kept;

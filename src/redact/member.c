@@ -6,7 +6,11 @@
  * check sum at the end, too, says something about the value. */
 #include "redact/machine.h"
 
+#include <string.h>
+
 #define LAG (DEFLATE_LAG * 8 / 6 + 1) /* digits */
+#define DIGIT_H 7
+#define HEADER_LEAST 18 /* bits of whole digits; after them zlib knows a header */
 
 _Static_assert(LAG < DIGITS_KEPT, "the digits that are held back are known");
 
@@ -20,7 +24,10 @@ struct feeding {
 void
 member_wake(struct machine *machine, struct reader *reader, uint64_t from)
 {
-	if (machine->awake || from < machine->at || from < reader->base)
+	if (from < machine->at || from < reader->base)
+		return;
+	/* One that is not past its header may be none: then this one counts. */
+	if (machine->awake && (machine->in_match || machine->bit_count > HEADER_LEAST))
 		return;
 	if (!machine->deflate && deflate_new(&machine->deflate)) {
 		reader->err = UN_ERR_NO_MEMORY;
@@ -80,12 +87,29 @@ take(struct machine *machine, struct reader *reader, unsigned digit, uint64_t en
 	}
 }
 
+/* A member was seen to begin when only its first digit was there: does the next one agree? */
+static bool
+begins(const struct machine *machine, const struct reader *reader)
+{
+	uint8_t second = reader->bytes[machine->at - reader->base];
+
+	if (machine->bit_count != 6)
+		return true;
+	return machine->at == machine->last_end &&
+	       ((machine->bits & 63) == DIGIT_H ? second == '4' : second && strchr("JNAF", second));
+}
+
 bool
 member_step(struct machine *machine, struct reader *reader)
 {
+	size_t len = 0;
 	int digit;
-	size_t len = machine_base64(machine, reader, &digit);
 
+	if (!begins(machine, reader)) {
+		machine->awake = false;
+		return true;
+	}
+	len = machine_base64(machine, reader, &digit);
 	if (!len)
 		return false;
 	if (digit == -1 || (digit >= 0 && machine->at - machine->last_end > GAP_MAX)) {

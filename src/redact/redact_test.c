@@ -371,31 +371,73 @@ static const char *const members[] = {
 	"9lkNOce42KndirVZMnJp7qRGr1rZqmNAlwnYlViwnd9AJMzPHc=",
 	"eJzLKM0rSS0yMtItLs8vSknLLM7QTUosAQpVAgCG9Aop"};
 
+/* What stands before the members may look like the beginning of one itself. */
+static const char *const before_members[] = {"data: ", "e ", "the e\n", "eJ ", "eJw\nH4 "};
+
 TEST(redact, a_value_in_a_gzip_or_zlib_member_in_base64_takes_the_rest_of_it_away)
 {
 	static const struct named_value values[] = {{"z", "hunter22-swordfish-battery", 26}};
+	enum { BEFORE = sizeof before_members / sizeof *before_members };
 	struct redact_set *set = set_of(values, 1);
 
-	for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+	for (size_t i = 0; i < BEFORE * sizeof members / sizeof *members; i++) {
+		const char *member = members[i / BEFORE];
 		char input[512];
 		struct buf first;
 
-		(void)snprintf(input, sizeof input, "data: %s.", members[i]);
+		(void)snprintf(input, sizeof input, "%s%s.", before_members[i % BEFORE], member);
 		redact_in_pieces(set, input, strlen(input), sizeof input, &first);
 		EXPECT(strstr(buf_text(&first), "[secret z]") != NULL);
 		EXPECT(first.len >= 2 && first.data[first.len - 1] == '.');
-		EXPECT_NULL(strstr(buf_text(&first), members[i] + strlen(members[i]) - 12));
+		EXPECT_NULL(strstr(buf_text(&first), member + strlen(member) - 12));
 		expect_redacted(set, input, buf_text(&first));
 		buf_fini(&first);
 	}
 	redact_set_free(set);
 }
 
+TEST(redact, silence_within_a_member_does_not_let_the_rest_of_it_out)
+{
+	static const struct named_value values[] = {{"z", "hunter22-swordfish-battery", 26}};
+	struct redact_set *set = set_of(values, 1);
+
+	for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+		const uint8_t *member = (const uint8_t *)members[i];
+		size_t len = strlen(members[i]);
+
+		for (size_t part = 1; part < len; part++) {
+			struct redact_stream *stream;
+			struct buf out;
+
+			buf_init(&out, OUT_MAX, BUF_PLAIN);
+			EXPECT_OK(redact_stream_new(set, collect, &out, &stream));
+			EXPECT_OK(redact_push(stream, member, part));
+			EXPECT_OK(redact_idle(stream));
+			EXPECT_OK(redact_push(stream, member + part, len - part));
+			EXPECT_OK(redact_flush(stream));
+			EXPECT(strstr(buf_text(&out), "[secret z]") != NULL);
+			EXPECT_NULL(strstr(buf_text(&out), members[i] + len - 12));
+			redact_stream_free(stream);
+			buf_fini(&out);
+		}
+	}
+	redact_set_free(set);
+}
+
+TEST(redact, what_may_begin_a_member_does_not_hide_an_escape_before_it)
+{
+	static const struct named_value values[] = {{"a", "abcdefghijklmnopqr%stuvwxyz", 27}};
+	struct redact_set *set = set_of(values, 1);
+
+	expect_redacted(set, "x abcdefghijklmnopqr%25stuvwxyz eJ.", "x [secret a] eJ.");
+	expect_redacted(set, "x abcdefghijklmnopqr%25stuvwxyz H4.", "x [secret a] H4.");
+	redact_set_free(set);
+}
+
 TEST(redact, a_value_with_terminal_sequences_of_its_own_is_found_escaped_too)
 {
 	static const struct named_value values[] = {
-		{"key", "AAAABBBBCCCC\x1b[1mDDDD\x1b\x93 EE", 25},
-		{"early", "\x1bxyzzy-1234", 11}};
+		{"key", "AAAABBBBCCCC\x1b[1mDDDD\x1b\x93 EE", 25}, {"early", "\x1bxyzzy-1234", 11}};
 	struct redact_set *set = set_of(values, 2);
 
 	expect_redacted(set, "-AAAABBBBCCCC\x1b[1mDDDD\x1b\x93 EE-", "-[secret key]-");
