@@ -197,14 +197,14 @@ command_audit_verify(struct cli *cli)
 			shown = show_json(report, err ? un_message(err, &cli->detail) : NULL);
 		else if (!err)
 			show_text(report);
-		if (err == UN_ERR_NOT_AUTHENTIC) {
+		if (err == UN_ERR_NOT_AUTHENTIC)
 			show_findings(cli, report);
-			if (!cli->detail.hint[0])
-				un_hint(&cli->detail,
-				        "keep the data directory as it is, and compare it "
-				        "with an earlier export or backup");
-		}
 	}
+	/* not what is the usual hint: a restore would remove what there is to compare */
+	if ((err == UN_ERR_DAMAGED || err == UN_ERR_NOT_AUTHENTIC) &&
+	    (!cli->detail.hint[0] || strstr(cli->detail.hint, "union restore")))
+		un_hint(&cli->detail, "keep the data directory as it is, and compare it with an "
+		                      "earlier export or backup");
 	export_check_free(what.check);
 	if (!err)
 		err = shown;
