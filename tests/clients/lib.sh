@@ -23,7 +23,8 @@ export COLUMNS=200 NO_COLOR=1 TERM=dumb FLYTE_DISABLE_TELEMETRY=true UNION_USAGE
 
 real_union() { "$V1/union" "$@"; }
 real_pyflyte() { "$V1/pyflyte" "$@"; }
-real_flyte() { "$V2/flyte" --config "$HOME/.flyte/v2.yaml" "$@"; }
+flyte_2() { "$V2/python" "$SOURCE_ROOT/tests/clients/v2.py" "$@"; } # what $V2/flyte does, but for its end
+real_flyte() { flyte_2 --config "$HOME/.flyte/v2.yaml" "$@"; }
 
 # A port that nobody has: the kernel names it.
 free_port() {

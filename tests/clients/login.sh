@@ -58,7 +58,7 @@ as() { # NAME COMMAND... : with the secret of this key
 flyte_as() { # NAME CONFIG COMMAND... : flyte asks for tokens by the system's authorities only
 	local name=$1 config=$2
 	shift 2
-	SSL_CERT_FILE=$T/tls/ca.pem KEY_SECRET=$(cat "$KEPT/keys/$name") "$V2/flyte" --config "$HOME/$config" "$@"
+	SSL_CERT_FILE=$T/tls/ca.pem KEY_SECRET=$(cat "$KEPT/keys/$name") flyte_2 --config "$HOME/$config" "$@"
 }
 
 check "a control plane with TLS" serve "$(free_port)" "$with_tls"
@@ -164,14 +164,14 @@ in_443() {
 		--endpoint "unix://$T/plane/uniond.sock" >"$T/out" 2>&1
 	cp "$SOURCE_ROOT/examples/env_var.py" .
 	check "a task has it for its own UnionRemote" real_union run --remote --wait --poll-interval 1 env_var.py t1
-	FLYTE_API_KEY=$UNION_API_KEY check "flyte takes FLYTE_API_KEY" "$V2/flyte" get secret
+	FLYTE_API_KEY=$UNION_API_KEY check "flyte takes FLYTE_API_KEY" flyte_2 get secret
 	UNION_API_KEY=$(api_key reader)
 	refuses_with "with the rights of the key" "key:reader is not allowed secret.create" \
 		real_union create secret db6 --value "$w"
 	end_served
 }
 if unshare -n true 2>/dev/null; then
-	export -f in_443 serve end_served api_key real_union check capture pass fail says refuses_with run_with_input
+	export -f in_443 serve end_served api_key real_union flyte_2 check capture pass fail says refuses_with run_with_input
 	# one shell for all of it: what it counted comes back through a file
 	export T KEPT V1 V2 SOURCE_ROOT with_tls HOME stop_at_failure verbose
 	unshare -n bash -c 'passed=0 failed=0 planned='"$planned"'; in_443; echo "$passed $failed" >"$T/counted"'

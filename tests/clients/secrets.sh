@@ -43,7 +43,7 @@ equals "all of them" 3 "$(row_of db_password | wc -l)"
 refuses_with "a bad name is refused" "character 4 is a blank" real_union create secret "bad name" --value "$w"
 refuses_with "so is an empty value" "the value is empty" real_union create secret empty -f /dev/null
 
-note "flyte $("$V2/python" -c 'from importlib.metadata import version as v; print(v("flyte"))')"
+note "flyte $("$V2/python" -c 'from importlib.metadata import version as v; print(v("flyte"))'), which would abort now and then at its own end: it ends before"
 check "flyte 2 creates a secret" real_flyte create secret v2_secret --value "$v"
 refuses_with "not twice" "already exists" real_flyte create secret v2_secret --value "$v"
 check "from a file, in a project and domain" \
