@@ -106,16 +106,19 @@ bundles_grant(struct bundles *bundles, const struct upload_grant *grant,
 {
 	int64_t now_ms = clock_mono_ms();
 	struct waiting *free_slot = NULL;
+	size_t of_project = 0;
 
 	pthread_mutex_lock(&bundles->lock);
 	for (size_t i = 0; i < UPLOADS_WAITING_MAX; i++) {
 		struct waiting *slot = &bundles->waiting[i];
 
-		if (!slot->used || slot->grant.deadline_ms <= now_ms) {
+		if (!slot->used || slot->grant.deadline_ms <= now_ms)
 			free_slot = slot;
-			break;
-		}
+		else if (strcmp(slot->grant.at.project, grant->at.project) == 0)
+			of_project++;
 	}
+	if (of_project >= UPLOADS_OF_A_PROJECT_MAX)
+		free_slot = NULL;
 	if (free_slot != NULL) {
 		random_bytes(free_slot->token, sizeof free_slot->token);
 		free_slot->grant = *grant;

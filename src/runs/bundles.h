@@ -22,6 +22,7 @@
 #define BUNDLE_CONFIG_KEY "bundle" /* of a task of our SDK: its bundle's native URL */
 #define BUNDLE_URL_MAX 256
 #define UPLOADS_WAITING_MAX 256
+#define UPLOADS_OF_A_PROJECT_MAX 64 /* so that one project does not keep all others waiting */
 #define UPLOAD_TOKEN_LEN 16
 #define UPLOAD_TOKEN_TEXT (2 * UPLOAD_TOKEN_LEN + 1)
 #define UPLOAD_SECONDS_DEFAULT 300

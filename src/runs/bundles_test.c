@@ -145,9 +145,29 @@ TEST(bundles, waiting_addresses_are_limited)
 	struct upload_grant grant = grant_for(content);
 	char token[UPLOAD_TOKEN_TEXT];
 
-	for (int i = 0; i < UPLOADS_WAITING_MAX; i++)
+	for (int i = 0; i < UPLOADS_WAITING_MAX; i++) {
+		(void)snprintf(grant.at.project, sizeof grant.at.project, "p%d",
+		               i / UPLOADS_OF_A_PROJECT_MAX);
 		EXPECT_OK(bundles_grant(f.bundles, &grant, token));
+	}
+	(void)snprintf(grant.at.project, sizeof grant.at.project, "other");
 	EXPECT_ERR(UN_ERR_AGAIN, bundles_grant(f.bundles, &grant, token));
+	end(&f);
+}
+
+TEST(bundles, one_project_does_not_take_the_addresses_of_all)
+{
+	struct fixture f = begin();
+	struct upload_grant grant = grant_for(content);
+	char token[UPLOAD_TOKEN_TEXT];
+
+	for (int i = 0; i < UPLOADS_OF_A_PROJECT_MAX; i++) {
+		(void)snprintf(grant.at.domain, sizeof grant.at.domain, "d%d", i);
+		EXPECT_OK(bundles_grant(f.bundles, &grant, token));
+	}
+	EXPECT_ERR(UN_ERR_AGAIN, bundles_grant(f.bundles, &grant, token));
+	(void)snprintf(grant.at.project, sizeof grant.at.project, "other");
+	EXPECT_OK(bundles_grant(f.bundles, &grant, token));
 	end(&f);
 }
 
