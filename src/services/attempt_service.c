@@ -1,5 +1,7 @@
 /* union.v1.AttemptService: what launchers call. A ticket or a lease in the request is the
  * permission; who holds it needs no other, and who does not is told nothing but that. */
+#include "services/audit_notes.h"
+#include "services/plane.h"
 #include "services/run_services_impl.h"
 
 #include "base/alloc.h"
@@ -194,6 +196,17 @@ fetch_free(struct fetch *fetch)
 	mem_free(fetch);
 }
 
+/* A lease that is none is a stranger's. */
+static void
+fetch_refuse(struct web_call *call, enum un_err err, const struct un_detail *detail)
+{
+	struct plane_worker *worker = web_worker(call);
+
+	if (err == UN_ERR_BAD_TICKET)
+		audit_stranger_web(worker->notes, web_peer(call), err);
+	web_fail(call, err, detail);
+}
+
 static void
 fetch_back(struct loop_task *task)
 {
@@ -205,7 +218,7 @@ fetch_back(struct loop_task *task)
 		return;
 	}
 	if (fetch->err) {
-		web_fail(fetch->call, fetch->err, &fetch->detail);
+		fetch_refuse(fetch->call, fetch->err, &fetch->detail);
 		return;
 	}
 	web_reply_file(fetch->call, fetch->fd, fetch->len, "application/gzip");
@@ -257,7 +270,7 @@ fetch_request(struct web_call *call, void *ctx)
 	err = lease_of(call, &fetch->lease);
 	if (err) {
 		fetch_free(fetch);
-		web_fail(call, err, NULL);
+		fetch_refuse(call, err, NULL);
 		return;
 	}
 	fetch->services = ctx;

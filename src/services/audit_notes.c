@@ -538,20 +538,9 @@ audit_refuse(struct rpc_call *call, const struct principal *who, enum authz_acti
 }
 
 void
-audit_refused_web(struct audit_notes *notes, const struct net_peer *peer,
-                  const struct principal *who, enum authz_action action, const struct scope *scope,
-                  enum un_err err)
+audit_stranger_web(struct audit_notes *notes, const struct net_peer *peer, enum un_err err)
 {
-	struct note key;
-
-	if (who->kind == PRINCIPAL_NOBODY) {
-		sum_stranger(notes, peer, err, NULL);
-		return;
-	}
-	set_key(&key, audit_action_of(action), AUDIT_DENIED, scope);
-	key.err = err;
-	principal_format(who, key.principal);
-	add(notes, &key, NULL);
+	sum_stranger(notes, peer, err, NULL);
 }
 
 /* ---- life ---- */

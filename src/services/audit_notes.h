@@ -37,12 +37,10 @@ void audit_allowed(struct rpc_call *call, const struct principal *who, enum auth
  * durable. `detail` is copied; NULL is fine. */
 void audit_refuse(struct rpc_call *call, const struct principal *who, enum authz_action action,
                   const struct scope *scope, enum un_err err, const struct un_detail *detail);
-/* Of a web route, whose worker and peer these are: summed, ends nothing. */
-void audit_refused_web(struct audit_notes *notes, const struct net_peer *peer,
-                       const struct principal *who, enum authz_action action,
-                       const struct scope *scope, enum un_err err);
 /* Of a caller who has not proved who she is, whatever she asked for: summed by address. Does not
  * end the call; `err` is what she is told. */
 void audit_stranger(struct rpc_call *call, enum un_err err);
+/* The same of a web route, whose worker's notes and peer these are. */
+void audit_stranger_web(struct audit_notes *notes, const struct net_peer *peer, enum un_err err);
 
 #endif

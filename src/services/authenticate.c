@@ -1,5 +1,6 @@
 #include "services/authenticate.h"
 
+#include "services/audit_notes.h"
 #include "services/login.h"
 #include "services/plane.h"
 
@@ -131,13 +132,17 @@ authenticate_web(struct web_call *call, struct principal *ret_principal, struct 
 {
 	struct plane_worker *worker = web_worker(call);
 	struct evidence evidence = {.peer = web_peer(call), .authority = web_authority(call)};
+	enum un_err err;
 
 	evidence.header = web_header(call, "authorization");
 	if (!evidence.header)
 		evidence.header = web_header(call, "flyte-authorization");
 	for (size_t i = 0; i < PROXY_HEADERS && !evidence.header; i++)
 		evidence.forwarded |= web_header(call, proxy_headers[i]) != NULL;
-	return decide(plane_login(worker->plane), worker, &evidence, ret_principal, detail);
+	err = decide(plane_login(worker->plane), worker, &evidence, ret_principal, detail);
+	if (err)
+		audit_stranger_web(worker->notes, web_peer(call), err);
+	return err;
 }
 
 bool

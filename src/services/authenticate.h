@@ -21,7 +21,7 @@ MUST_CHECK enum un_err authenticate_call(struct rpc_call *call, void *ctx,
                                          struct un_detail *detail);
 /* server_options.is_welcome: a stream ends when the API key behind it is deleted. */
 bool authenticate_is_welcome(const struct rpc_call *call, void *ctx);
-/* The same for a route. */
+/* The same for a route; records a refusal. */
 MUST_CHECK enum un_err authenticate_web(struct web_call *call, struct principal *ret_principal,
                                         struct un_detail *detail);
 

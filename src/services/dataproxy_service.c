@@ -2,6 +2,7 @@
  *
  * The address is a path on this server with a random token: good once, for exactly the content that
  * was announced, for a short time. */
+#include "services/audit_notes.h"
 #include "services/own_url.h"
 #include "services/run_services_impl.h"
 
@@ -141,13 +142,16 @@ upload_request(struct web_call *call, void *ctx)
 {
 	struct run_services *services = ctx;
 	const char *token = web_path(call) + sizeof UPLOAD_PATH - 1;
+	struct plane_worker *worker = web_worker(call);
 	struct upload *upload = NULL;
 	struct un_detail detail = {0};
 	enum un_err err;
 
 	err = upload_begin(services->bundles, token, &upload);
-	if (err == UN_ERR_DENIED)
+	if (err == UN_ERR_DENIED) {
 		(void)un_fail(&detail, err, "this upload address is not valid (any more)");
+		audit_stranger_web(worker->notes, web_peer(call), err);
+	}
 	if (!err) {
 		web_set_state(call, upload); /* on_close frees it */
 		err = check_md5_header(call, upload, &detail);

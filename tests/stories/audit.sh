@@ -48,7 +48,18 @@ size=$(stat -c %s "$T/home/trail.bin")
 head -c $((size - 1)) "$T/home/trail.bin" >"$T/home/cut.bin"
 refuses "nor is one that was cut" "was cut off behind record" union audit verify "$T/home/cut.bin"
 
+web() { curl -sS -o "$T/body" -w '%{http_code} ' --unix-socket "$DATA/uniond.sock" "$@"; }
+lease=$(head -c 32 /dev/zero | base64)
+equals "routes refuse strangers" "401 403 403 " "$(
+	web -H 'authorization: Bearer wrong' http://localhost/me
+	web -T "$T/home/use.py" "http://localhost/union/upload/00"
+	web -H "authorization: Bearer $lease" http://localhost/union/attempt/bundle
+)"
 stop_plane
+for reason in unauthenticated denied bad-ticket; do
+	equals "which is recorded: $reason" 1 \
+		"$(union get audit --action request --verdict denied -o jsonl | grep -c "\"reason\": \"$reason\"")"
+done
 check "after a restart it is good, too" union audit verify
 newest=$(union get audit --limit 1 -o jsonl | grep -o '"number": [0-9]*' | grep -o '[0-9]*')
 stop_plane
