@@ -142,6 +142,27 @@ grep -q "^grpc-status: 0" "$dir/head" || {
 	exit 1
 }
 
+# a command as a whole process, with the token that the one before has left
+UNION_API_KEY=$(python3 - "$dir/key.json" "$port" <<'PY'
+import base64, json, sys
+key = json.load(open(sys.argv[1]))
+print(base64.b64encode(":".join(["localhost", sys.argv[2], key["client_id"], key["client_secret"], "None"]).encode()).decode())
+PY
+)
+export UNION_API_KEY
+env -u UNION_ENDPOINT SSL_CERT_FILE="$dir/crt" python3 - "$build/union" <<'PY'
+import subprocess, sys, time
+command = [sys.argv[1], "get", "secret", "one", "--project", "fraud", "--domain", "production"]
+spent = []
+for _ in range(50):
+    began = time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    spent.append((time.monotonic() - began) * 1000)
+print("ROW `union get secret` over TLS, whole process | < 12 ms | %.1f ms (median of 50; best %.1f ms)" % (
+    sorted(spent)[25], min(spent)))
+PY
+unset UNION_API_KEY
+
 for streams in 1 16; do
 	count=$((streams == 16 ? requests : requests / 2))
 	: >"$dir/ours.rate" >"$dir/nginx.rate" >"$dir/ours.cost" >"$dir/nginx.cost"
