@@ -71,6 +71,7 @@ check-leaks: $(CHECK)/build.ninja
 # Many rounds of kill -9 under load; `make check` has a few.
 check-kill: all
 	@ROUNDS=$(ROUNDS) UNION_BUILD=$(BUILD) tests/stories/kill.sh
+	@CLAIM_ROUNDS=$(ROUNDS) UNION_BUILD=$(BUILD) tests/stories/kill_claims.sh
 
 # What the redaction's core holds, for every order of events within larger bounds than `make check`.
 check-proofs: $(CHECK)/build.ninja
