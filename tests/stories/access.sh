@@ -135,6 +135,25 @@ refuses "which holds at once, too" "not allowed" as new union get secret --proje
 refuses "a role that there is not" "secret-writer" as ann union create grant new --role boss
 refuses "a key that there is not" "no API key 'nobody'" local_user create grant nobody --role viewer
 
+check "an administrator reads the record of her project" \
+	as ann union get audit --limit 1000 -o jsonl
+says "with its secrets" '"my_secret"'
+equals "and of nothing else" 0 "$(grep -vc '"project": "fraud"' "$T/out")"
+capture local_user get audit --limit 1000 -o jsonl
+equals "where there is more" 1 "$(($(grep -c churn_db "$T/out") > 0))"
+equals "her pages are full, whatever lies between" 7 "$(as ann union get audit --limit 7 -o jsonl | wc -l)"
+refuses "she asks for no other project's" "not allowed audit.read" as ann union get audit --project churn
+refuses "nor for an export, which has all" "not allowed audit.read" as ann union audit export "$T/home/all.bin"
+check "she is told who used her secrets" \
+	as ann union get secret my_secret --project fraud --domain production --used-by
+says "in which execution" "$name"
+refuses "others are not" "not allowed secret.read" \
+	as ci union get secret my_secret --project fraud --domain production --used-by
+check "she is told what is not used" as ann union get secret --unused-since 0s
+says "of hers" fraud_db
+equals "only" 0 "$(grep -c 'churn_db\|shared' "$T/out")"
+refuses "who looks after secrets reads no record" "not allowed audit.read" as ops union get audit
+
 check "every refusal is on record" local_user get audit --principal key:ops -o json
 says "as one" '"verdict": "denied"'
 says "with the action" '"secret.update"'
