@@ -230,6 +230,7 @@ serve_program(struct config *config, int ready_fd)
 	struct launchers launchers;
 	struct places places;
 	enum un_err err;
+	int status;
 
 	err = systemd_take(&what.systemd, config, &detail);
 	if (!err)
@@ -257,5 +258,10 @@ out:
 		return 0;
 	}
 	ready_refuse(what.ready_fd, err, &detail);
-	return program_fail("uniond", err, &detail);
+	status = program_fail("uniond", err, &detail);
+	if (!config->embedded && strstr(un_hint_text(err, &detail), "union restore"))
+		(void)fprintf(stderr,
+		              "uniond: hint: here, as this user: uniond restore --data %s FILE\n",
+		              config->data_dir);
+	return status;
 }

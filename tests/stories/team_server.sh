@@ -48,6 +48,11 @@ sed -n 's/.*UNION_API_KEY="\(.*\)"/\1/p' "$KEPT/key" | base64 -d | cut -d: -f4 |
 base64 -w0 <"$KEPT/client-secret" >>"$KEPT/values" # looked for like any value
 echo >>"$KEPT/values"
 
+check "another control plane" uniond init --data "$T/lost" --host localhost "${who[@]}"
+rm "$T/lost/union.db"
+refuses "that has lost its database says what brings it back on a server" "uniond restore --data $T/lost" \
+	timeout 10 uniond --data "$T/lost"
+
 # ---- serve ----
 mkfifo "$T/ready"
 env -u UNION_API_KEY uniond --config "$T/plane.yaml" --ready-fd 9 9>"$T/ready" 2>"$T/plane.log" &
