@@ -427,11 +427,15 @@ put_joint(struct filter *filter, unsigned kind, uint8_t a, uint8_t b, uint8_t c)
 void
 filter_joints(struct filter *filter, const uint8_t *symbols, size_t len)
 {
+	uint8_t *place = filter->tables->place;
 	size_t kept = 0;
 
+	for (size_t i = 0; i < len; i++)
+		place[symbols[i]] |= PLACE_ANY;
 	for (size_t i = 0; i < len && kept <= filter->gram + filter->stride; i++) {
 		uint8_t last = i > 0 ? symbols[i - 1] : 0, one = symbols[i];
 
+		place[one] |= !i ? PLACE_FIRST : i == 1 ? PLACE_SECOND : PLACE_LATER;
 		put_joint(filter, 1u + (i > 0) + (i > 1), i > 1 ? symbols[i - 2] : 0, last, one);
 		put_joint(filter, 4u + (i > 0), 0, last, one);
 		if (i + 1 == len)
@@ -444,12 +448,10 @@ filter_joints(struct filter *filter, const uint8_t *symbols, size_t len)
  * pattern, the two symbols before it, or begins one. False: no such match has its first escape
  * here. */
 static bool
-joins_pattern(const struct filter *filter, enum view view, const uint8_t *bytes, size_t at,
+joins_pattern(const struct filter *filter, struct unit unit, const uint8_t *bytes, size_t at,
               size_t len)
 {
-	struct unit unit =
-		decode_unit((enum escape_kind)(view - VIEW_TEXT), bytes + at, len - at, false);
-	uint8_t before[2], symbol, next;
+	uint8_t before[2], symbol, next, place;
 	bool starts, second, later;
 	size_t count = 0, i = at, low;
 
@@ -462,17 +464,18 @@ joins_pattern(const struct filter *filter, enum view view, const uint8_t *bytes,
 	low = i > CSI_MAX ? i - CSI_MAX : 0;
 	if (memchr(bytes + low, 0x1b, at - low)) /* they may be part of a terminal sequence */
 		return true;
-	if (!unit.len || !unit.count)
+	if (!unit.len || unit.count != 1) /* a pattern may begin with the second byte, too */
 		return true;
 	symbol = unit.bytes[0];
-	if (!(filter->tables->class[symbol] & CLASS_SYMBOL))
+	if (!(filter->tables->class[symbol] & CLASS_SYMBOL) && symbol != 0x1b)
 		return has_joint(filter, 4, 0, 0, before[0]) ||
 		       has_joint(filter, 5, 0, before[1], before[0]);
-	starts = has_joint(filter, 1, 0, 0, symbol);
-	second = has_joint(filter, 2, 0, before[0], symbol);
-	later = has_joint(filter, 3, before[1], before[0], symbol);
+	place = filter->tables->place[symbol];
+	starts = place & PLACE_FIRST;
+	second = (place & PLACE_SECOND) && has_joint(filter, 2, 0, before[0], symbol);
+	later = (place & PLACE_LATER) && has_joint(filter, 3, before[1], before[0], symbol);
 	at += unit.len;
-	if (!(starts || second || later) || unit.count > 1 || at >= len)
+	if (!(starts || second || later) || at >= len)
 		return starts || second || later;
 	next = bytes[at];
 	if ((filter->tables->class[next] & (CLASS_SYMBOL | CLASS_SPECIAL)) != CLASS_SYMBOL)
@@ -480,6 +483,19 @@ joins_pattern(const struct filter *filter, enum view view, const uint8_t *bytes,
 	return (starts && has_joint(filter, 2, 0, symbol, next)) ||
 	       ((second || later) && (has_joint(filter, 3, before[0], symbol, next) ||
 	                              has_joint(filter, 6, 0, before[0], symbol)));
+}
+
+/* Of what an escape stands for some is in a value, or may be left out between what is. */
+static bool
+is_in_values(const struct filter *filter, const struct unit *unit)
+{
+	const struct filter_tables *tables = filter->tables;
+	bool any = !unit->count;
+
+	for (uint32_t i = 0; i < unit->count; i++)
+		any |= !(tables->class[unit->bytes[i]] & CLASS_SYMBOL) ||
+		       tables->place[unit->bytes[i]];
+	return any;
 }
 
 /* Right behind another escape of its kind that is looked at anyway: then so is this one. */
@@ -501,18 +517,24 @@ note_escape(const struct filter *filter, struct scan *scan, const uint8_t *bytes
 	size_t behind = filter->gram + filter->stride;
 	struct hint hint = {.first = (uint32_t)at, .latest = (uint32_t)at};
 	enum view view = escape_view(bytes[at]);
+	enum escape_kind kind = (enum escape_kind)(view - VIEW_BACKSLASH + ESCAPE_BACKSLASH);
+	struct unit unit;
 	bool in_base64;
 
-	if (!decode_begins((enum escape_kind)(view - VIEW_BACKSLASH + ESCAPE_BACKSLASH), bytes + at,
-	                   scan->len - at))
+	if (!decode_begins(kind, bytes + at, scan->len - at))
+		return UN_OK;
+	unit = decode_unit(kind, bytes + at, scan->len - at, false);
+	if (unit.len == 1) /* it stands for itself: text is read so, too */
+		return UN_OK;
+	in_base64 = is_in_base64(bytes + at, scan->len - at);
+	if (!in_base64 && !is_in_values(filter, &unit))
 		return UN_OK;
 	hint.views = 1u << view;
-	in_base64 = is_in_base64(bytes + at, scan->len - at);
 	if (goes_on(scan, &hint, in_base64))
 		return UN_OK;
 	if (in_base64)
 		hint.views |= 1u << VIEW_BASE64;
-	hint.deep = !joins_pattern(filter, view, bytes, at, scan->len);
+	hint.deep = !joins_pattern(filter, unit, bytes, at, scan->len);
 	hint.from = hint.until = hint.latest;
 	if (!hint.deep || in_base64)
 		hint.from = (uint32_t)walk_back(filter, scan, bytes, at, behind);

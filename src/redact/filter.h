@@ -59,10 +59,18 @@ enum class {
 #define CLASS_SPECIAL                                                                              \
 	(CLASS_ESC | CLASS_BACKSLASH | CLASS_PERCENT | CLASS_AND | CLASS_EQUALS | CLASS_QUOTE)
 
+enum place {
+	PLACE_ANY = 1,
+	PLACE_FIRST = 2,
+	PLACE_SECOND = 4,
+	PLACE_LATER = 8, /* not far from the beginning */
+};
+
 struct filter_tables {     /* in a secbuf: it tells which punctuation values have, and the keys */
 	uint8_t fold[256]; /* what is left of a byte in shape; 0: nothing */
 	uint8_t class[256];
 	uint64_t keys[2];
+	uint8_t place[256];   /* enum place: where symbols stand in patterns of text */
 	uint8_t edge[256];    /* in shape: a digit whose last bits may be the first of a value */
 	uint8_t lead[8][128]; /* by their count: bits that may be the first of a value */
 };

@@ -203,12 +203,18 @@ read_text(struct redact_stream *stream, uint64_t end)
 	uint32_t views = 0;
 
 	while (h < scan->hint_count || e < scan->escape_count) {
-		struct hint *escape = &scan->escapes[e], *hint = &scan->hints[h];
+		struct hint *escape = scan->escapes ? &scan->escapes[e] : NULL;
+		struct hint *hint = scan->hints ? &scan->hints[h] : NULL;
 
 		if (e < scan->escape_count &&
 		    (h == scan->hint_count || escape->first <= hint->from)) {
 			uint64_t at = stream->scan_from + escape->first, hold;
 
+			if (escape->deep && !text->awake &&
+			    !(escape->views & ~VIEWS_ESCAPED)) { /* no match reaches it */
+				e++;
+				continue;
+			}
 			machine_run(text, &stream->reader, at);
 			hold = machine_hold(text, &stream->reader, 1);
 			escape->hold = stream->scan_from + escape->from;
@@ -260,7 +266,8 @@ read_coded(struct redact_stream *stream, enum view view, uint64_t end)
 	size_t h = 0, e = 0;
 
 	while (h < scan->hint_count || e < scan->escape_count) {
-		const struct hint *escape = &scan->escapes[e], *hint = &scan->hints[h];
+		const struct hint *escape = scan->escapes ? &scan->escapes[e] : NULL;
+		const struct hint *hint = scan->hints ? &scan->hints[h] : NULL;
 		bool is_escape = e < scan->escape_count &&
 		                 (h == scan->hint_count || escape->from < hint->from);
 		const struct hint *one = is_escape ? escape : hint;
