@@ -77,6 +77,7 @@ check-kill: all
 check-proofs: $(CHECK)/build.ninja
 	@$(call NINJA,-C $(CHECK) tests/proofs/proof_regions_large)
 	@$(CHECK)/tests/proofs/proof_regions_large
+	@LARGE=1 tests/proofs/cbmc.sh
 
 bench: all
 	@tools/install-deps bench

@@ -4,6 +4,10 @@
 
 #include <stdlib.h>
 
+#ifndef REGIONS_ROOM
+#define REGIONS_ROOM 16 /* regions at first; proofs take fewer */
+#endif
+
 /* By start, the longest first. */
 static int
 compare(const void *a, const void *b)
@@ -22,7 +26,7 @@ compare(const void *a, const void *b)
 static enum un_err
 make_room(struct regions *regions, size_t count)
 {
-	size_t room = regions->room ? regions->room : 16;
+	size_t room = regions->room ? regions->room : REGIONS_ROOM;
 	struct region *list, *spare;
 
 	if (count <= regions->room)
