@@ -203,11 +203,10 @@ read_text(struct redact_stream *stream, uint64_t end)
 	uint32_t views = 0;
 
 	while (h < scan->hint_count || e < scan->escape_count) {
-		struct hint *escape = scan->escapes ? &scan->escapes[e] : NULL;
-		struct hint *hint = scan->hints ? &scan->hints[h] : NULL;
+		struct hint *escape = e < scan->escape_count ? &scan->escapes[e] : NULL;
+		struct hint *hint = h < scan->hint_count ? &scan->hints[h] : NULL;
 
-		if (e < scan->escape_count &&
-		    (h == scan->hint_count || escape->first <= hint->from)) {
+		if (escape && (!hint || escape->first <= hint->from)) {
 			uint64_t at = stream->scan_from + escape->first, hold;
 
 			if (escape->deep && !text->awake &&
@@ -229,7 +228,7 @@ read_text(struct redact_stream *stream, uint64_t end)
 			if (escape->views)
 				scan->escapes[kept++] = *escape;
 			e++;
-		} else {
+		} else if (hint) {
 			if (hint->views & 1u << VIEW_TEXT)
 				wake(stream, VIEW_TEXT, hint);
 			views |= hint->views;
@@ -266,15 +265,14 @@ read_coded(struct redact_stream *stream, enum view view, uint64_t end)
 	size_t h = 0, e = 0;
 
 	while (h < scan->hint_count || e < scan->escape_count) {
-		const struct hint *escape = scan->escapes ? &scan->escapes[e] : NULL;
-		const struct hint *hint = scan->hints ? &scan->hints[h] : NULL;
-		bool is_escape = e < scan->escape_count &&
-		                 (h == scan->hint_count || escape->from < hint->from);
-		const struct hint *one = is_escape ? escape : hint;
+		const struct hint *escape = e < scan->escape_count ? &scan->escapes[e] : NULL;
+		const struct hint *hint = h < scan->hint_count ? &scan->hints[h] : NULL;
+		const struct hint *one =
+			escape && (!hint || escape->from < hint->from) ? escape : hint;
 
-		if (one->views & 1u << view)
+		if (one && one->views & 1u << view)
 			wake(stream, view, one);
-		if (is_escape)
+		if (one == escape)
 			e++;
 		else
 			h++;

@@ -36,7 +36,7 @@ completions() { # WORDS...: what bash offers for the last one
 		printf "%s " "${COMPREPLY[@]}"' "$at/share/bash-completion/completions/union.bash" "$@"
 }
 equals "bash completes a command" "create " "$(completions union cr)"
-equals "what it is about" "secret api-key grant login " "$(completions union create "")"
+equals "what it is about" "secret login api-key grant " "$(completions union create "")"
 equals "an option" "--project " "$(completions union create secret --p)"
 equals "and the words it takes" "table json " "$(completions union get secret -o "")"
 if command -v fish >/dev/null; then
