@@ -13,10 +13,11 @@
 #define VALUES_MAX 5
 #define VALUE_MAX 32
 #define TEXT_MAX 3000
+#define DERIVED_FROM 232 /* the length of a value that is made of another one */
 
 struct input {
 	char names[VALUES_MAX][4];
-	uint8_t bytes[VALUES_MAX][VALUE_MAX];
+	uint8_t bytes[VALUES_MAX][VALUE_MAX + 8]; /* and what snprintf needs */
 	struct ref_value values[VALUES_MAX];
 	size_t count;
 	size_t piece;
@@ -97,18 +98,59 @@ put_form(struct input *in, uint8_t which, const struct ref_value *value)
 	}
 }
 
+/* A value made of the ones before it: its part, it and more, around its border, its code. */
+static void
+derive(struct input *in, size_t v, uint8_t how, uint8_t much)
+{
+	const struct ref_value *other = &in->values[much % v];
+	uint8_t *bytes = in->bytes[v];
+	size_t len = other->len, part = 1 + much % len;
+
+	switch (how % 6) {
+	case 0: /* its beginning */
+		memcpy(bytes, other->bytes, len = part < 4 ? 4 : part);
+		break;
+	case 1: /* its end */
+		part = part < 4 ? 4 : part;
+		memcpy(bytes, other->bytes + len - part, part);
+		len = part;
+		break;
+	case 2: /* it and more */
+		memcpy(bytes, other->bytes, len);
+		for (; len < VALUE_MAX && part; part--)
+			bytes[len++] = letter((uint8_t)(much + part));
+		break;
+	case 3: /* begins as it ends */
+		memcpy(bytes, other->bytes + len - part, part);
+		for (len = part; len < VALUE_MAX; len++)
+			bytes[len] = other->bytes[(len - part) % other->len];
+		break;
+	case 4: /* back to front */
+		for (size_t i = 0; i < len; i++)
+			bytes[i] = other->bytes[len - 1 - i];
+		break;
+	default: /* in hex */
+		for (size_t i = len = 0; i < other->len && len + 2 <= VALUE_MAX; i++, len += 2)
+			(void)put_number((char *)bytes + len, 0, other->bytes[i]);
+	}
+	in->values[v].len = len;
+}
+
 static void
 parse(const uint8_t *at, size_t left, struct input *in)
 {
 	in->count = take(&at, &left) % VALUES_MAX + 1u;
 	for (size_t v = 0; v < in->count; v++) {
-		size_t len = 4 + take(&at, &left) % (VALUE_MAX - 3u);
+		uint8_t first = take(&at, &left);
+		size_t len = 4 + first % (VALUE_MAX - 3u);
 
 		for (size_t i = 0; i < len; i++)
 			in->bytes[v][i] = letter(take(&at, &left));
 		in->names[v][0] = 'n';
 		in->names[v][1] = (char)('0' + v);
 		in->values[v] = (struct ref_value){in->names[v], in->bytes[v], len};
+		if (v && first >= DERIVED_FROM)
+			derive(in, v, first, in->bytes[v][0]);
 	}
 	in->piece = take(&at, &left) + 1u;
 	while (left && in->len < TEXT_MAX) {

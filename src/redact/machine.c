@@ -7,8 +7,7 @@
 #include <string.h>
 
 #define RING_FIRST 64
-#define PLAIN_RUN 16     /* bytes between two looks whether a machine may sleep */
-#define WRAPPED_LEAST 16 /* symbols of a value that may be wrapped where it has no white space */
+#define PLAIN_RUN 16 /* bytes between two looks whether a machine may sleep */
 
 void
 machine_init(struct machine *machine, enum view view)
@@ -100,82 +99,10 @@ text_form(const struct machine *machine, const struct reader *reader, const stru
 	                                                                  : REDACT_FORM_FOLDED;
 }
 
-/* What stands between the symbols of a match, where the value itself has nothing. */
-struct gaps {
-	bool tight;   /* nothing */
-	bool spaced;  /* one space each time */
-	bool wrapped; /* nothing, or a line end */
-};
-
-static void
-see_gap(struct gaps *gaps, uint32_t spaces, bool line, uint8_t symbol)
-{
-	if (!spaces && !line) {
-		if ((symbol & 0xc0) != 0x80) /* not within a character of UTF-8 */
-			gaps->spaced = false;
-		return;
-	}
-	gaps->tight = false;
-	if (line)
-		gaps->spaced = false;
-	else
-		gaps->wrapped = false;
-	if (spaces != 1)
-		gaps->spaced = false;
-}
-
 static bool
 is_space(uint8_t byte)
 {
 	return byte == ' ' || (byte >= '\t' && byte <= '\r');
-}
-
-/* The match of a value that has white space itself, read once more: there must be some wherever the
- * value has some, and elsewhere the same kind of gap each time. */
-static bool
-fits_spelling(const struct machine *machine, const struct reader *reader,
-              const struct pattern *pattern, uint64_t start, uint64_t end)
-{
-	const uint8_t *spelled = set_spelled(reader->set, pattern);
-	struct gaps gaps = {.tight = true, .spaced = true, .wrapped = true};
-	uint32_t spaces = 0, at = 0;
-	bool line = false, first = true;
-
-	for (uint64_t i = start; i < end;) {
-		const uint8_t *bytes = reader->bytes + (i - reader->base);
-		size_t left = (size_t)(reader->base + reader->len - i);
-		struct unit unit;
-
-		if (*bytes == 0x1b) {
-			size_t len = decode_terminal(bytes, left, reader->final);
-
-			i += len ? len : 1;
-			continue;
-		}
-		unit = decode_unit(escapes_of(machine->view), bytes, left, reader->final);
-		i += unit.len ? unit.len : 1;
-		for (uint32_t k = 0; k < unit.count; k++) {
-			uint8_t byte = unit.bytes[k];
-			bool own_gap = false;
-
-			if (is_space(byte)) {
-				spaces++;
-				line |= byte == '\n' || byte == '\r';
-			}
-			if (is_space(byte) || !byte)
-				continue;
-			for (; at < pattern->spelled_len && is_space(spelled[at]); at++)
-				own_gap = true;
-			if (own_gap && !spaces)
-				return false;
-			if (!own_gap && !first)
-				see_gap(&gaps, spaces, line, byte);
-			at++;
-			spaces = 0;
-			line = first = false;
-		}
-	}
-	return gaps.tight || gaps.spaced || (gaps.wrapped && pattern->len >= WRAPPED_LEAST);
 }
 
 static bool
@@ -193,7 +120,8 @@ counts(const struct machine *machine, const struct reader *reader, const struct 
 		       text_equal(reader->bytes + (start - reader->base),
 		                  set_spelled(reader->set, pattern), pattern->spelled_len);
 	if (pattern->spelled_len)
-		return fits_spelling(machine, reader, pattern, start, end);
+		return spelling_fits(escapes_of(machine->view), reader, pattern,
+		                     (struct span){.start = start, .end = end});
 	return machine->gap <= first || machine->not_spaced <= first ||
 	       (pattern->len >= WRAPPED_LEAST && machine->not_wrapped <= first);
 }

@@ -13,8 +13,9 @@
 #include "redact/regions.h"
 
 #define LANES_MAX 8
-#define DIGITS_KEPT 16 /* a power of two */
-#define GAP_MAX 1024   /* bytes between two symbols that belong together, at most */
+#define DIGITS_KEPT 16   /* a power of two */
+#define GAP_MAX 1024     /* bytes between two symbols that belong together, at most */
+#define WRAPPED_LEAST 16 /* symbols of a value that may be wrapped where it has no white space */
 #define PARTIAL_MAX ((uint64_t)4 << 20) /* a longer beginning of a match is taken for one */
 
 /* What a machine reads from, and where its matches go. */
@@ -91,6 +92,15 @@ uint64_t member_hold(const struct machine *machine);
 /* Feeds one symbol to the search of a coded text. */
 void machine_feed(struct machine *machine, struct reader *reader, uint8_t byte, uint64_t start,
                   uint64_t end);
+
+/* spelling.c: the match of a value that has white space itself, read once more. There must be some
+ * wherever the value has some, and elsewhere the same kind of gap each time. */
+struct span {
+	uint64_t start;
+	uint64_t end;
+};
+bool spelling_fits(enum escape_kind kind, const struct reader *reader,
+                   const struct pattern *pattern, struct span match);
 
 void reader_found(struct reader *reader, uint64_t start, uint64_t end, uint32_t name,
                   enum redact_form form);

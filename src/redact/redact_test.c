@@ -447,6 +447,39 @@ TEST(redact, a_value_with_terminal_sequences_of_its_own_is_found_escaped_too)
 	redact_set_free(set);
 }
 
+TEST(redact, a_value_with_long_white_space_is_found_in_escapes_of_several_bytes_each)
+{
+	static const struct named_value values[] = {
+		{"raw", "\xa9\n\n\n\na\n\n\n\n\n\n\\m1--u", 18}};
+	struct redact_set *set = set_of(values, 1);
+
+	expect_redacted(set,
+	                "x &#169;&#10;&#10;&#10;&#10;&#97;&#10;&#10;&#10;&#10;&#10;&#10;"
+	                "&#92;&#109;&#49;&#45;&#45;&#117; y",
+	                "x [secret raw] y");
+	expect_redacted(set, "x &#169;&#10;&#97;&#10;&#92;m1--u y", "x [secret raw] y");
+	expect_redacted(set, "x &#169;&#97;&#10;&#92;m1--u y", "x &#169;&#97;&#10;&#92;m1--u y");
+	redact_set_free(set);
+}
+
+TEST(redact, white_space_behind_a_nul_at_the_end_of_a_value_is_not_part_of_it_either)
+{
+	static const struct named_value values[] = {{"raw", "\0 \0/\0\0\0\0\0/a#b1Am=#", 18},
+	                                            {"end", "/b#c1Dn=#/\0 \0", 13}};
+	struct redact_set *set = set_of(values, 2);
+	struct buf out;
+
+	for (size_t piece = 1; piece < 34; piece++) {
+		redact_in_pieces(set, "(\0 \0/\0\0\0\0\0/a#b1Am=#)(/b#c1Dn=#/\0 \0)", 35, piece,
+		                 &out);
+		EXPECT_INT(34, out.len);
+		EXPECT(out.len == 34 &&
+		       memcmp(out.data, "(\0 \0[secret raw])([secret end]\0 \0)", 34) == 0);
+		buf_fini(&out);
+	}
+	redact_set_free(set);
+}
+
 TEST(redact, what_only_looks_like_a_member_passes)
 {
 	static const struct named_value values[] = {{"z", "hunter22-swordfish-battery", 26}};

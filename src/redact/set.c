@@ -148,6 +148,20 @@ squeeze(const uint8_t *bytes, size_t len, unsigned without, uint8_t *out, bool *
 	return kept;
 }
 
+/* White space that stood behind a NUL or a terminal sequence is at an end now. */
+static void
+trim_spelling(uint8_t *bytes, size_t *len)
+{
+	size_t first = 0;
+
+	while (*len && is_space(bytes[*len - 1]))
+		(*len)--;
+	while (first < *len && is_space(bytes[first]))
+		first++;
+	*len -= first;
+	memmove(bytes, bytes + first, *len);
+}
+
 static enum un_err
 keep_spelling(struct redact_set *set, const uint8_t *bytes, size_t len)
 {
@@ -190,6 +204,7 @@ add_pattern(struct redact_set *set, uint32_t name, enum pattern_kind kind, const
 	if (err)
 		return err;
 	spelled_len = squeeze(bytes, len, without, secbuf_edit(squeezed), &gaps);
+	trim_spelling(secbuf_edit(squeezed), &spelled_len);
 	for (size_t i = 0; i < spelled_len; i++)
 		gaps |= is_space(secbuf_peek(squeezed)[i]);
 	if (gaps && spelled_len >= REDACT_CODED_MIN) {

@@ -96,6 +96,10 @@ add(struct state *state, size_t value, enum kind kind, const uint8_t *bytes, siz
 			pattern->symbols[pattern->len++] = bytes[i];
 	}
 	pattern->coded = kind == VALUE && pattern->len == len;
+	while (pattern->spelled_len && is_space(pattern->spelled[pattern->spelled_len - 1]))
+		pattern->spelled_len--;
+	while (pattern->spelled_len && is_space(*pattern->spelled))
+		memmove(pattern->spelled, pattern->spelled + 1, --pattern->spelled_len);
 	if (kind == EXACT) {
 		memcpy(pattern->symbols, bytes, len);
 		pattern->len = len;
