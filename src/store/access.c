@@ -171,9 +171,8 @@ api_key_walk(struct store_view *view, const char *after,
 	enum un_err err;
 	bool row = true;
 
-	err = sql_open(view,
-	               "SELECT " KEY_COLUMNS " FROM api_keys WHERE name > ?1 ORDER BY name", &sql,
-	               detail);
+	err = sql_open(view, "SELECT " KEY_COLUMNS " FROM api_keys WHERE name > ?1 ORDER BY name",
+	               &sql, detail);
 	if (err)
 		return err;
 	sql_bind_text(sql, 1, after);
@@ -204,8 +203,7 @@ bind_grant(struct sql *sql, const struct grant_row *row)
 }
 
 static enum un_err
-fail_grant(enum un_err err, const struct grant_row *row, const char *what,
-           struct un_detail *detail)
+fail_grant(enum un_err err, const struct grant_row *row, const char *what, struct un_detail *detail)
 {
 	char scope[SCOPE_TEXT_MAX];
 
@@ -307,7 +305,6 @@ grant_walk(struct store_view *view, const struct grant_row *after,
 	static const struct grant_row first;
 	struct sql *sql;
 	enum un_err err;
-	bool row = true;
 
 	err = sql_open(view,
 	               "SELECT " GRANT_COLUMNS " FROM grants"
@@ -317,12 +314,9 @@ grant_walk(struct store_view *view, const struct grant_row *after,
 	if (err)
 		return err;
 	bind_grant(sql, after ? after : &first);
-	for (;;) {
+	while (sql_next(sql, &err, detail)) {
 		struct grant_row found = {0};
 
-		err = sql_step(sql, &row, detail);
-		if (err || !row)
-			break;
 		grant_read(sql, &found);
 		if (!each(ctx, &found))
 			break;

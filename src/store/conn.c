@@ -134,21 +134,21 @@ static_assert(ENGINE_PAGES_MAX == 33554431, "as in the pragma");
 /* No file of SQLite may hold a value's neighbour: temporary tables stay in memory. The schema is
  * not trusted to call functions. The writer checkpoints by itself (see writer.c). */
 static const char writer_pragmas[] = "PRAGMA temp_store = MEMORY;"
-                                     "PRAGMA trusted_schema = OFF;"
-                                     "PRAGMA page_size = 4096;"
-                                     "PRAGMA max_page_count = 33554431;"
-                                     "PRAGMA secure_delete = ON;"
-                                     "PRAGMA foreign_keys = ON;"
-                                     "PRAGMA cache_size = -16384;"
-                                     "PRAGMA journal_size_limit = -1;"
-                                     "PRAGMA wal_autocheckpoint = 0;";
+				     "PRAGMA trusted_schema = OFF;"
+				     "PRAGMA page_size = 4096;"
+				     "PRAGMA max_page_count = 33554431;"
+				     "PRAGMA secure_delete = ON;"
+				     "PRAGMA foreign_keys = ON;"
+				     "PRAGMA cache_size = -16384;"
+				     "PRAGMA journal_size_limit = -1;"
+				     "PRAGMA wal_autocheckpoint = 0;";
 
 static const char reader_pragmas[] = "PRAGMA temp_store = MEMORY;"
-                                     "PRAGMA trusted_schema = OFF;"
-                                     "PRAGMA query_only = ON;"
-                                     "PRAGMA cache_size = -1024;"
-                                     "PRAGMA mmap_size = 1073741824;"
-                                     "PRAGMA wal_autocheckpoint = 0;";
+				     "PRAGMA trusted_schema = OFF;"
+				     "PRAGMA query_only = ON;"
+				     "PRAGMA cache_size = -1024;"
+				     "PRAGMA mmap_size = 1073741824;"
+				     "PRAGMA wal_autocheckpoint = 0;";
 
 static enum un_err
 set_up(struct conn *conn, enum conn_kind kind, struct un_detail *detail)
@@ -354,6 +354,40 @@ sql_step(struct sql *sql, bool *ret_row, struct un_detail *detail)
 		return conn_fail(sql->conn->db, rc, detail);
 	*ret_row = rc == SQLITE_ROW;
 	return UN_OK;
+}
+
+bool
+sql_next(struct sql *sql, enum un_err *ret_err, struct un_detail *detail)
+{
+	bool row = false;
+
+	*ret_err = sql_step(sql, &row, detail);
+	return !*ret_err && row;
+}
+
+enum un_err
+sql_lend_row(struct sql *sql, enum un_err absent, struct un_detail *detail)
+{
+	enum un_err err;
+
+	if (sql_next(sql, &err, detail)) {
+		sql_lend(sql);
+		return UN_OK;
+	}
+	sql_close(sql);
+	return err ? err : absent;
+}
+
+enum un_err
+sql_number(struct sql *sql, int64_t absent, int64_t *ret_number, struct un_detail *detail)
+{
+	enum un_err err;
+	bool row = sql_next(sql, &err, detail);
+
+	if (!err)
+		*ret_number = row ? sql_int(sql, 0) : absent;
+	sql_close(sql);
+	return err;
 }
 
 enum un_err

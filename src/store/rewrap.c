@@ -66,10 +66,7 @@ dek_list_stale(struct store_view *view, uint32_t generation, const struct secret
 		return err;
 	secret_bind_id(sql, after ? after : &beginning);
 	sql_bind_int(sql, 5, generation);
-	for (;;) {
-		err = sql_step(sql, &row, detail);
-		if (err || !row)
-			break;
+	while (sql_next(sql, &err, detail)) {
 		err = read_stale(sql, &dek, detail);
 		if (err || !each(ctx, &dek))
 			break;
@@ -84,16 +81,15 @@ dek_count_stale(struct store_view *view, uint32_t generation, uint64_t *ret_coun
 {
 	struct sql *sql;
 	enum un_err err;
-	bool row;
+	int64_t count;
 
 	err = sql_open(view, "SELECT count(*) FROM versions WHERE generation < ?1", &sql, detail);
 	if (err)
 		return err;
 	sql_bind_int(sql, 1, generation);
-	err = sql_step(sql, &row, detail);
+	err = sql_number(sql, 0, &count, detail);
 	if (!err)
-		*ret_count = (uint64_t)sql_int(sql, 0);
-	sql_close(sql);
+		*ret_count = (uint64_t)count;
 	return err;
 }
 

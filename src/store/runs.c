@@ -1,199 +1,8 @@
 #include "store/runs.h"
 
-#include "crypto/hash.h"
 #include "store/sql.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/* ---- entities ---- */
-
-#define ENTITY_COLUMNS                                                                             \
-	"id, kind, project, domain, name, version, state, created_at, updated_at, spec"
-
-static void
-entity_read(struct sql *sql, struct entity_row *row)
-{
-	row->id = sql_int(sql, 0);
-	row->key = (struct entity_key){
-	        .kind = (enum entity_kind)sql_int(sql, 1),
-	        .project = sql_text(sql, 2),
-	        .domain = sql_text(sql, 3),
-	        .name = sql_text(sql, 4),
-	        .version = sql_text(sql, 5),
-	};
-	row->state = (int)sql_int(sql, 6);
-	row->created_us = sql_int(sql, 7);
-	row->updated_us = sql_int(sql, 8);
-	row->spec.bytes = sql_blob(sql, 9, &row->spec.len);
-}
-
-static enum un_err
-entity_found(struct sql *sql, struct entity_row *ret_row, struct un_detail *detail)
-{
-	bool row;
-	enum un_err err;
-
-	err = sql_step(sql, &row, detail);
-	if (!err && !row)
-		err = UN_ERR_NOT_FOUND;
-	if (err) {
-		sql_close(sql);
-		return err;
-	}
-	entity_read(sql, ret_row);
-	sql_lend(sql);
-	return UN_OK;
-}
-
-enum un_err
-entity_get(struct store_view *view, const struct entity_key *key, struct entity_row *ret_row,
-           struct un_detail *detail)
-{
-	struct sql *sql;
-	enum un_err err;
-
-	if (key->version[0] == '\0')
-		err = sql_open(
-			view,
-			"SELECT " ENTITY_COLUMNS " FROM entities WHERE kind = ?1 AND "
-			"project = ?2 AND domain = ?3 AND name = ?4 ORDER BY id DESC LIMIT 1",
-			&sql, detail);
-	else
-		err = sql_open(view,
-		               "SELECT " ENTITY_COLUMNS " FROM entities WHERE kind = ?1 AND "
-		               "project = ?2 AND domain = ?3 AND name = ?4 AND version = ?5",
-		               &sql, detail);
-	if (err)
-		return err;
-	sql_bind_int(sql, 1, key->kind);
-	sql_bind_text(sql, 2, key->project);
-	sql_bind_text(sql, 3, key->domain);
-	sql_bind_text(sql, 4, key->name);
-	if (key->version[0] != '\0')
-		sql_bind_text(sql, 5, key->version);
-	return entity_found(sql, ret_row, detail);
-}
-
-enum un_err
-entity_get_by_id(struct store_view *view, int64_t id, struct entity_row *ret_row,
-                 struct un_detail *detail)
-{
-	struct sql *sql;
-	enum un_err err;
-
-	err = sql_open(view, "SELECT " ENTITY_COLUMNS " FROM entities WHERE id = ?1", &sql, detail);
-	if (err)
-		return err;
-	sql_bind_int(sql, 1, id);
-	return entity_found(sql, ret_row, detail);
-}
-
-enum un_err
-entity_insert(struct store_txn *txn, const struct entity_row *row, int64_t *ret_id,
-              struct un_detail *detail)
-{
-	struct store_view *view = store_txn_view(txn);
-	struct entity_row found;
-	struct sql *sql;
-	enum un_err err;
-
-	err = entity_get(view, &row->key, &found, detail);
-	if (!err) {
-		*ret_id = found.id;
-		if (found.spec.len == row->spec.len &&
-		    (row->spec.len == 0 ||
-		     bytes_equal(found.spec.bytes, row->spec.bytes, row->spec.len)))
-			return UN_ERR_EXISTS;
-		return un_fail(
-			detail, UN_ERR_INVALID,
-			"'%.128s' version '%.64s' is registered already, with other contents",
-			row->key.name, row->key.version);
-	}
-	if (err != UN_ERR_NOT_FOUND)
-		return err;
-	err = sql_open(view,
-	               "INSERT INTO entities (kind, project, domain, name, version, state, "
-	               "created_at, updated_at, spec) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)",
-	               &sql, detail);
-	if (err)
-		return err;
-	sql_bind_int(sql, 1, row->key.kind);
-	sql_bind_text(sql, 2, row->key.project);
-	sql_bind_text(sql, 3, row->key.domain);
-	sql_bind_text(sql, 4, row->key.name);
-	sql_bind_text(sql, 5, row->key.version);
-	sql_bind_int(sql, 6, row->state);
-	sql_bind_int(sql, 7, row->created_us);
-	sql_bind_blob(sql, 8, row->spec.bytes, row->spec.len);
-	err = sql_run(sql, detail);
-	if (!err)
-		*ret_id = sql_last_insert_id(view);
-	return err;
-}
-
-enum un_err
-entity_set_state(struct store_txn *txn, const struct entity_key *key, int state, int64_t now_us,
-                 struct un_detail *detail)
-{
-	struct store_view *view = store_txn_view(txn);
-	struct sql *sql;
-	enum un_err err;
-
-	err = sql_open(view,
-	               "UPDATE entities SET state = ?6, updated_at = ?7 WHERE kind = ?1 AND "
-	               "project = ?2 AND domain = ?3 AND name = ?4 AND version = ?5",
-	               &sql, detail);
-	if (err)
-		return err;
-	sql_bind_int(sql, 1, key->kind);
-	sql_bind_text(sql, 2, key->project);
-	sql_bind_text(sql, 3, key->domain);
-	sql_bind_text(sql, 4, key->name);
-	sql_bind_text(sql, 5, key->version);
-	sql_bind_int(sql, 6, state);
-	sql_bind_int(sql, 7, now_us);
-	err = sql_run(sql, detail);
-	if (!err && sql_changes(view) == 0)
-		return UN_ERR_NOT_FOUND;
-	return err;
-}
-
-/* check-source: allow parameters, a query, and where its rows go */
-enum un_err
-entity_list(struct store_view *view, const struct entity_key *like, int64_t before, unsigned limit,
-            entity_each *each, void *ctx, struct un_detail *detail)
-{
-	struct sql *sql;
-	enum un_err err;
-	bool row;
-
-	err = sql_open(view,
-	               "SELECT " ENTITY_COLUMNS " FROM entities WHERE id < ?6 AND kind = ?1 "
-	               "AND (?2 = '' OR project = ?2) AND (?3 = '' OR domain = ?3) "
-	               "AND (?4 = '' OR name = ?4) AND (?5 = '' OR version = ?5) "
-	               "ORDER BY id DESC LIMIT ?7",
-	               &sql, detail);
-	if (err)
-		return err;
-	sql_bind_int(sql, 1, like->kind);
-	sql_bind_text(sql, 2, like->project);
-	sql_bind_text(sql, 3, like->domain);
-	sql_bind_text(sql, 4, like->name);
-	sql_bind_text(sql, 5, like->version);
-	sql_bind_int(sql, 6, before);
-	sql_bind_int(sql, 7, limit);
-	while (!(err = sql_step(sql, &row, detail)) && row) {
-		struct entity_row found;
-
-		entity_read(sql, &found);
-		err = each(ctx, &found);
-		if (err)
-			break;
-	}
-	sql_close(sql);
-	return err;
-}
 
 /* ---- executions ---- */
 
@@ -290,19 +99,11 @@ run_update(struct store_txn *txn, const struct run_row *row, int64_t expected_ch
 static enum un_err
 run_found(struct sql *sql, struct run_row *ret_row, struct un_detail *detail)
 {
-	bool row;
-	enum un_err err;
+	enum un_err err = sql_lend_row(sql, UN_ERR_EXECUTION_NOT_FOUND, detail);
 
-	err = sql_step(sql, &row, detail);
-	if (!err && !row)
-		err = UN_ERR_EXECUTION_NOT_FOUND;
-	if (err) {
-		sql_close(sql);
-		return err;
-	}
-	run_read(sql, ret_row);
-	sql_lend(sql);
-	return UN_OK;
+	if (!err)
+		run_read(sql, ret_row);
+	return err;
 }
 
 enum un_err
@@ -345,7 +146,6 @@ run_list(struct store_view *view, const char *project, const char *domain, int64
 {
 	struct sql *sql;
 	enum un_err err;
-	bool row;
 
 	if (project[0] != '\0' && domain[0] != '\0')
 		err = sql_open(view,
@@ -364,36 +164,30 @@ run_list(struct store_view *view, const char *project, const char *domain, int64
 	sql_bind_text(sql, 2, domain);
 	sql_bind_int(sql, 3, before);
 	sql_bind_int(sql, 4, limit);
-	while (!(err = sql_step(sql, &row, detail)) && row) {
+	while (!err && sql_next(sql, &err, detail)) {
 		struct run_row found;
 
 		run_read(sql, &found);
 		err = each(ctx, &found);
-		if (err)
-			break;
 	}
 	sql_close(sql);
 	return err;
 }
 
 enum un_err
-run_list_active(struct store_view *view, int64_t after,
-                enum un_err (*each)(void *ctx, int64_t id), void *ctx, struct un_detail *detail)
+run_list_active(struct store_view *view, int64_t after, enum un_err (*each)(void *ctx, int64_t id),
+                void *ctx, struct un_detail *detail)
 {
 	struct sql *sql;
 	enum un_err err;
-	bool row;
 
 	err = sql_open(view, "SELECT id FROM executions WHERE state < 3 AND id > ?1 ORDER BY id",
 	               &sql, detail);
 	if (err)
 		return err;
 	sql_bind_int(sql, 1, after);
-	while (!(err = sql_step(sql, &row, detail)) && row) {
+	while (!err && sql_next(sql, &err, detail))
 		err = each(ctx, sql_int(sql, 0));
-		if (err)
-			break;
-	}
 	sql_close(sql);
 	return err;
 }
@@ -403,16 +197,11 @@ run_count_active(struct store_view *view, int64_t *ret_count, struct un_detail *
 {
 	struct sql *sql;
 	enum un_err err;
-	bool row;
 
 	err = sql_open(view, "SELECT count(*) FROM executions WHERE state < 3", &sql, detail);
 	if (err)
 		return err;
-	err = sql_step(sql, &row, detail);
-	if (!err)
-		*ret_count = sql_int(sql, 0);
-	sql_close(sql);
-	return err;
+	return sql_number(sql, 0, ret_count, detail);
 }
 
 /* ---- nodes ---- */
@@ -485,7 +274,6 @@ run_node_list(struct store_view *view, int64_t execution, int64_t change, uint32
 {
 	struct sql *sql;
 	enum un_err err;
-	bool row;
 
 	err = sql_open(view,
 	               "SELECT " NODE_COLUMNS " FROM run_nodes WHERE execution = ?1 AND "
@@ -497,13 +285,11 @@ run_node_list(struct store_view *view, int64_t execution, int64_t change, uint32
 	sql_bind_int(sql, 2, from);
 	sql_bind_int(sql, 3, change);
 	sql_bind_int(sql, 4, limit);
-	while (!(err = sql_step(sql, &row, detail)) && row) {
+	while (!err && sql_next(sql, &err, detail)) {
 		struct run_node_row found;
 
 		node_read(sql, &found);
 		err = each(ctx, &found);
-		if (err)
-			break;
 	}
 	sql_close(sql);
 	return err;
@@ -515,7 +301,6 @@ run_node_get(struct store_view *view, int64_t execution, const char *node,
 {
 	struct sql *sql;
 	enum un_err err;
-	bool row;
 
 	err = sql_open(view,
 	               "SELECT " NODE_COLUMNS " FROM run_nodes WHERE execution = ?1 AND node = ?2",
@@ -524,16 +309,10 @@ run_node_get(struct store_view *view, int64_t execution, const char *node,
 		return err;
 	sql_bind_int(sql, 1, execution);
 	sql_bind_text(sql, 2, node);
-	err = sql_step(sql, &row, detail);
-	if (!err && !row)
-		err = UN_ERR_NOT_FOUND;
-	if (err) {
-		sql_close(sql);
-		return err;
-	}
-	node_read(sql, ret_row);
-	sql_lend(sql);
-	return UN_OK;
+	err = sql_lend_row(sql, UN_ERR_NOT_FOUND, detail);
+	if (!err)
+		node_read(sql, ret_row);
+	return err;
 }
 
 /* ---- values ---- */
@@ -564,7 +343,6 @@ run_value_get(struct store_view *view, int64_t execution, int64_t place, enum ru
 {
 	struct sql *sql;
 	enum un_err err;
-	bool row;
 
 	err = sql_open(view,
 	               "SELECT value FROM run_values WHERE execution = ?1 AND place = ?2 AND "
@@ -575,16 +353,10 @@ run_value_get(struct store_view *view, int64_t execution, int64_t place, enum ru
 	sql_bind_int(sql, 1, execution);
 	sql_bind_int(sql, 2, place);
 	sql_bind_int(sql, 3, which);
-	err = sql_step(sql, &row, detail);
-	if (!err && !row)
-		err = UN_ERR_NOT_FOUND;
-	if (err) {
-		sql_close(sql);
-		return err;
-	}
-	ret_value->bytes = sql_blob(sql, 0, &ret_value->len);
-	sql_lend(sql);
-	return UN_OK;
+	err = sql_lend_row(sql, UN_ERR_NOT_FOUND, detail);
+	if (!err)
+		ret_value->bytes = sql_blob(sql, 0, &ret_value->len);
+	return err;
 }
 
 /* ---- attempts ---- */
@@ -653,16 +425,9 @@ attempt_read(struct sql *sql, struct run_attempt_row *row, struct un_detail *det
 static enum un_err
 attempt_found(struct sql *sql, struct run_attempt_row *ret_row, struct un_detail *detail)
 {
-	bool row;
-	enum un_err err;
+	enum un_err err = sql_lend_row(sql, UN_ERR_NOT_FOUND, detail);
 
-	err = sql_step(sql, &row, detail);
-	if (!err && !row)
-		err = UN_ERR_NOT_FOUND;
-	if (!err)
-		err = attempt_read(sql, ret_row, detail);
-	sql_close(sql);
-	return err;
+	return err ? err : attempt_read(sql, ret_row, detail);
 }
 
 enum un_err

@@ -224,18 +224,14 @@ find_places(struct store_view *view, const struct secret_id *at,
 	struct secret_head head;
 	struct sql *sql;
 	enum un_err err;
-	bool row;
 
 	err = sql_open(view, explain_text, &sql, detail);
 	if (err)
 		return err;
 	secret_bind_id(sql, at);
-	for (;;) {
+	while (sql_next(sql, &err, detail)) {
 		int rank;
 
-		err = sql_step(sql, &row, detail);
-		if (err || !row)
-			break;
 		secret_head_read(sql, &head);
 		rank = cascade_rank(&at->scope, &head.id.scope);
 		if (rank >= 0) {

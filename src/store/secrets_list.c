@@ -14,7 +14,7 @@ static const char list_all[] =
 	" AND (project, domain, name) > (?2, ?3, ?4) ORDER BY project, domain, name LIMIT ?5";
 static const char list_project[] = "SELECT " HEAD_COLUMNS " FROM secrets AS s"
 				   " WHERE org = ?1 AND project = ?6 AND (domain, name) > (?3, ?4) "
-                                   "ORDER BY domain, name LIMIT ?5";
+				   "ORDER BY domain, name LIMIT ?5";
 static const char list_scope[] =
 	"SELECT " HEAD_COLUMNS " FROM secrets AS s"
 	" WHERE org = ?1 AND project = ?6 AND domain = ?7 AND name > ?4 ORDER BY name LIMIT ?5";
@@ -92,11 +92,11 @@ list_text(const struct scope *scope)
 
 struct list_walk {
 	const struct secret_filter *filter;
-	struct secret_id after;   /* where the statement begins */
-	struct secret_head head;  /* the last row that was given */
-	uint32_t count;           /* rows given */
-	bool more;                /* there is one more than were asked for */
-	bool over;                /* the visitor has had enough, or there is no more */
+	struct secret_id after;  /* where the statement begins */
+	struct secret_head head; /* the last row that was given */
+	uint32_t count;          /* rows given */
+	bool more;               /* there is one more than were asked for */
+	bool over;               /* the visitor has had enough, or there is no more */
 };
 
 static void
@@ -189,7 +189,6 @@ secret_scopes(struct store_view *view, const char *org, const char *name, struct
 	struct secret_head head;
 	struct sql *sql;
 	enum un_err err;
-	bool row = true;
 
 	err = sql_open(view,
 	               "SELECT " HEAD_COLUMNS " FROM scopes AS c CROSS JOIN secrets AS s"
@@ -201,10 +200,7 @@ secret_scopes(struct store_view *view, const char *org, const char *name, struct
 		return err;
 	sql_bind_text(sql, 1, org);
 	sql_bind_text(sql, 2, name);
-	for (;;) {
-		err = sql_step(sql, &row, detail);
-		if (err || !row)
-			break;
+	while (sql_next(sql, &err, detail)) {
 		secret_head_read(sql, &head);
 		if (!visit.each(visit.ctx, &head))
 			break;
@@ -248,14 +244,13 @@ secret_count(struct store_view *view, uint64_t *ret_count, struct un_detail *det
 {
 	struct sql *sql;
 	enum un_err err;
-	bool row;
+	int64_t count;
 
 	err = sql_open(view, "SELECT coalesce(sum(secrets), 0) FROM scopes", &sql, detail);
 	if (err)
 		return err;
-	err = sql_step(sql, &row, detail);
+	err = sql_number(sql, 0, &count, detail);
 	if (!err)
-		*ret_count = (uint64_t)sql_int(sql, 0);
-	sql_close(sql);
+		*ret_count = (uint64_t)count;
 	return err;
 }

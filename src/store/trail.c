@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define TRAIL_COLUMNS \
+#define TRAIL_COLUMNS                                                                              \
 	"seq, at, action, verdict, principal, project, domain, name, execution, entry, hash"
 
 enum un_err
@@ -94,12 +94,8 @@ visit_rows(struct sql *sql, struct trail_visit visit, struct un_detail *detail)
 {
 	struct trail_row found;
 	enum un_err err;
-	bool row;
 
-	for (;;) {
-		err = sql_step(sql, &row, detail);
-		if (err || !row)
-			break;
+	while (sql_next(sql, &err, detail)) {
 		read_row(sql, &found);
 		if (!visit.each(visit.ctx, &found))
 			break;

@@ -42,7 +42,6 @@ use_list(struct store_view *view, const struct secret_id *secret, const struct u
 {
 	struct sql *sql;
 	enum un_err err;
-	bool row;
 
 	err = sql_open(view,
 	               "SELECT id, execution, execution_project, execution_domain, version,"
@@ -56,7 +55,7 @@ use_list(struct store_view *view, const struct secret_id *secret, const struct u
 	bind_secret(sql, secret);
 	sql_bind_int(sql, 4, after->last_us ? after->last_us : INT64_MAX);
 	sql_bind_int(sql, 5, after->last_us ? after->id : INT64_MAX);
-	while (!(err = sql_step(sql, &row, detail)) && row) {
+	while (sql_next(sql, &err, detail)) {
 		const struct use_row found = {
 			.id = sql_int(sql, 0),
 			.execution = sql_text(sql, 1),
@@ -81,7 +80,6 @@ use_last(struct store_view *view, const struct secret_id *secret, int64_t *ret_u
 {
 	struct sql *sql;
 	enum un_err err;
-	bool row;
 
 	err = sql_open(view,
 	               "SELECT last_at FROM secret_uses INDEXED BY secret_uses_by_time"
@@ -91,11 +89,7 @@ use_last(struct store_view *view, const struct secret_id *secret, int64_t *ret_u
 	if (err)
 		return err;
 	bind_secret(sql, secret);
-	err = sql_step(sql, &row, detail);
-	if (!err)
-		*ret_us = row ? sql_int(sql, 0) : 0;
-	sql_close(sql);
-	return err;
+	return sql_number(sql, 0, ret_us, detail);
 }
 
 enum un_err
@@ -122,7 +116,6 @@ release_find(struct store_view *view, const uint8_t journal[USES_JOURNAL_ID_LEN]
 {
 	struct sql *sql;
 	enum un_err err;
-	bool row;
 
 	err = sql_open(view, "SELECT seq FROM journal_releases WHERE journal = ?1 AND number = ?2",
 	               &sql, detail);
@@ -130,9 +123,5 @@ release_find(struct store_view *view, const uint8_t journal[USES_JOURNAL_ID_LEN]
 		return err;
 	sql_bind_blob(sql, 1, journal, USES_JOURNAL_ID_LEN);
 	sql_bind_int(sql, 2, (int64_t)number);
-	err = sql_step(sql, &row, detail);
-	if (!err)
-		*ret_seq = row ? sql_int(sql, 0) : 0;
-	sql_close(sql);
-	return err;
+	return sql_number(sql, 0, ret_seq, detail);
 }
