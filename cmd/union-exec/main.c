@@ -24,13 +24,15 @@ static const char help[] =
 	"\n"
 	"Runs one attempt of a task: claims it from the control plane with the ticket, receives\n"
 	"its secrets, runs its command in a sandbox, and reports output and result. Engines start "
-        "it.\n"
+	"it.\n"
 	"\n"
 	"  --endpoint URL   the control plane: unix:///path or http://127.0.0.1:port\n"
 	"                   (union-exec-tls also: https://host:port)\n"
 	"  --ticket-fd N    descriptor to read the ticket from, to its end\n"
 	"  --workdir DIR    folder for all attempts; each has one of its own in it while it runs\n"
 	"  --hide DIR       folder that the task does not see, but for its own part of it\n"
+	"  --conceal LIST   files and folders that it does not see either, with colons between "
+        "them\n"
 	"  --sdk DIR        folder with the Python package, for PYTHONPATH\n"
 	"  --ready-fd N     descriptor that gets one line feed when the attempt is claimed\n"
 	"  --ca-file FILE   authorities for https, PEM; default: the system's\n"
@@ -55,6 +57,7 @@ enum option_id {
 	OPTION_TICKET_FD,
 	OPTION_WORKDIR,
 	OPTION_HIDE,
+	OPTION_CONCEAL,
 	OPTION_SDK,
 	OPTION_READY_FD,
 	OPTION_CA_FILE,
@@ -71,24 +74,25 @@ enum option_id {
 };
 
 static const struct option options[] = {
-        {"endpoint", required_argument, NULL, OPTION_ENDPOINT},
-        {"ticket-fd", required_argument, NULL, OPTION_TICKET_FD},
-        {"workdir", required_argument, NULL, OPTION_WORKDIR},
-        {"hide", required_argument, NULL, OPTION_HIDE},
-        {"sdk", required_argument, NULL, OPTION_SDK},
-        {"ready-fd", required_argument, NULL, OPTION_READY_FD},
-        {"ca-file", required_argument, NULL, OPTION_CA_FILE},
-        {"uid", required_argument, NULL, OPTION_UID},
-        {"show", required_argument, NULL, OPTION_SHOW},
-        {"writable", required_argument, NULL, OPTION_WRITABLE},
-        {"cgroups", required_argument, NULL, OPTION_CGROUPS},
-        {"processes", required_argument, NULL, OPTION_PROCESSES},
-        {"offline", required_argument, NULL, OPTION_OFFLINE},
-        {"without", required_argument, NULL, OPTION_WITHOUT},
-        {"no-namespaces", no_argument, NULL, OPTION_PLAIN},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {"version", no_argument, NULL, OPTION_VERSION},
-        {0},
+	{"endpoint", required_argument, NULL, OPTION_ENDPOINT},
+	{"ticket-fd", required_argument, NULL, OPTION_TICKET_FD},
+	{"workdir", required_argument, NULL, OPTION_WORKDIR},
+	{"hide", required_argument, NULL, OPTION_HIDE},
+	{"conceal", required_argument, NULL, OPTION_CONCEAL},
+	{"sdk", required_argument, NULL, OPTION_SDK},
+	{"ready-fd", required_argument, NULL, OPTION_READY_FD},
+	{"ca-file", required_argument, NULL, OPTION_CA_FILE},
+	{"uid", required_argument, NULL, OPTION_UID},
+	{"show", required_argument, NULL, OPTION_SHOW},
+	{"writable", required_argument, NULL, OPTION_WRITABLE},
+	{"cgroups", required_argument, NULL, OPTION_CGROUPS},
+	{"processes", required_argument, NULL, OPTION_PROCESSES},
+	{"offline", required_argument, NULL, OPTION_OFFLINE},
+	{"without", required_argument, NULL, OPTION_WITHOUT},
+	{"no-namespaces", no_argument, NULL, OPTION_PLAIN},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{0},
 };
 
 #ifdef __SANITIZE_ADDRESS__
@@ -157,6 +161,9 @@ parse_rights(int id, struct attempt_options *out)
 		break;
 	case OPTION_SHOW:
 		out->readable = optarg;
+		break;
+	case OPTION_CONCEAL:
+		out->concealed = optarg;
 		break;
 	case OPTION_WRITABLE:
 		out->writable = optarg;

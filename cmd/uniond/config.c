@@ -78,6 +78,7 @@ static const struct config_key keys[] = {
 	TEXT_KEY("tasks", "path", tasks_path),
 	TEXT_KEY("tasks", "uid_range", tasks_uid_range),
 	TEXT_KEY("tasks", "show", tasks_show),
+	TEXT_KEY("tasks", "hide", tasks_hide),
 	TEXT_KEY("tasks", "writable", tasks_writable),
 	TEXT_KEY("tasks", "offline", tasks_offline),
 	NUMBER_KEY("tasks", "processes", tasks_processes, 1 << 22),
@@ -365,6 +366,20 @@ check_tls(const struct config *config, struct un_detail *detail)
 	return UN_OK;
 }
 
+static enum un_err
+check_hidden(const struct config *config, struct un_detail *detail)
+{
+	for (const char *at = config->tasks_hide; *at; at += strcspn(at, ":")) {
+		at += at != config->tasks_hide;
+		if (*at != '/')
+			return un_fail(detail, UN_ERR_BAD_CONFIG,
+			               "'tasks.hide' is absolute paths with ':' between them, "
+			               "not '%s'",
+			               config->tasks_hide);
+	}
+	return UN_OK;
+}
+
 /* A relative folder in the path would be one of the task's own. */
 static enum un_err
 check_tasks(const struct config *config, struct un_detail *detail)
@@ -401,6 +416,8 @@ config_check(struct config *config, struct un_detail *detail)
 	err = check_addresses(config, detail);
 	if (!err)
 		err = check_tls(config, detail);
+	if (!err)
+		err = check_hidden(config, detail);
 	if (!err)
 		err = check_tasks(config, detail);
 	if (err)

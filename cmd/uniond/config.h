@@ -35,6 +35,7 @@ enum config_limit {
 };
 
 struct config {
+	char file[PATH_MAX]; /* it was read from; empty: none */
 	char data_dir[PATH_MAX];
 	char listen_unix[PATH_MAX]; /* empty: <data_dir>/uniond.sock */
 	char listen_tcp[256];       /* addresses with ports, blanks between them; empty: none */
@@ -47,6 +48,7 @@ struct config {
 	char tasks_path[PATH_MAX]; /* where tasks look for programs; empty: where uniond does */
 	char tasks_uid_range[32];  /* "FIRST-LAST", "none", or empty: the usual one where we may */
 	char tasks_show[PATH_MAX]; /* folders, with colons */
+	char tasks_hide[PATH_MAX]; /* files and folders, with colons */
 	char tasks_writable[PATH_MAX];
 	char tasks_offline[PATH_MAX]; /* projects, with commas */
 	uint64_t tasks_processes;

@@ -164,6 +164,8 @@ load_config(struct arguments *args, struct un_detail *detail)
 	if (!path && args->embedded && find_own_config(own, sizeof own))
 		path = own;
 	if (path) {
+		if (!realpath(path, config->file))
+			config->file[0] = '\0'; /* config_read says why it cannot be read */
 		err = config_read(config, path, detail);
 		if (err)
 			return err;

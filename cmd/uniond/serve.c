@@ -1,3 +1,4 @@
+#include "conceal.h"
 #include "program.h"
 #include "ready.h"
 #include "systemd.h"
@@ -9,6 +10,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -86,8 +88,8 @@ pick_environment(const struct config *config, struct launchers *launchers)
 		picked[count++] = launchers->path;
 	}
 	for (char **e = environ; *e && count < LAUNCHER_ENVIRONMENT_MAX; e++) {
-		for (size_t i = config->tasks_path[0] ? 1 : 0;
-		     i < sizeof names / sizeof names[0]; i++) {
+		for (size_t i = config->tasks_path[0] ? 1 : 0; i < sizeof names / sizeof names[0];
+		     i++) {
 			if (strncmp(*e, names[i], strlen(names[i])) == 0) {
 				picked[count++] = *e;
 				break;
@@ -135,6 +137,7 @@ struct announcement {
 	int ready_fd;
 	const struct config *config;
 	struct systemd systemd;
+	struct buf concealed;
 };
 
 static void
@@ -211,10 +214,11 @@ options_of(struct announcement *what, const struct places *places, char *const *
 		.audit_reads = config->audit_reads,
 		.guard = &config->guard,
 		.tasks = {.uid_range = config->tasks_uid_range,
-		          .readable = config->tasks_show,
-		          .writable = config->tasks_writable,
-		          .offline = config->tasks_offline,
-		          .processes = config->tasks_processes},
+	                  .concealed = buf_text(&what->concealed),
+	                  .readable = config->tasks_show,
+	                  .writable = config->tasks_writable,
+	                  .offline = config->tasks_offline,
+	                  .processes = config->tasks_processes},
 		.embedded = config->embedded,
 	};
 }
@@ -232,11 +236,14 @@ serve_program(struct config *config, int ready_fd)
 	enum un_err err;
 	int status;
 
+	buf_init(&what.concealed, CONCEAL_LIST_MAX, BUF_PLAIN);
 	err = systemd_take(&what.systemd, config, &detail);
 	if (!err)
 		err = systemd_find_credentials(config, &detail);
 	if (!err)
 		err = check_files(config, &detail);
+	if (!err)
+		err = conceal_list(config, getenv("HOME"), &what.concealed, &detail);
 	if (!err)
 		err = find_places(&places, &detail);
 	if (err)
@@ -250,6 +257,7 @@ serve_program(struct config *config, int ready_fd)
 	err = plane_run(plane, announce, &what, &detail);
 out:
 	plane_free(plane);
+	buf_fini(&what.concealed);
 	if (err)
 		systemd_tell(&what.systemd, "STATUS=%s", un_message(err, &detail));
 	systemd_release(&what.systemd);

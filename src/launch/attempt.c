@@ -130,6 +130,7 @@ enter_sandbox(struct attempt *attempt, struct un_detail *detail)
 	const struct sandbox_options sandbox = {
 		.workdir = attempt->workdir,
 		.hidden = options->hidden,
+		.concealed = options->concealed,
 		.socket = is_here ? options->endpoint + strlen("unix://") : NULL,
 		.sdk = options->sdk,
 		.authorities = options->remote ? options->remote->ca_file : NULL,
@@ -476,6 +477,7 @@ make_rights(struct attempt *attempt, struct un_detail *detail)
 	                                      .sandbox = &attempt->sandbox,
 	                                      .workdir = attempt->workdir,
 	                                      .hidden = options->hidden,
+	                                      .concealed = options->concealed,
 	                                      .writable = options->writable,
 	                                      .cgroups = options->cgroups,
 	                                      .offline = options->offline,

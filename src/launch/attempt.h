@@ -17,6 +17,7 @@ struct attempt_options {
 	int ticket_fd;                    /* the ticket is all that can be read from it */
 	const char *workdir; /* for all attempts; each makes a folder of its own in it */
 	const char *hidden;  /* a folder that the task shall not see, but for its own; or NULL */
+	const char *concealed; /* paths that it shall not see either, with colons; or NULL */
 	const char *sdk;     /* a folder for PYTHONPATH; NULL: none */
 	int ready_fd;        /* gets one byte when the attempt is claimed; -1: none */
 	const char

@@ -80,34 +80,43 @@ TEST(isolation, a_task_of_root_is_a_user_of_its_own_with_no_right_at_all)
 	plane_fini(&plane);
 }
 
-/* union-exec as a service runs it: a user that is nobody, with two capabilities. */
-static void
-write_service(const char *path)
-{
-	static const char text[] =
-		"#!/bin/sh\n"
-		"exec setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set "
-		"-all,+setuid,+setgid --inh-caps -all,+setuid,+setgid --ambient-caps "
-		"-all,+setuid,+setgid " UNION_EXEC " \"$@\"\n";
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+#define NOBODY 65534
+#define BECOME_NOBODY "#!/bin/sh\nexec setpriv --reuid 65534 --regid 65534 --clear-groups "
 
-	EXPECT(fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1);
+/* union-exec as a service runs it: a user that is nobody, with two capabilities. */
+static const char as_service[] =
+	BECOME_NOBODY "--bounding-set -all,+setuid,+setgid --inh-caps -all,+setuid,+setgid "
+		      "--ambient-caps -all,+setuid,+setgid " UNION_EXEC " \"$@\"\n";
+/* And as a person does: tasks have no user of their own. */
+static const char as_person[] =
+	BECOME_NOBODY "--bounding-set -all --inh-caps -all " UNION_EXEC " \"$@\"\n";
+
+/* A program that starts union-exec as `text` does; `path` is that of mkstemp. */
+static void
+write_starter(char *path, const char *text)
+{
+	int fd = mkstemp(path);
+
+	EXPECT(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
 	EXPECT_INT(0, fchmod(fd, 0755));
 	(void)close(fd);
+}
+
+static void
+give_to_nobody(const struct plane *plane)
+{
+	EXPECT_INT(0, chown(plane->folder, NOBODY, NOBODY));
+	EXPECT_INT(0, chown(plane->socket, NOBODY, NOBODY));
 }
 
 TEST(isolation, a_service_with_two_capabilities_gives_its_tasks_users_of_their_own)
 {
 	char path[] = "/tmp/union-service-XXXXXX";
 	struct plane plane;
-	int fd;
 
 	if (!is_root())
 		return;
-	fd = mkstemp(path);
-	EXPECT(fd >= 0);
-	(void)close(fd);
-	write_service(path);
+	write_starter(path, as_service);
 	use_shell(&plane, "id -u; id -g; cat $FLYTE_SECRETS_DEFAULT_DIR/s | wc -c; "
 	                  "touch here $TMPDIR/here $1/out || echo cannot write; rm $1/out; "
 	                  "ls $PLANE 2>/dev/null; grep CapEff /proc/self/status; setsid sleep 1000 "
@@ -120,8 +129,7 @@ TEST(isolation, a_service_with_two_capabilities_gives_its_tasks_users_of_their_o
 	plane.hidden = plane.folder;
 	add_secret(&plane, "s", "value-of-secret");
 	add_options(&plane, "--uid", TASK_UID);
-	EXPECT_INT(0, chown(plane.folder, 65534, 65534));
-	EXPECT_INT(0, chown(plane.socket, 65534, 65534));
+	give_to_nobody(&plane);
 	plane_run(&plane, path);
 	expect_outcome(&plane, SUCCEEDED, 0);
 	if (is_sandboxed(&plane))
@@ -539,39 +547,136 @@ TEST(isolation, the_socket_of_the_control_plane_is_out_of_reach_wherever_it_is)
 	plane_fini(&plane);
 }
 
-/* A virtual environment in a place that is covered: a link to the machine's own interpreter. */
-TEST(isolation, an_interpreter_below_a_covered_folder_is_shown_and_nothing_beside_it)
+struct own_files {
+	char folder[64], key[80], below[80], token[96], list[200];
+};
+
+/* Files of a control plane in a folder that tasks see, readable for everybody. */
+static void
+own_files_init(struct own_files *files)
 {
-	char folder[] = "/tmp/union-venv-XXXXXX", path[96], words[96];
+	const char *const paths[] = {files->key, files->token};
+
+	(void)snprintf(files->folder, sizeof files->folder, "/opt/union-own-XXXXXX");
+	EXPECT(mkdtemp(files->folder) != NULL);
+	EXPECT_INT(0, chmod(files->folder, 0755));
+	(void)snprintf(files->key, sizeof files->key, "%s/tls.key", files->folder);
+	(void)snprintf(files->below, sizeof files->below, "%s/.union", files->folder);
+	(void)snprintf(files->token, sizeof files->token, "%s/.union/token", files->folder);
+	(void)snprintf(files->list, sizeof files->list, "%s:/nowhere/at/all:%s", files->key,
+	               files->below);
+	EXPECT_INT(0, mkdir(files->below, 0755));
+	for (size_t i = 0; i < 2; i++) {
+		int fd = open(paths[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+		EXPECT(fd >= 0 && fchmod(fd, 0644) == 0 && write(fd, "in sight\n", 9) == 9);
+		(void)close(fd);
+	}
+	EXPECT_INT(0, chmod(files->below, 0755));
+}
+
+static void
+own_files_fini(const struct own_files *files)
+{
+	EXPECT_INT(0, unlink(files->token));
+	EXPECT_INT(0, unlink(files->key));
+	EXPECT_INT(0, rmdir(files->below));
+	EXPECT_INT(0, rmdir(files->folder));
+}
+
+/* With `show`, the folder is one that is to be seen. */
+static void
+look_for(const struct own_files *files, const char *program, const char *without, const char *show)
+{
+	struct plane plane;
+
+	use_shell(&plane, "cat $PLACE/tls.key $PLACE/.union/token 2>/dev/null; "
+	                  "ls $PLACE/.union 2>/dev/null; [ -e /opt ] && echo done");
+	plane.envs[0][0] = "PLACE";
+	plane.envs[0][1] = files->folder;
+	plane.env_count = 1;
+	plane.hidden = plane.folder;
+	add_options(&plane, "--conceal", files->list);
+	if (strcmp(program, UNION_EXEC) == 0)
+		add_options(&plane, "--uid", TASK_UID);
+	else
+		give_to_nobody(&plane);
+	if (without)
+		add_options(&plane, "--without", without);
+	if (show)
+		add_options(&plane, "--show", show);
+	plane_run(&plane, program);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	if (!strstr(buf_text(&plane.log), "no Landlock"))
+		expect_log(&plane, show && strcmp(show, files->below) == 0
+		                           ? "in sight\ntoken\ndone\n"
+		                           : "done\n");
+	plane_fini(&plane);
+}
+
+TEST(isolation, what_the_control_plane_keeps_elsewhere_is_not_to_be_seen)
+{
+	char starter[] = "/tmp/union-person-XXXXXX";
+	const char *const programs[] = {UNION_EXEC, starter};
+	struct own_files files;
+
+	if (!is_root())
+		return;
+	write_starter(starter, as_person);
+	own_files_init(&files);
+	for (size_t i = 0; i < 2; i++) {
+		look_for(&files, programs[i], NULL, NULL);
+		look_for(&files, programs[i], "namespaces", NULL);
+		look_for(&files, programs[i], NULL, files.folder);
+		look_for(&files, programs[i], NULL, files.below);
+	}
+	own_files_fini(&files);
+	EXPECT_INT(0, unlink(starter));
+}
+
+/* PLACE/v/bin/sh, a link to the machine's, with PLACE/v/data and PLACE/beside. */
+static void
+run_behind_cover(bool environment)
+{
+	static const char *const folders[] = {"v", "v/bin", "v/data", "beside"};
+	char folder[] = "/tmp/union-venv-XXXXXX", path[96], program[96], mark[96];
 	struct plane plane;
 
 	EXPECT(mkdtemp(folder) != NULL);
 	EXPECT_INT(0, chmod(folder, 0755));
-	(void)snprintf(path, sizeof path, "%s/v", folder);
-	EXPECT_INT(0, mkdir(path, 0755));
-	(void)snprintf(path, sizeof path, "%s/beside", folder);
-	EXPECT_INT(0, mkdir(path, 0755));
-	(void)snprintf(path, sizeof path, "%s/v/bin", folder);
-	EXPECT_INT(0, mkdir(path, 0755));
-	(void)snprintf(words, sizeof words, "%s/v/bin/sh", folder);
-	EXPECT_INT(0, symlink("/bin/sh", words));
-	use_shell(&plane, "[ -e ${0%/v/bin/sh}/beside ] && echo seen; [ -e $0 ] && echo done");
-	plane.words[0] = words;
-	plane.words[3] = words;
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		(void)snprintf(path, sizeof path, "%s/%s", folder, folders[i]);
+		EXPECT_INT(0, mkdir(path, 0755));
+	}
+	(void)snprintf(program, sizeof program, "%s/v/bin/sh", folder);
+	EXPECT_INT(0, symlink("/bin/sh", program));
+	(void)snprintf(mark, sizeof mark, "%s/v/pyvenv.cfg", folder);
+	if (environment)
+		EXPECT_INT(0, symlink("nothing", mark));
+	use_shell(&plane, "V=${0%/bin/sh}; [ -e $V/../beside ] && echo beside; [ -e $V/data ] && "
+	                  "echo data; [ -e $0 ] && echo done");
+	plane.words[0] = plane.words[3] = program;
 	if (is_root())
 		add_options(&plane, "--uid", TASK_UID);
 	plane_run(&plane, UNION_EXEC);
 	EXPECT(plane.finished);
 	if (is_sandboxed(&plane))
-		expect_log(&plane, "done\n");
+		expect_log(&plane, environment ? "data\ndone\n" : "done\n");
 	plane_fini(&plane);
-	(void)unlink(words);
-	(void)rmdir(path);
-	(void)snprintf(path, sizeof path, "%s/v", folder);
-	(void)rmdir(path);
-	(void)snprintf(path, sizeof path, "%s/beside", folder);
-	(void)rmdir(path);
+	(void)unlink(mark);
+	EXPECT_INT(0, unlink(program));
+	for (size_t i = sizeof folders / sizeof *folders; i-- > 0;) {
+		(void)snprintf(path, sizeof path, "%s/%s", folder, folders[i]);
+		EXPECT_INT(0, rmdir(path));
+	}
 	EXPECT_INT(0, rmdir(folder));
+}
+
+/* A virtual environment in a place that is covered; and a folder bin that is none. */
+TEST(isolation, a_program_behind_a_cover_is_shown_with_what_it_needs_and_no_more)
+{
+	run_behind_cover(true);
+	run_behind_cover(false);
 }
 
 #ifdef UN_FAULTS

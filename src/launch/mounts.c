@@ -394,6 +394,70 @@ mounts_private_dev(struct mounts *mounts)
 	return fine;
 }
 
+/* ---- what is never to be seen ---- */
+
+static bool
+is_kept(const struct mounts *mounts, const char *path)
+{
+	for (size_t i = 0; i < mounts->kept_count; i++)
+		if (strcmp(mounts->kept[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+/* One empty folder does for all that have nothing to show: a bind is the cheapest mount. */
+static bool
+conceal_folder(struct mounts *mounts, const char *path, char empty[PATH_MAX])
+{
+	bool shows = has_kept_below(mounts, path);
+
+	if (!shows && *empty)
+		return mount(empty, path, NULL, MS_BIND, NULL) == 0;
+	if (!add_cover(mounts, path, (struct mounts_cover){0}) ||
+	    mount("union", path, "tmpfs", PLAIN_FLAGS, COVER_OPTIONS) != 0 ||
+	    !show_kept(mounts, path) || !close_cover(path))
+		return false;
+	if (!shows)
+		memcpy(empty, path, strlen(path) + 1);
+	return true;
+}
+
+static bool
+conceal(struct mounts *mounts, const char *path, char empty[PATH_MAX])
+{
+	char real[PATH_MAX];
+	struct stat facts;
+
+	/* not there, or behind a cover already */
+	if (!realpath(path, real) || lstat(real, &facts) != 0 || is_kept(mounts, real))
+		return true;
+	if (S_ISDIR(facts.st_mode))
+		return conceal_folder(mounts, real, empty);
+	return mount("/dev/null", real, NULL, MS_BIND, NULL) == 0;
+}
+
+bool
+mounts_conceal_list(struct mounts *mounts, const char *list)
+{
+	char path[PATH_MAX], empty[PATH_MAX] = "";
+	mode_t before = umask(022);
+	bool fine = true;
+
+	for (size_t len; fine && *list; list += len + (list[len] == ':')) {
+		len = strcspn(list, ":");
+		if (len == 0 || list[0] != '/')
+			continue;
+		fine = len < sizeof path;
+		if (!fine)
+			break;
+		memcpy(path, list, len);
+		path[len] = '\0';
+		fine = conceal(mounts, path, empty);
+	}
+	(void)umask(before);
+	return fine;
+}
+
 /* ---- a program behind a cover ---- */
 
 static const struct mounts_cover *
@@ -457,14 +521,20 @@ is_installation(int fd)
 	       (facts.st_uid == 0 || facts.st_uid == geteuid()) && !(facts.st_mode & S_IWOTH);
 }
 
-static void
-show_installation(struct mounts *mounts, const struct mounts_cover *cover, const char *program)
+/* Virtual ones say so in a file, conda's have a folder of records. */
+static bool
+is_environment(int fd)
 {
-	char path[PATH_MAX];
+	return faccessat(fd, "pyvenv.cfg", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       faccessat(fd, "conda-meta", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void
+show_covered(struct mounts *mounts, const struct mounts_cover *cover, const char *path)
+{
 	int fd = -1;
 
-	if (installation_of(program, path) && is_below(path, cover->path) &&
-	    !touches_hidden(mounts, path) && access(path, F_OK) != 0)
+	if (!touches_hidden(mounts, path) && access(path, F_OK) != 0)
 		fd = open_covered(cover, path);
 	if (fd >= 0 && is_installation(fd)) {
 		mode_t before = umask(022);
@@ -478,6 +548,33 @@ show_installation(struct mounts *mounts, const struct mounts_cover *cover, const
 		(void)umask(before);
 	}
 	io_close(&fd);
+}
+
+/* All of an environment; of anything else only what it takes to run: PATH may be a home. */
+static void
+show_installation(struct mounts *mounts, const struct mounts_cover *cover, const char *program)
+{
+	static const char *const parts[] = {"bin", "lib", "lib64", "libexec"};
+	char path[PATH_MAX];
+	size_t len;
+	int fd;
+	bool whole;
+
+	if (!installation_of(program, path) || !is_below(path, cover->path))
+		return;
+	fd = open_covered(cover, path);
+	whole = fd >= 0 && is_environment(fd);
+	io_close(&fd);
+	if (whole) {
+		show_covered(mounts, cover, path);
+		return;
+	}
+	len = strlen(path);
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		if ((size_t)snprintf(path + len, sizeof path - len, "/%s", parts[i]) <
+		    sizeof path - len)
+			show_covered(mounts, cover, path);
+	}
 }
 
 /* Where the link at `path`, open as `fd`, leads. */

@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #define MOUNTS_KEPT_MAX 16
-#define MOUNTS_COVERS_MAX 8
+#define MOUNTS_COVERS_MAX 12
 
 struct mounts_kept {
 	char path[PATH_MAX];
@@ -57,9 +57,12 @@ bool mounts_apply(struct mounts *mounts);
 bool mounts_private_tmp(struct mounts *mounts, const char *temporary);
 /* A /dev with what programs need, and a /dev/shm of its own. */
 bool mounts_private_dev(struct mounts *mounts);
+/* After all covers: what can still be seen at a path of a list with colons, file or folder, is
+ * covered; but not what is kept, also in such a folder. False with errno: one is in sight. */
+bool mounts_conceal_list(struct mounts *mounts, const char *list);
 /* The installation PATH of a program PATH/bin/NAME, where a cover hides it, is shown again, and
- * likewise for a link's target: a virtual environment in somebody's home. Not what others own, and
- * nothing of what is hidden. */
+ * likewise for a link's target: a virtual environment in somebody's home. All of an environment; of
+ * what is none its bin and lib folders. Not what others own, and nothing of what is hidden. */
 void mounts_show_program(struct mounts *mounts, const char *program);
 
 /* Nothing answers at `path` any more, a socket whose folder is our current one: that stays the same

@@ -253,6 +253,8 @@ set_view(struct sandbox *sandbox, const struct sandbox_options *options)
 		sandbox_note(sandbox, "no /tmp of its own", errno);
 	if (!mounts_private_dev(view))
 		sandbox_note(sandbox, "no /dev of its own", errno);
+	if (options->concealed && !mounts_conceal_list(view, options->concealed))
+		sandbox_note(sandbox, "files of the control plane stay in sight", errno);
 }
 
 /* Makes `path` a mount point of its own and opens it. -1 and a note. */

@@ -43,6 +43,7 @@ enum sandbox_part {
 struct sandbox_options {
 	const char *workdir; /* of the attempt: absolute, exists, and has a folder "tmp" */
 	const char *hidden;  /* a folder of which nothing but `workdir` is to be seen; or NULL */
+	const char *concealed; /* paths that it shall not see: a list with colons; or NULL */
 	const char *socket;  /* in our current folder, not to be reached by the task; or NULL */
 	const char *sdk;     /* a folder that is to be seen; or NULL */
 	const char *authorities; /* a file for our own connection; or NULL */

@@ -1,5 +1,6 @@
 #include "launch/task_rights.h"
 
+#include "base/alloc.h"
 #include "base/io.h"
 
 #include <dirent.h>
@@ -13,6 +14,7 @@
 
 #define ENTRIES_MAX 4096 /* of a folder on the way to one that is hidden */
 #define DEPTH_MAX 32
+#define HIDDEN_MAX 64
 
 /* ---- files ---- */
 
@@ -49,7 +51,8 @@ allow_list(struct confinement *confinement, const char *list)
 
 struct around {
 	struct confinement *confinement;
-	const char *hidden[3]; /* ends with NULL */
+	char hidden[HIDDEN_MAX][PATH_MAX];
+	size_t hidden_count;
 	unsigned depth;
 };
 
@@ -60,7 +63,7 @@ relation_of(const struct around *around, const char *path)
 {
 	size_t len = strlen(path);
 
-	for (size_t i = 0; around->hidden[i]; i++) {
+	for (size_t i = 0; i < around->hidden_count; i++) {
 		if (strcmp(around->hidden[i], path) == 0)
 			return HIDDEN;
 		if (strncmp(around->hidden[i], path, len) == 0 && around->hidden[i][len] == '/')
@@ -100,20 +103,50 @@ allow_around(struct around *around, const char *folder)
 	return fine;
 }
 
-/* Without mounts of our own: the folders of the control plane and of the other attempts. */
+/* False: there are too many. */
+static bool
+hide_list(struct around *around, const char *list)
+{
+	char path[PATH_MAX];
+
+	for (size_t len; *list; list += len + (list[len] == ':')) {
+		len = strcspn(list, ":");
+		if (len == 0 || len >= sizeof path || list[0] != '/')
+			continue;
+		memcpy(path, list, len);
+		path[len] = '\0';
+		if (around->hidden_count == HIDDEN_MAX)
+			return false;
+		if (realpath(path, around->hidden[around->hidden_count]))
+			around->hidden_count++;
+	}
+	return true;
+}
+
+/* Without mounts of our own: the folders of the control plane and of the other attempts, and what
+ * else is concealed. */
 static bool
 allow_all_but_hidden(const struct task_rights_plan *plan, struct confinement *confinement)
 {
-	char work[PATH_MAX], shared[PATH_MAX], data[PATH_MAX];
-	struct around around = {.confinement = confinement, .hidden = {work, shared}};
+	struct around *around = mem_zalloc(1, sizeof *around);
+	char *work, *shared, data[PATH_MAX];
+	bool fine;
 
-	(void)snprintf(work, sizeof work, "%s", plan->workdir);
+	if (!around)
+		return false;
+	around->confinement = confinement;
+	around->hidden_count = 2;
+	work = around->hidden[0];
+	shared = around->hidden[1];
+	(void)snprintf(work, PATH_MAX, "%s", plan->workdir);
 	*strrchr(work, '/') = '\0';
 	if (plan->hidden && realpath(plan->hidden, data) && strncmp(work, data, strlen(data)) == 0)
-		memcpy(work, data, sizeof work);
-	(void)snprintf(shared, sizeof shared, "%s", plan->sandbox->private_path);
+		memcpy(work, data, sizeof data);
+	(void)snprintf(shared, PATH_MAX, "%s", plan->sandbox->private_path);
 	*strrchr(shared, '/') = '\0';
-	return allow_around(&around, "");
+	fine = (!plan->concealed || hide_list(around, plan->concealed)) && allow_around(around, "");
+	mem_free(around);
+	return fine;
 }
 
 static bool

@@ -20,6 +20,7 @@ struct task_rights_plan {
 	struct sandbox *sandbox;
 	const char *workdir;
 	const char *hidden;   /* or NULL */
+	const char *concealed; /* list of paths with colons; or NULL */
 	const char *writable; /* list of folders with colons; or NULL */
 	const char *cgroups;  /* as cgroup.h says; or NULL */
 	const char *offline; /* projects whose tasks have no network: a list with commas; or NULL */

@@ -34,7 +34,7 @@ struct local {
 	struct engine engine; /* first: an engine is a local */
 	struct loop *loop;
 	char *launcher, *endpoint, *workdir, *data_dir, *sdk_dir;
-	char *readable, *writable, *offline;
+	char *concealed, *readable, *writable, *offline;
 	char processes[24];
 	struct machine *machine;
 	char *const *environment;
@@ -225,6 +225,7 @@ spawn(const struct local *local, int ticket_fd, uid_t uid, pid_t *ret_pid)
 	add(&words, "--ticket-fd", number);
 	add(&words, "--workdir", local->workdir);
 	add(&words, "--hide", local->data_dir);
+	add(&words, "--conceal", local->concealed);
 	add(&words, "--sdk", local->sdk_dir);
 	add(&words, "--uid", user);
 	add(&words, "--cgroups", (char *)(uintptr_t)machine_cgroups(local->machine));
@@ -362,6 +363,7 @@ local_free(struct engine *engine)
 	mem_free(local->workdir);
 	mem_free(local->data_dir);
 	mem_free(local->sdk_dir);
+	mem_free(local->concealed);
 	mem_free(local->readable);
 	mem_free(local->writable);
 	mem_free(local->offline);
@@ -391,6 +393,7 @@ copy_texts(struct local *local, const struct engine_local_options *options)
 	local->workdir = copy(options->workdir);
 	local->data_dir = copy(options->data_dir);
 	local->sdk_dir = copy(options->sdk_dir);
+	local->concealed = copy(options->tasks.concealed);
 	local->readable = copy(options->tasks.readable);
 	local->writable = copy(options->tasks.writable);
 	local->offline = copy(options->tasks.offline);
@@ -399,8 +402,8 @@ copy_texts(struct local *local, const struct engine_local_options *options)
 		         (unsigned long long)options->tasks.processes);
 	return local->launcher == NULL || local->endpoint == NULL || local->workdir == NULL ||
 	                       local->data_dir == NULL || local->sdk_dir == NULL ||
-	                       local->readable == NULL || local->writable == NULL ||
-	                       local->offline == NULL
+	                       local->concealed == NULL || local->readable == NULL ||
+	                       local->writable == NULL || local->offline == NULL
 	               ? UN_ERR_NO_MEMORY
 	               : UN_OK;
 }

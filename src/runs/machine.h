@@ -16,6 +16,7 @@
 /* What the configuration says of tasks; NULL and "" leave it at what is usual. */
 struct machine_options {
 	const char *uid_range; /* "FIRST-LAST" or "none"; usual: MACHINE_UIDS where we may */
+	const char *concealed; /* paths that tasks do not see; with colons */
 	const char *readable;  /* folders that tasks see in places that are covered; with colons */
 	const char *writable;  /* folders that tasks may change; with colons */
 	const char *offline;   /* projects whose tasks have no network; with commas */
