@@ -1,6 +1,7 @@
 #include "net/conn.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
 
@@ -12,7 +13,6 @@
 #define LINGER_MS 2000
 #define OUT_KEEP (16u << 10) /* of an idle connection's output buffer */
 #define PREFACE "PRI "
-#define SHAKES_MAX 8 /* steps of handshakes in one iteration */
 #define TLS_HEAD_LEN 5
 #define TLS_RECORD_MAX 16640 /* 2^14 + 256 */
 
@@ -267,7 +267,7 @@ shake(struct conn *conn)
 /* Is the first TLS record there as a whole? Until it is, the kernel keeps its bytes and wakes
  * nobody: who sends half a hello costs no memory of ours. */
 static bool
-hello_is_whole(struct conn *conn, bool peer_sends_no_more)
+hello_is_whole(struct conn *conn)
 {
 	uint8_t *bytes = conn->worker->read_buf;
 	ssize_t got = recv(conn->watch.fd, bytes, TLS_HEAD_LEN + TLS_RECORD_MAX, MSG_PEEK);
@@ -277,8 +277,7 @@ hello_is_whole(struct conn *conn, bool peer_sends_no_more)
 		needed += bytes[3] << 8 | bytes[4];
 	if (got >= needed || needed > TLS_HEAD_LEN + TLS_RECORD_MAX)
 		return true; /* or it is not TLS, which the handshake will say */
-	if (peer_sends_no_more ||
-	    setsockopt(conn->watch.fd, SOL_SOCKET, SO_RCVLOWAT, &needed, sizeof needed) ||
+	if (setsockopt(conn->watch.fd, SOL_SOCKET, SO_RCVLOWAT, &needed, sizeof needed) ||
 	    loop_watch_set(conn->worker->loop, &conn->watch, EPOLLIN | EPOLLRDHUP))
 		conn_close(conn);
 	return false;
@@ -289,7 +288,12 @@ begin_tls(struct conn *conn, bool peer_sends_no_more)
 {
 	int one = 1;
 
-	if (!hello_is_whole(conn, peer_sends_no_more))
+	if (peer_sends_no_more) { /* nobody is there to shake hands with */
+		worker_count(conn->worker, NET_TLS_FAILED, 1);
+		conn_close(conn);
+		return false;
+	}
+	if (!hello_is_whole(conn))
 		return false;
 	(void)setsockopt(conn->watch.fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
 	conn->since_ms = now_ms(conn);
@@ -326,22 +330,30 @@ first_byte(struct conn *conn, bool peer_sends_no_more)
 	return true;
 }
 
-static void
-ready(struct loop_watch *watch, uint32_t events)
+/* A handshake costs as much as a hundred requests, and a flood of requests as much as the one who
+ * sends it likes: both wait for those who are in and ask for little. */
+static enum loop_lane
+lane_of(const struct conn *conn, int64_t now_us)
 {
-	struct conn *conn = watch->ctx;
+	if (crowd_is_heavy(conn->place, now_us))
+		return LOOP_LATER;
+	return conn->stage <= CONN_SHAKE && conn->tls_mode != NET_TLS_OFF ? LOOP_SOON : LOOP_NOW;
+}
 
-	if (conn->dying)
-		return;
+static void
+change_lane(struct conn *conn, enum loop_lane lane)
+{
+	if (loop_watch_move(conn->worker->loop, &conn->watch, lane))
+		conn_close(conn);
+}
+
+static void
+act(struct conn *conn, uint32_t events)
+{
 	if (events & EPOLLERR) {
 		conn_close(conn);
 		return;
 	}
-	/* handshakes cost the most of all: a crowd of them waits for the next round, others do not
-	 */
-	if (conn->stage <= CONN_SHAKE && conn->tls_mode != NET_TLS_OFF &&
-	    ++conn->worker->shakes > SHAKES_MAX)
-		return;
 	if (events & EPOLLOUT)
 		conn_mark(conn);
 	if (conn->paused && (events & (EPOLLRDHUP | EPOLLHUP))) {
@@ -358,6 +370,27 @@ ready(struct loop_watch *watch, uint32_t events)
 		shake(conn);
 	else if (events & (EPOLLIN | EPOLLHUP))
 		readable(conn);
+}
+
+static void
+ready(struct loop_watch *watch, uint32_t events)
+{
+	struct conn *conn = watch->ctx;
+	int64_t from_us = clock_mono_us(), to_us;
+	enum loop_lane lane = lane_of(conn, from_us);
+
+	if (conn->dying)
+		return;
+	if (lane > watch->lane) { /* not now: its turn comes there */
+		change_lane(conn, lane);
+		return;
+	}
+	act(conn, events);
+	to_us = clock_mono_us();
+	if (conn->place)
+		crowd_spend(conn->place, from_us, to_us);
+	if (!conn->dying)
+		change_lane(conn, lane_of(conn, to_us));
 }
 
 /* ---- output ---- */
@@ -481,7 +514,6 @@ conn_flush_all(struct http_worker *worker)
 {
 	struct conn *list = worker->dirty;
 
-	worker->shakes = 0;
 	/* who is marked from here on is looked at in the next iteration */
 	worker->dirty = NULL;
 	while (list) {
@@ -515,7 +547,12 @@ conn_new(struct http_worker *worker, int fd, const struct net_peer *peer, struct
 	conn->tls_mode = tls_mode;
 	conn->since_ms = conn->read_ms = conn->wrote_ms = loop_now_ms(worker->loop);
 	conn->timer = (struct loop_timer){.fn = timer_fired, .ctx = conn};
-	conn->watch = (struct loop_watch){.fd = fd, .events = EPOLLIN, .fn = ready, .ctx = conn};
+	conn->watch = (struct loop_watch){.fd = fd,
+	                                  .lane = lane_of(conn, clock_mono_us()),
+	                                  .events = tls_mode == NET_TLS_OFF ? EPOLLIN
+	                                                                    : EPOLLIN | EPOLLRDHUP,
+	                                  .fn = ready,
+	                                  .ctx = conn};
 	conn->next = worker->conns;
 	conn->prev = &worker->conns;
 	if (conn->next)

@@ -127,7 +127,6 @@ struct http_worker {
 	size_t out_waiting; /* of all its streams */
 	struct conn *conns;
 	unsigned conn_count;
-	unsigned shakes; /* in this iteration */
 	struct conn *dirty;
 	struct http_stream *unused;
 	unsigned unused_count;

@@ -4,15 +4,22 @@
 #include "base/text.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define BUCKETS 4096 /* a power of two */
+#define BUCKETS 4096    /* a power of two */
+#define SHARE 5         /* one part in so many of a processor is everybody's */
+#define HEAVY_US 4000   /* beyond that share */
+#define SPENT_MAX 50000 /* forgotten in a quarter of a second */
+#define SPELL_MAX 1000  /* what is longer was the scheduler's doing */
 
 struct crowd_place {
 	struct crowd_place *next;
 	uint8_t origin[NET_ORIGIN_LEN];
 	unsigned count;
+	/* of all workers, without a lock: a sum that is lost now and then changes nothing */
+	_Atomic int64_t spent_us, spent_at_us;
 };
 
 struct crowd {
@@ -145,4 +152,32 @@ crowd_leave(struct crowd *crowd, struct crowd_place *place)
 		drop_if_empty(crowd, place);
 	}
 	pthread_mutex_unlock(&crowd->lock);
+}
+
+static int64_t
+spent_us(const struct crowd_place *place, int64_t now_us)
+{
+	int64_t since = atomic_load_explicit(&place->spent_at_us, memory_order_relaxed);
+	int64_t spent = atomic_load_explicit(&place->spent_us, memory_order_relaxed);
+
+	if (now_us > since)
+		spent -= (now_us - since) / SHARE;
+	return spent < 0 ? 0 : spent;
+}
+
+void
+crowd_spend(struct crowd_place *place, int64_t from_us, int64_t to_us)
+{
+	int64_t spell = to_us - from_us < SPELL_MAX ? to_us - from_us : SPELL_MAX;
+	int64_t spent = spent_us(place, to_us) + spell;
+
+	atomic_store_explicit(&place->spent_us, spent < SPENT_MAX ? spent : SPENT_MAX,
+	                      memory_order_relaxed);
+	atomic_store_explicit(&place->spent_at_us, to_us, memory_order_relaxed);
+}
+
+bool
+crowd_is_heavy(const struct crowd_place *place, int64_t now_us)
+{
+	return place && spent_us(place, now_us) > HEAVY_US;
 }

@@ -9,6 +9,9 @@
 #include "net/limit.h"
 #include "net/peer.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct crowd;
 struct crowd_place;
 
@@ -28,5 +31,12 @@ void crowd_free(struct crowd *crowd); /* everybody has left; NULL is fine */
 enum crowd_verdict crowd_enter(struct crowd *crowd, const struct net_peer *peer, bool own,
                                struct crowd_place **ret_place);
 void crowd_leave(struct crowd *crowd, struct crowd_place *place);
+
+/* ---- what a place costs: times are of clock_mono_us ---- */
+
+/* A worker was busy for somebody there. */
+void crowd_spend(struct crowd_place *place, int64_t from_us, int64_t to_us);
+/* It has had more than a fifth of a processor of late: others go first. NULL: never. */
+bool crowd_is_heavy(const struct crowd_place *place, int64_t now_us);
 
 #endif

@@ -77,4 +77,38 @@ TEST(crowd, many_places_come_and_go)
 	crowd_free(crowd);
 }
 
+TEST(crowd, who_costs_much_is_heavy_until_it_has_paid)
+{
+	const struct net_limits limits = {.connections = 10, .connections_per_address = 5};
+	struct net_peer one = tcp_peer(1, 0), other = tcp_peer(2, 0);
+	struct crowd_place *places[3];
+	struct crowd *crowd;
+	int64_t now = 1000000;
+
+	EXPECT_OK(crowd_new(&limits, &crowd));
+	EXPECT_INT(CROWD_IN, crowd_enter(crowd, &one, false, &places[0]));
+	EXPECT_INT(CROWD_IN, crowd_enter(crowd, &one, false, &places[1]));
+	EXPECT_INT(CROWD_IN, crowd_enter(crowd, &other, false, &places[2]));
+	EXPECT(places[0] == places[1]); /* all connections of a place pay together */
+	EXPECT(!crowd_is_heavy(places[0], now));
+	for (int i = 0; i < 8; i++, now += 1000)
+		crowd_spend(places[i % 2], now, now + 1000);
+	EXPECT(crowd_is_heavy(places[1], now));
+	EXPECT(!crowd_is_heavy(places[2], now));
+	EXPECT(!crowd_is_heavy(NULL, now));
+	EXPECT(!crowd_is_heavy(places[0], now + 20000));
+	for (int i = 0; i < 100000; i++, now += 500)
+		crowd_spend(places[0], now, now + 500);
+	EXPECT(crowd_is_heavy(places[0], now + 200000));
+	EXPECT(!crowd_is_heavy(places[0], now + 250000)); /* a long past is forgiven, too */
+	for (int i = 0; i < 10000; i++, now += 1000)
+		crowd_spend(places[2], now, now + 150);
+	EXPECT(!crowd_is_heavy(places[2], now)); /* who stays within its share never is */
+	crowd_spend(places[2], now, now + 3600000000);
+	EXPECT(!crowd_is_heavy(places[2], now)); /* nor for what the scheduler did */
+	for (int i = 0; i < 3; i++)
+		crowd_leave(crowd, places[i]);
+	crowd_free(crowd);
+}
+
 TEST_MAIN()

@@ -12,20 +12,24 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 128 /* taken from the kernel at once */
-#define TIMERS_MAX 256 /* run in one iteration */
+#define TIMERS_MAX 64  /* run in one iteration */
+#define LANE_US 300    /* what a lane but the first has in one iteration */
 #define HEAP_FIRST_CAP 64
 
+struct lane {
+	struct loop_watch door; /* the set of its descriptors, itself watched in the first lane */
+	bool open;              /* some of them are ready */
+	/* taken from the kernel; what there was no time for is first in the next iteration */
+	struct epoll_event events[EVENTS_MAX];
+	int count, at;
+};
+
 struct loop {
-	int epoll_fd;
+	struct lane lanes[LOOP_LANES];
 	struct loop_watch wake; /* an eventfd: something was posted */
 	int64_t now_ms;
 	_Atomic(pthread_t) thread; /* who runs it; 0: nobody */
 	atomic_bool stop;
-
-	/* this iteration's events, so that a removed watch can be taken out of them */
-	struct epoll_event events[EVENTS_MAX];
-	int event_count;
-	int event_at;
 
 	struct loop_timer **heap; /* from 1, the earliest first */
 	size_t timer_count;
@@ -48,6 +52,33 @@ wake_read(struct loop_watch *watch, uint32_t events)
 	(void)events;
 }
 
+static void
+lane_is_ready(struct loop_watch *watch, uint32_t events)
+{
+	struct lane *lane = watch->ctx;
+
+	lane->open = true;
+	(void)events;
+}
+
+static enum un_err
+make_lanes(struct loop *loop)
+{
+	enum un_err err = UN_OK;
+
+	for (int i = 0; i < LOOP_LANES; i++)
+		loop->lanes[i].door = (struct loop_watch){
+			.fd = -1, .events = EPOLLIN, .fn = lane_is_ready, .ctx = &loop->lanes[i]};
+	for (int i = 0; !err && i < LOOP_LANES; i++) {
+		loop->lanes[i].door.fd = epoll_create1(EPOLL_CLOEXEC);
+		if (loop->lanes[i].door.fd < 0)
+			return UN_ERR_IO;
+		if (i)
+			err = loop_watch_add(loop, &loop->lanes[i].door);
+	}
+	return err;
+}
+
 enum un_err
 loop_new(struct loop **ret_loop)
 {
@@ -60,9 +91,10 @@ loop_new(struct loop **ret_loop)
 	loop->tasks_end = &loop->tasks;
 	loop->now_ms = clock_mono_ms();
 	loop->wake = (struct loop_watch){.fd = -1, .events = EPOLLIN, .fn = wake_read, .ctx = loop};
-	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (loop->epoll_fd < 0)
+	err = make_lanes(loop);
+	if (err)
 		goto out;
+	err = UN_ERR_IO;
 	loop->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->wake.fd < 0)
 		goto out;
@@ -110,7 +142,8 @@ loop_free(struct loop *loop)
 		return;
 	tasks_run(loop);
 	io_close(&loop->wake.fd);
-	io_close(&loop->epoll_fd);
+	for (int i = 0; i < LOOP_LANES; i++)
+		io_close(&loop->lanes[i].door.fd);
 	pthread_mutex_destroy(&loop->lock);
 	mem_free(loop->heap);
 	mem_free(loop);
@@ -123,7 +156,7 @@ control(struct loop *loop, int what, struct loop_watch *watch)
 {
 	struct epoll_event event = {.events = watch->events, .data.ptr = watch};
 
-	if (epoll_ctl(loop->epoll_fd, what, watch->fd, &event))
+	if (epoll_ctl(loop->lanes[watch->lane].door.fd, what, watch->fd, &event))
 		return un_err_from_errno(errno);
 	return UN_OK;
 }
@@ -149,14 +182,26 @@ loop_watch_set(struct loop *loop, struct loop_watch *watch, uint32_t events)
 void
 loop_watch_remove(struct loop *loop, struct loop_watch *watch)
 {
+	struct lane *lane = &loop->lanes[watch->lane];
+
 	if (!watch->active)
 		return;
 	watch->active = false;
-	(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
-	for (int i = loop->event_at; i < loop->event_count; i++) {
-		if (loop->events[i].data.ptr == watch)
-			loop->events[i].data.ptr = NULL;
+	(void)epoll_ctl(lane->door.fd, EPOLL_CTL_DEL, watch->fd, NULL);
+	for (int i = lane->at; i < lane->count; i++) {
+		if (lane->events[i].data.ptr == watch)
+			lane->events[i].data.ptr = NULL;
 	}
+}
+
+enum un_err
+loop_watch_move(struct loop *loop, struct loop_watch *watch, enum loop_lane lane)
+{
+	if (watch->lane == lane)
+		return UN_OK;
+	loop_watch_remove(loop, watch);
+	watch->lane = lane;
+	return loop_watch_add(loop, watch);
 }
 
 /* ---- timers: a binary heap ---- */
@@ -335,6 +380,10 @@ wait_ms(struct loop *loop, int timeout_ms)
 {
 	int left;
 
+	for (int i = 1; i < LOOP_LANES; i++) {
+		if (loop->lanes[i].at < loop->lanes[i].count)
+			return 0;
+	}
 	if (!loop->timer_count)
 		return timeout_ms;
 	left = clock_left_ms(loop->heap[1]->due_ms);
@@ -342,22 +391,57 @@ wait_ms(struct loop *loop, int timeout_ms)
 }
 
 static enum un_err
+lane_fetch(struct lane *lane, int timeout_ms)
+{
+	int count = epoll_wait(lane->door.fd, lane->events, EVENTS_MAX, timeout_ms);
+
+	lane->at = 0;
+	lane->count = count < 0 ? 0 : count;
+	lane->open = lane->count > 0;
+	return count < 0 && errno != EINTR ? UN_ERR_IO : UN_OK;
+}
+
+static void
+lane_step(struct lane *lane)
+{
+	struct epoll_event *event = &lane->events[lane->at++];
+	struct loop_watch *watch = event->data.ptr;
+
+	if (watch)
+		watch->fn(watch, event->events);
+}
+
+/* As many as there is time for, one at least. */
+static enum un_err
+lane_run(struct lane *lane)
+{
+	int64_t until_us = clock_mono_us() + LANE_US;
+	enum un_err err = UN_OK;
+
+	do {
+		if (lane->at == lane->count)
+			err = lane_fetch(lane, 0);
+		if (lane->at < lane->count)
+			lane_step(lane);
+	} while (!err && lane->open && clock_mono_us() < until_us);
+	return err;
+}
+
+static enum un_err
 iterate(struct loop *loop, int timeout_ms)
 {
-	int count = epoll_wait(loop->epoll_fd, loop->events, EVENTS_MAX, wait_ms(loop, timeout_ms));
+	struct lane *first = &loop->lanes[LOOP_NOW];
+	enum un_err err = lane_fetch(first, wait_ms(loop, timeout_ms));
 
-	if (count < 0 && errno != EINTR)
-		return UN_ERR_IO;
 	loop->now_ms = clock_mono_ms();
-	loop->event_count = count < 0 ? 0 : count;
-	for (loop->event_at = 0; loop->event_at < loop->event_count;) {
-		struct epoll_event *event = &loop->events[loop->event_at++];
-		struct loop_watch *watch = event->data.ptr;
-
-		if (watch)
-			watch->fn(watch, event->events);
+	while (!err && first->at < first->count)
+		lane_step(first);
+	for (int i = LOOP_SOON; !err && i < LOOP_LANES; i++) {
+		if (loop->lanes[i].open)
+			err = lane_run(&loop->lanes[i]);
 	}
-	loop->event_count = 0;
+	if (err)
+		return err;
 	tasks_run(loop);
 	timers_run(loop);
 	hooks_run(loop);

@@ -15,10 +15,21 @@
 
 struct loop;
 
+/* Who comes first when many have something to say. Of the first lane everybody who is ready has a
+ * turn in every iteration; the others have a third of a millisecond each, in which whoever waits
+ * the longest goes first. What is expensive, or may be made so by strangers, belongs there. */
+enum loop_lane {
+	LOOP_NOW,
+	LOOP_SOON,
+	LOOP_LATER,
+	LOOP_LANES,
+};
+
 /* A descriptor that is watched, level triggered. The owner closes the descriptor after removing it.
  */
 struct loop_watch {
 	int fd;
+	enum loop_lane lane; /* changed by loop_watch_move once it was added */
 	uint32_t events; /* EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLEXCLUSIVE, or 0 for errors only */
 	void (*fn)(struct loop_watch *watch, uint32_t events);
 	void *ctx;
@@ -68,6 +79,9 @@ int64_t loop_now_ms(const struct loop *loop);
 MUST_CHECK enum un_err loop_watch_add(struct loop *loop, struct loop_watch *watch);
 /* Changes what is waited for; a no-op when it is that already. */
 MUST_CHECK enum un_err loop_watch_set(struct loop *loop, struct loop_watch *watch, uint32_t events);
+/* To another lane, also from inside of its own `fn`. An error: it is watched no more. */
+MUST_CHECK enum un_err loop_watch_move(struct loop *loop, struct loop_watch *watch,
+                                       enum loop_lane lane);
 /* Afterwards `fn` is not called any more, also not for events of this iteration. */
 void loop_watch_remove(struct loop *loop, struct loop_watch *watch);
 

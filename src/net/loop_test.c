@@ -171,4 +171,109 @@ TEST(loop, does_not_call_a_watch_removed_in_the_same_iteration)
 	loop_free(loop);
 }
 
+/* ---- lanes ---- */
+
+static struct loop *lane_loop;
+static struct loop_watch lane_watches[3];
+
+/* As long as a lane has in one iteration, and more. */
+static void
+note_and_take_long(struct loop_watch *watch, uint32_t events)
+{
+	int64_t until_us = clock_mono_us() + 2000;
+
+	note(watch->ctx);
+	while (clock_mono_us() < until_us)
+		;
+}
+
+static void
+note_watch(struct loop_watch *watch, uint32_t events)
+{
+	note(watch->ctx);
+}
+
+static void
+note_and_move(struct loop_watch *watch, uint32_t events)
+{
+	note(watch->ctx);
+	EXPECT_OK(loop_watch_move(lane_loop, watch, LOOP_NOW));
+}
+
+static void
+add_lane_watch(int at, int fd, enum loop_lane lane,
+               void (*fn)(struct loop_watch *watch, uint32_t events), const char *name)
+{
+	lane_watches[at] = (struct loop_watch){.fd = dup(fd),
+	                                       .lane = lane,
+	                                       .events = EPOLLOUT,
+	                                       .fn = fn,
+	                                       .ctx = (void *)(uintptr_t)name};
+	EXPECT_OK(loop_watch_add(lane_loop, &lane_watches[at]));
+}
+
+static void
+end_lanes(int count, const int pair[2])
+{
+	for (int i = 0; i < count; i++) {
+		loop_watch_remove(lane_loop, &lane_watches[i]);
+		close(lane_watches[i].fd);
+	}
+	close(pair[0]);
+	close(pair[1]);
+	loop_free(lane_loop);
+}
+
+TEST(loop, gives_expensive_ones_one_turn_after_the_others_and_each_in_its_turn)
+{
+	int pair[2];
+
+	lane_loop = fresh();
+	EXPECT_INT(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	add_lane_watch(0, pair[0], LOOP_LATER, note_and_take_long, "1");
+	add_lane_watch(1, pair[0], LOOP_LATER, note_and_take_long, "2");
+	add_lane_watch(2, pair[0], LOOP_NOW, note_watch, "n");
+	for (int i = 0; i < 5; i++)
+		EXPECT_OK(loop_step(lane_loop, 1000));
+	EXPECT_STR("n1n2n1n2n1", order); /* never one twice while the other waits */
+	end_lanes(3, pair);
+}
+
+TEST(loop, moves_a_watch_from_inside_of_its_own_call)
+{
+	int pair[2];
+
+	lane_loop = fresh();
+	EXPECT_INT(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	add_lane_watch(0, pair[0], LOOP_SOON, note_and_move, "m");
+	add_lane_watch(1, pair[0], LOOP_LATER, note_watch, "");
+	for (int i = 0; i < 3; i++)
+		EXPECT_OK(loop_step(lane_loop, 1000));
+	EXPECT_STR("mmm", order);
+	EXPECT_INT(LOOP_NOW, lane_watches[0].lane);
+	end_lanes(2, pair);
+}
+
+static void
+note_and_remove_all(struct loop_watch *watch, uint32_t events)
+{
+	note_and_take_long(watch, events);
+	for (int i = 0; i < 3; i++)
+		loop_watch_remove(lane_loop, &lane_watches[i]);
+}
+
+TEST(loop, forgets_who_waits_in_a_lane_and_is_removed)
+{
+	int pair[2];
+
+	lane_loop = fresh();
+	EXPECT_INT(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	for (int i = 0; i < 3; i++)
+		add_lane_watch(i, pair[0], LOOP_LATER, note_and_remove_all, "x");
+	EXPECT_OK(loop_step(lane_loop, 1000));
+	EXPECT_OK(loop_step(lane_loop, 0));
+	EXPECT_STR("x", order);
+	end_lanes(3, pair);
+}
+
 TEST_MAIN()

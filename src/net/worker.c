@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ACCEPT_MAX 4        /* at once, so that workers share what comes */
+#define ACCEPT_MAX 4        /* at once, so that workers share what comes to a Unix socket */
+#define ACCEPT_US 500       /* at once of a TCP port, whose queue belongs to one worker */
 #define ACCEPT_PAUSE_MS 100 /* after running out of descriptors */
 #define KEEPALIVE_S 30
 
@@ -158,8 +159,10 @@ acceptable(struct loop_watch *watch, uint32_t events)
 {
 	struct listening *from = watch->ctx;
 	struct loop *loop = from->worker->loop;
+	int64_t until_us = from->config->tls_mode == NET_TLS_OFF ? 0 : clock_mono_us() + ACCEPT_US;
 
-	for (int i = 0; i < ACCEPT_MAX; i++) {
+	/* who is too many must be told soon: those behind them in the queue wait */
+	for (int i = 0; i < ACCEPT_MAX || clock_mono_us() < until_us; i++) {
 		struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
 		socklen_t len = sizeof address;
 		int fd = accept4(watch->fd, (struct sockaddr *)&address, &len,
