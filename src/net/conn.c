@@ -45,7 +45,7 @@ watch_update(struct conn *conn)
 	bool wants_out = outq_len(&conn->out) > 0 || conn->tls_wants_write;
 	uint32_t events = (conn->paused ? EPOLLRDHUP : EPOLLIN) | (wants_out ? EPOLLOUT : 0u);
 
-	if (conn->dying)
+	if (conn->dying || conn->shaking)
 		return;
 	if (wants_out && !(conn->watch.events & EPOLLOUT))
 		conn->wrote_ms = now_ms(conn); /* the waiting begins now */
@@ -239,11 +239,19 @@ readable(struct conn *conn)
 	} while (conn->tls && !conn->dying && !conn->paused && tls_conn_pending(conn->tls));
 }
 
-static void
-shake(struct conn *conn)
+/* A handshake costs as much as a hundred requests, and a flood of requests as much as the one who
+ * sends it likes: both wait for those who are in and ask for little. */
+static enum loop_lane
+lane_of(const struct conn *conn, int64_t now_us)
 {
-	enum un_err err = tls_conn_shake(conn->tls, &conn->tls_wants_write);
+	if (crowd_is_heavy(conn->place, now_us))
+		return LOOP_LATER;
+	return conn->stage <= CONN_SHAKE && conn->tls_mode != NET_TLS_OFF ? LOOP_SOON : LOOP_NOW;
+}
 
+static void
+shook(struct conn *conn, enum un_err err)
+{
 	if (err == UN_ERR_AGAIN) {
 		watch_update(conn);
 		return;
@@ -262,6 +270,50 @@ shake(struct conn *conn)
 	}
 	conn_mark(conn);
 	readable(conn);
+}
+
+static void
+shake_is_over(struct loop_task *task)
+{
+	struct conn *conn = task->ctx;
+	struct http_worker *worker = conn->worker;
+	int64_t now_us = clock_mono_us();
+
+	worker->shaking--;
+	conn->shaking = false;
+	conn->tls_wants_write = conn->shake.wants_write;
+	if (conn->place)
+		crowd_spend(conn->place, now_us - conn->shake.cost_us, now_us);
+	if (conn->dying) {
+		conn_mark(conn);
+		return;
+	}
+	conn->watch.events = EPOLLIN;
+	conn->watch.lane = lane_of(conn, now_us);
+	if (loop_watch_add(worker->loop, &conn->watch))
+		conn_close(conn);
+	else
+		shook(conn, conn->shake.err);
+}
+
+/* Nothing of the connection is touched until the step is over; only its time may run out. */
+static void
+shake(struct conn *conn)
+{
+	struct http_worker *worker = conn->worker;
+
+	if (!worker->shaker) {
+		shook(conn, tls_conn_shake(conn->tls, &conn->tls_wants_write));
+		return;
+	}
+	loop_watch_remove(worker->loop, &conn->watch);
+	conn->shake = (struct shake){.tls = conn->tls,
+	                             .loop = worker->loop,
+	                             .task = {.fn = shake_is_over, .ctx = conn},
+	                             .heavy = crowd_is_heavy(conn->place, clock_mono_us())};
+	conn->shaking = true;
+	worker->shaking++;
+	shaker_ask(worker->shaker, &conn->shake);
 }
 
 /* Is the first TLS record there as a whole? Until it is, the kernel keeps its bytes and wakes
@@ -330,16 +382,6 @@ first_byte(struct conn *conn, bool peer_sends_no_more)
 	return true;
 }
 
-/* A handshake costs as much as a hundred requests, and a flood of requests as much as the one who
- * sends it likes: both wait for those who are in and ask for little. */
-static enum loop_lane
-lane_of(const struct conn *conn, int64_t now_us)
-{
-	if (crowd_is_heavy(conn->place, now_us))
-		return LOOP_LATER;
-	return conn->stage <= CONN_SHAKE && conn->tls_mode != NET_TLS_OFF ? LOOP_SOON : LOOP_NOW;
-}
-
 static void
 change_lane(struct conn *conn, enum loop_lane lane)
 {
@@ -389,7 +431,7 @@ ready(struct loop_watch *watch, uint32_t events)
 	to_us = clock_mono_us();
 	if (conn->place)
 		crowd_spend(conn->place, from_us, to_us);
-	if (!conn->dying)
+	if (!conn->dying && !conn->shaking)
 		change_lane(conn, lane_of(conn, to_us));
 }
 
@@ -525,7 +567,8 @@ conn_flush_all(struct http_worker *worker)
 			flush(conn);
 		if (!conn->dying)
 			continue;
-		if (!conn->dirty) /* else it was marked while it was flushed: reaped next time */
+		/* else it was marked while it was flushed, or its handshake is at work: later */
+		if (!conn->dirty && !conn->shaking)
 			conn_free(conn);
 	}
 }

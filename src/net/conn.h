@@ -58,6 +58,7 @@ struct conn {
 	enum net_tls_mode tls_mode;
 	enum conn_stage stage;
 	struct tls_conn *tls;
+	struct shake shake; /* while `shaking`, a thread of the shaker's works on `tls` */
 	const struct conn_proto *proto;
 	void *session;
 	struct outq in; /* HTTP/1.1 and sniffing: bytes not used yet */
@@ -76,6 +77,7 @@ struct conn {
 	bool peer_ended; /* the other side sends no more */
 	bool draining;
 	bool tls_wants_write;
+	bool shaking;
 };
 
 struct http_stream {
@@ -88,6 +90,8 @@ struct http_stream {
 	struct http_field *fields; /* fields_first, or one that was allocated */
 	struct http_field fields_first[STREAM_FIELDS_FIRST];
 	size_t field_count, field_cap;
+	unsigned singles;     /* a bit for each field that may be there once and was seen */
+	const char *repeated; /* one of them that came again */
 	size_t head_len; /* as HTTP/2 counts it */
 	char *method, *path, *query, *authority;
 	size_t path_len;
@@ -124,6 +128,8 @@ struct http_worker {
 	const struct http_app *app;
 	struct tls_server *tls;
 	struct crowd *crowd;
+	struct shaker *shaker;
+	unsigned shaking;   /* connections */
 	size_t out_waiting; /* of all its streams */
 	struct conn *conns;
 	unsigned conn_count;

@@ -14,6 +14,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/peer.h"
+#include "net/shaker.h"
 #include "net/tls.h"
 
 #include <stdatomic.h>
@@ -84,6 +85,10 @@ const char *http_query(const struct http_stream *stream); /* behind it; "" */
 const char *http_authority(const struct http_stream *stream);
 /* The first field of that lower-case name, or NULL. */
 const char *http_header(const struct http_stream *stream, const char *name);
+/* A field that may be there once and is there again, by its name (or "host", where it says another
+ * name than :authority); NULL: none. Who reads the first and who reads the last disagree on such a
+ * request: it must be refused. */
+const char *http_repeated(const struct http_stream *stream);
 /* Zeroes the value of every field of that name: nobody needs it any more. */
 void http_wipe_header(struct http_stream *stream, const char *name);
 size_t http_header_count(const struct http_stream *stream);
@@ -137,6 +142,7 @@ struct http_worker_options {
 	const struct http_app *app;      /* lent */
 	struct tls_server *tls;          /* lent; NULL: none */
 	struct crowd *crowd;             /* lent; shared by all workers */
+	struct shaker *shaker;           /* lent, stopped before the worker is freed; NULL: none */
 };
 
 MUST_CHECK enum un_err http_worker_new(const struct http_worker_options *options,

@@ -239,6 +239,7 @@ http_worker_new(const struct http_worker_options *options, struct http_worker **
 	worker->app = options->app;
 	worker->tls = options->tls;
 	worker->crowd = options->crowd;
+	worker->shaker = options->shaker;
 	worker->flush = (struct loop_hook){.fn = flush_hook, .ctx = worker};
 	worker->again = (struct loop_task){.fn = again_run, .ctx = worker};
 	loop_hook_add(worker->loop, &worker->flush);
@@ -306,9 +307,11 @@ http_worker_free(struct http_worker *worker)
 		return;
 	stop_listening(worker);
 	http_worker_close_all(worker);
-	if (worker->again_queued &&
-	    loop_step(worker->loop, 0)) /* takes the task out of the queue */
-		return;
+	/* takes our tasks out of the queue: the shaker has posted its last by now */
+	while (worker->again_queued || worker->shaking) {
+		if (loop_step(worker->loop, 0))
+			return;
+	}
 	loop_hook_remove(worker->loop, &worker->flush);
 	stream_free_unused(worker);
 	pool_fini(&worker->pool);

@@ -153,6 +153,7 @@ struct server {
 	int *fds; /* listener_count for each worker; -1 where a listener is shared */
 	struct tls_server *tls;
 	struct crowd *crowd;
+	struct shaker *shaker; /* NULL without TLS */
 	struct router router;
 	struct metrics *metrics;
 	bool own_metrics;
@@ -220,6 +221,7 @@ void web_on_writable(struct web_call *call);
 void web_on_close(struct web_call *call);
 /* Answers a stream that has no call: an error of `status` with a JSON body. */
 void web_refuse(struct http_stream *stream, int status, const char *code, const char *message);
+void web_refuse_repeated(struct http_stream *stream); /* see http_repeated */
 
 struct server *web_server(const struct web_call *call);
 

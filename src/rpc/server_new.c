@@ -185,7 +185,8 @@ make_worker(struct server *server, unsigned index)
 	struct http_worker_options options = {.limits = &server->options.limits,
 	                                      .app = &worker->app,
 	                                      .tls = server->tls,
-	                                      .crowd = server->crowd};
+	                                      .crowd = server->crowd,
+	                                      .shaker = server->shaker};
 	enum un_err err;
 
 	worker->server = server;
@@ -227,6 +228,8 @@ fill(struct server *server, struct un_detail *detail)
 			return un_fail(detail, UN_ERR_BAD_CONFIG,
 			               "a listener wants TLS, and there is no certificate");
 		err = tls_server_new(options->tls, &server->tls, detail);
+		if (!err)
+			err = shaker_new(server->worker_count, &server->shaker);
 	}
 	if (!err)
 		err = crowd_new(&options->limits, &server->crowd);
@@ -335,8 +338,11 @@ server_free(struct server *server)
 		metrics_remove_probes(server->metrics, server->tls);
 	if (has_calls(server))
 		return; /* somebody still works on one and will come back to it: it must be there */
+	if (server->shaker)
+		shaker_stop(server->shaker);
 	for (unsigned i = 0; i < server->worker_count; i++)
 		free_worker(&server->workers[i]);
+	shaker_free(server->shaker);
 	close_listeners(server);
 	router_fini(&server->router);
 	tls_server_free(server->tls);
