@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* One HTTP/2 connection, on nghttp2. Frames are made only when the connection is flushed, so that
  * all answers of one iteration leave in one write. Bodies go from the stream's buffer straight into
@@ -174,8 +175,11 @@ static void
 head_is_whole(struct http_stream *stream, bool ended)
 {
 	struct http_worker *worker = stream->conn->worker;
+	const char *host = http_header(stream, "host");
 
 	stream->request_ended = ended;
+	if (host && stream->authority && strcasecmp(host, stream->authority) && !stream->repeated)
+		stream->repeated = "host";
 	if (ended && stream->body_len == UINT64_MAX)
 		stream->body_len = 0;
 	if (stream->too_large) {

@@ -109,6 +109,8 @@ stream_reset(struct http_stream *stream)
 	stream->state = NULL;
 	stream->id = 0;
 	stream->field_count = stream->head_len = stream->path_len = 0;
+	stream->singles = 0;
+	stream->repeated = NULL;
 	stream->method = stream->path = stream->query = stream->authority = NULL;
 	stream->reply_count = stream->trailer_count = 0;
 	stream->status = 0;
@@ -164,6 +166,37 @@ stream_free(struct http_stream *stream)
 
 /* ---- the request ---- */
 
+/* Where programs differ in which one of two counts, and one of them decides something by it. */
+static void
+note_single(struct http_stream *stream, const struct http_field *field)
+{
+	static const struct http_field singles[] = {
+		HTTP_FIELD("authorization", ""),
+		HTTP_FIELD("flyte-authorization", ""),
+		HTTP_FIELD("host", ""),
+		HTTP_FIELD("content-length", ""),
+		HTTP_FIELD("content-type", ""),
+		HTTP_FIELD("content-encoding", ""),
+		HTTP_FIELD("content-md5", ""),
+		HTTP_FIELD("grpc-timeout", ""),
+		HTTP_FIELD("grpc-encoding", ""),
+		HTTP_FIELD("connect-timeout-ms", ""),
+		HTTP_FIELD("connect-content-encoding", ""),
+		HTTP_FIELD("connect-protocol-version", ""),
+		HTTP_FIELD("x-request-id", ""),
+	};
+
+	for (unsigned i = 0; i < sizeof singles / sizeof singles[0]; i++) {
+		if (field->name_len != singles[i].name_len ||
+		    !text_equal(field->name, singles[i].name, field->name_len))
+			continue;
+		if (stream->singles & 1u << i)
+			stream->repeated = singles[i].name;
+		stream->singles |= 1u << i;
+		return;
+	}
+}
+
 enum un_err
 stream_add_field(struct http_stream *stream, const struct http_field *field)
 {
@@ -192,6 +225,7 @@ stream_add_field(struct http_stream *stream, const struct http_field *field)
 		return UN_ERR_NO_MEMORY;
 	slot = &stream->fields[stream->field_count++];
 	*slot = (struct http_field){name, value, field->name_len, field->value_len};
+	note_single(stream, slot);
 	return UN_OK;
 }
 
@@ -307,6 +341,12 @@ http_header(const struct http_stream *stream, const char *name)
 			return field->value;
 	}
 	return NULL;
+}
+
+const char *
+http_repeated(const struct http_stream *stream)
+{
+	return stream->repeated;
 }
 
 void

@@ -16,8 +16,13 @@ static void
 on_head(struct http_stream *stream, void *ctx)
 {
 	struct rpc_worker *worker = ctx;
-	const struct rpc_target *target =
-		router_find(&worker->server->router, http_path(stream), http_path_len(stream));
+	const struct rpc_target *target;
+
+	if (http_repeated(stream)) {
+		web_refuse_repeated(stream);
+		return;
+	}
+	target = router_find(&worker->server->router, http_path(stream), http_path_len(stream));
 
 	if (target)
 		call_on_head(stream, worker, target);

@@ -38,7 +38,7 @@ respond(struct web_call *call, int status, const char *type, uint64_t len)
 	call->answered = true;
 	if (kept)
 		fields[response.field_count++] =
-		        (struct http_field){"content-type", kept, 12, strlen(kept)};
+			(struct http_field){"content-type", kept, 12, strlen(kept)};
 	for (size_t i = 0; i < call->extra_count; i++)
 		fields[response.field_count++] = call->extra[i];
 	http_respond(call->stream, &response);
@@ -146,11 +146,16 @@ web_fail(struct web_call *call, enum un_err err, const struct un_detail *detail)
 void
 web_refuse(struct http_stream *stream, int status, const char *code, const char *message)
 {
-	static const struct http_field fields[] = {
+	static const struct http_field malformed[] = {
+		HTTP_FIELD("content-type", "application/json"),
+		HTTP_FIELD("union-error", "protocol"),
+	};
+	static const struct http_field unsupported[] = {
 		HTTP_FIELD("content-type", "application/json"),
 		HTTP_FIELD("union-error", "unsupported"),
 		HTTP_FIELD("allow", "POST"),
 	};
+	const struct http_field *fields = status == 400 ? malformed : unsupported;
 	const struct http_response response = {status, fields, status == 405 ? 3 : 2,
 	                                       HTTP_LEN_UNKNOWN, 0};
 	char json[256];
@@ -163,27 +168,56 @@ web_refuse(struct http_stream *stream, int status, const char *code, const char 
 
 /* ---- the request ---- */
 
+static bool
+speaks_grpc(const struct http_stream *stream)
+{
+	const char *type = http_header(stream, "content-type");
+
+	return type && !strncmp(type, "application/grpc", 16) && http_is_h2(stream);
+}
+
+static void
+refuse_grpc(struct http_stream *stream, const char *code, const char *message, const char *slug)
+{
+	const struct http_field fields[] = {
+		HTTP_FIELD("content-type", "application/grpc"),
+		{"grpc-status", code, 11, strlen(code)},
+		{"grpc-message", message, 12, strlen(message)},
+		{"union-error", slug, 11, strlen(slug)},
+	};
+	const struct http_response response = {200, fields, 4, HTTP_LEN_UNKNOWN, HTTP_NO_BODY};
+
+	http_respond(stream, &response);
+}
+
 /* A path that is neither a method nor a route: said in the words of the protocol that asks. */
 static void
 refuse_unknown(struct http_stream *stream, bool other_method)
 {
-	static const struct http_field grpc[] = {
-		HTTP_FIELD("content-type", "application/grpc"),
-		HTTP_FIELD("grpc-status", "12"),
-		HTTP_FIELD("grpc-message", "no such method"),
-		HTTP_FIELD("union-error", "unsupported"),
-	};
-	const struct http_response response = {200, grpc, 4, HTTP_LEN_UNKNOWN, HTTP_NO_BODY};
-	const char *type = http_header(stream, "content-type");
-
-	if (type && !strncmp(type, "application/grpc", 16) && http_is_h2(stream)) {
-		http_respond(stream, &response);
-		return;
-	}
-	if (other_method)
+	if (speaks_grpc(stream))
+		refuse_grpc(stream, "12", "no such method", "unsupported");
+	else if (other_method)
 		web_refuse(stream, 405, "unimplemented", "this path does not take that method");
 	else
 		web_refuse(stream, 404, "unimplemented", "no such path");
+}
+
+void
+web_refuse_repeated(struct http_stream *stream)
+{
+	char message[96];
+	char *kept;
+	int len = snprintf(message, sizeof message, "more than one '%s' in the request's head",
+	                   http_repeated(stream));
+
+	http_count(stream, NET_BAD_REQUEST);
+	kept = http_keep(stream, message, (size_t)len);
+	if (!kept)
+		http_abort(stream);
+	else if (speaks_grpc(stream))
+		refuse_grpc(stream, "3", kept, "protocol");
+	else
+		web_refuse(stream, 400, "invalid_argument", kept);
 }
 
 void

@@ -10,17 +10,28 @@
 #include <unistd.h>
 
 #define HOST_MAX 64
+#define TOKEN_HEADERS 2
 #define PROXY_HEADERS (sizeof proxy_headers / sizeof proxy_headers[0])
 
 static const char *const proxy_headers[] = {"forwarded", "x-forwarded-for", "via"};
+
+static const char *const token_headers[TOKEN_HEADERS] = {"authorization", "flyte-authorization"};
 
 /* What the decision is made of. */
 struct evidence {
 	const struct net_peer *peer;
 	const char *authority;
 	const char *header; /* NULL: none */
+	bool two;           /* there is another one */
 	bool forwarded;     /* a proxy says that it speaks for somebody else */
 };
+
+static void
+take_tokens(struct evidence *evidence, const char *const values[TOKEN_HEADERS])
+{
+	evidence->header = values[0] ? values[0] : values[1];
+	evidence->two = values[0] && values[1];
+}
 
 /* Does the client call this machine by a name that can be no other's? */
 static bool
@@ -98,6 +109,9 @@ static enum un_err
 decide(const struct login *login, struct plane_worker *worker, const struct evidence *evidence,
        struct principal *ret_principal, struct un_detail *detail)
 {
+	if (evidence->two)
+		return un_fail(detail, UN_ERR_UNAUTHENTICATED,
+		               "the request comes with two tokens in two headers");
 	if (evidence->header)
 		return by_token(login, worker, evidence->header, ret_principal, detail);
 	return by_connection(evidence, ret_principal, detail);
@@ -106,23 +120,23 @@ decide(const struct login *login, struct plane_worker *worker, const struct evid
 enum un_err
 authenticate_call(struct rpc_call *call, void *ctx, struct un_detail *detail)
 {
-	static const char *const names[] = {"authorization", "flyte-authorization"};
 	struct evidence evidence = {.peer = rpc_peer(call), .authority = rpc_authority(call)};
 	struct principal *principal = rpc_alloc(call, sizeof *principal);
-	unsigned at = 0;
+	const char *values[TOKEN_HEADERS];
 	enum un_err err;
 
 	if (!principal)
 		return UN_ERR_NO_MEMORY;
-	for (at = 0; at < 2 && !evidence.header; at++)
-		evidence.header = rpc_header(call, names[at]);
+	for (size_t i = 0; i < TOKEN_HEADERS; i++)
+		values[i] = rpc_header(call, token_headers[i]);
+	take_tokens(&evidence, values);
 	for (size_t i = 0; i < PROXY_HEADERS && !evidence.header; i++)
 		evidence.forwarded |= rpc_header(call, proxy_headers[i]) != NULL;
 	err = decide(ctx, rpc_worker(call), &evidence, principal, detail);
 	if (err)
 		return err;
-	if (evidence.header)
-		rpc_wipe_header(call, names[at - 1]);
+	for (size_t i = 0; i < TOKEN_HEADERS; i++)
+		rpc_wipe_header(call, token_headers[i]);
 	rpc_set_principal(call, principal, NULL);
 	return UN_OK;
 }
@@ -132,11 +146,12 @@ authenticate_web(struct web_call *call, struct principal *ret_principal, struct 
 {
 	struct plane_worker *worker = web_worker(call);
 	struct evidence evidence = {.peer = web_peer(call), .authority = web_authority(call)};
+	const char *values[TOKEN_HEADERS];
 	enum un_err err;
 
-	evidence.header = web_header(call, "authorization");
-	if (!evidence.header)
-		evidence.header = web_header(call, "flyte-authorization");
+	for (size_t i = 0; i < TOKEN_HEADERS; i++)
+		values[i] = web_header(call, token_headers[i]);
+	take_tokens(&evidence, values);
 	for (size_t i = 0; i < PROXY_HEADERS && !evidence.header; i++)
 		evidence.forwarded |= web_header(call, proxy_headers[i]) != NULL;
 	err = decide(plane_login(worker->plane), worker, &evidence, ret_principal, detail);

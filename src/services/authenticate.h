@@ -7,8 +7,8 @@
  *                                  is what the client asked for
  *   anything else                  nobody: UN_ERR_UNAUTHENTICATED
  *
- * "flyte-authorization" is read as well: older clients were told so by older servers. Of a call
- * that is let in, the header's copy is wiped. On the loop of the request. */
+ * "flyte-authorization" is read as well: older clients were told so by older servers; both at once
+ * are refused. Of a call that is let in, the header's copy is wiped. On the loop of the request. */
 #ifndef SERVICES_AUTHENTICATE_H
 #define SERVICES_AUTHENTICATE_H
 

@@ -298,8 +298,9 @@ def bearer():
 
 
 def call(path, body, *fields, kind="application/json", token=bearer):
-    return h1("POST %s HTTP/1.1" % path, HOST, *([token()] if token else []), "content-type: " + kind, "content-length: %d" % len(body),
-              "connection: close", *fields, body=body)
+    return h1("POST %s HTTP/1.1" % path, HOST, *([token()] if token else []), "content-type: " + kind,
+              "content-length: %d" % len(body), "connection: close",
+              *[f() if callable(f) else f for f in fields], body=body)
 
 
 def envelope(body, flags=0, size=None):
@@ -553,7 +554,54 @@ CROWD_ROWS = [
 ]
 
 
-ROWS = (H1_ROWS + SLOW_ROWS + IDLE_ROWS + H2_ROWS + AMOUNT_ROWS + BODY_ROWS + TOKEN_ROWS + TLS_ROWS +
+# ---- fields that may be there once ----
+
+def twice(name, *fields, path=LIST, body=b"{}", codes=(400,), metric="bad-request"):
+    """Over HTTP/1.1 with a token that is good, beside it what makes the request two requests in one."""
+    return Row("twice in a head: " + name, lambda c: say_all(c, call(path, body, *fields)),
+               lambda seen: status(seen) in [[code] for code in codes], metric)
+
+
+def twice_h2(name, *more, grpc=True, see=None):
+    kind = (b"content-type", b"application/grpc" if grpc else b"application/json")
+    body = envelope(b"") if grpc else b"{}"
+    right = b"grpc-status" if grpc else b"invalid_argument"
+    return Row("twice in an HTTP/2 head: " + name, lambda c: say_all(
+        c, START + frame(1, 4, 1, head(LIST.encode(), b"POST", [kind, (b"te", b"trailers"), (
+            b"authorization", b"Bearer " + TOKEN[0])] + [m() if callable(m) else m for m in more])) +
+        frame(0, 1, 1, body) + LAST, LAST_SEEN),
+        see or (lambda seen: answered(seen) and (right in seen or b"more than one" in seen)), "bad-request",
+        alpn="h2")
+
+
+def malformed_grpc(seen):
+    """INVALID_ARGUMENT in the head of the answer, whose texts are Huffman-coded or not: its length tells."""
+    heads = [f for f in frames(seen) if f[0] == 1 and f[2] == 1]
+    return len(heads) == 1 and heads[0][1] & 1 == 1 and not any(f[0] == 0 and f[3] for f in frames(seen))
+
+
+TWICE_ROWS = [
+    twice("a token", "authorization: Bearer x"),
+    twice("the same token", lambda: bearer()),
+    twice("a token by its old name", "flyte-authorization: Bearer x", codes=(401,), metric=None),
+    twice("an old token", "flyte-authorization: Bearer x", "flyte-authorization: Bearer x"),
+    twice("a content type", "content-type: application/proto"),
+    twice("an encoding", "content-encoding: identity", "content-encoding: gzip"),
+    twice("a timeout", "connect-timeout-ms: 1000", "connect-timeout-ms: 9999999"),
+    twice("a request id", "x-request-id: a", "x-request-id: b"),
+    twice("a token of a plain route", "authorization: Bearer x", path="/oauth2/token"),
+    twice_h2("a token", (b"authorization", b"Bearer x"), see=malformed_grpc),
+    twice_h2("a timeout", (b"grpc-timeout", b"1S"), (b"grpc-timeout", b"9H"), see=malformed_grpc),
+    twice_h2("a token in JSON", (b"authorization", b"Bearer x"), grpc=False),
+    twice_h2("a host that is not the authority", (b"host", b"elsewhere"), grpc=False),
+    Row("twice in an HTTP/2 head: a length", lambda c: say_all(
+        c, START + frame(1, 4, 1, head(LIST.encode(), b"POST", [(b"content-type", b"application/json"), (
+            b"content-length", b"2"), (b"content-length", b"2")])) + frame(0, 1, 1, b"{}") + LAST, LAST_SEEN),
+        said(), None, alpn="h2"),
+]
+
+
+ROWS = (H1_ROWS + TWICE_ROWS + SLOW_ROWS + IDLE_ROWS + H2_ROWS + AMOUNT_ROWS + BODY_ROWS + TOKEN_ROWS + TLS_ROWS +
         CROWD_ROWS)
 
 if __name__ == "__main__":
