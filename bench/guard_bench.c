@@ -2,6 +2,7 @@
  *
  * usage: guard_bench SECRETS FILE... */
 #include "base/clock.h"
+#include "guard/crew.h"
 #include "guard/guard.h"
 
 #include <fcntl.h>
@@ -41,10 +42,16 @@ int
 main(int argc, char **argv)
 {
 	struct redact_set *set = argc > 2 ? make_set((int)strtol(argv[1], NULL, 10)) : NULL;
+	struct crew *crew;
+
+	if (crew_new(&crew))
+		return 1;
 
 	for (int i = 2; i < argc; i++) {
-		struct guard_options options = {
-			.values = set, .longest = 32, .deadline_ms = clock_mono_ms() + 600000};
+		struct guard_options options = {.values = set,
+		                                .longest = 32,
+		                                .deadline_ms = clock_mono_ms() + 600000,
+		                                .crew = crew};
 		int fd = open(argv[i], O_RDONLY | O_CLOEXEC);
 		int64_t start = clock_mono_us();
 		struct guard *guard;
@@ -65,6 +72,7 @@ main(int argc, char **argv)
 		(void)printf("%.3f %lld %s\n", (double)(clock_mono_us() - start) / 1e6,
 		             (long long)facts.st_size, argv[i]);
 	}
+	crew_free(crew);
 	redact_set_free(set);
 	return 0;
 }

@@ -138,6 +138,13 @@ format_of(const uint8_t *bytes, size_t len, bool all)
 }
 
 bool
+format_is_plain(const uint8_t *bytes, size_t len, bool all)
+{
+	return len < 3 ||
+	       (is_text(bytes, len, all) && !begins_json(bytes, len) && !is_old_pickle(bytes, len));
+}
+
+bool
 format_is_flat(enum format format)
 {
 	return format == FORMAT_UNKNOWN || format == FORMAT_TEXT;

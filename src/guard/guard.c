@@ -237,9 +237,15 @@ walk(struct guard *guard, enum format format, const uint8_t *bytes, size_t len)
 static enum un_err
 look_inside(struct guard *guard, const uint8_t *bytes, size_t len, bool whole)
 {
-	enum format format = format_of(bytes, len, whole && guard->options.strict);
+	enum format format;
 	enum un_err err;
 
+	if (guard->options.plain) {
+		if (!format_is_plain(bytes, len, whole && guard->options.strict))
+			guard->deeper = true;
+		return UN_OK;
+	}
+	format = format_of(bytes, len, whole && guard->options.strict);
 	if (format == FORMAT_UNKNOWN && whole)
 		guard_blind_here(guard, "is of no format that is known here");
 	if (format_is_flat(format) || guard->over)
@@ -334,10 +340,13 @@ guard_text(struct guard *guard, const void *text, size_t len)
 
 	if (!err)
 		err = guard_part(guard, text, len, false);
-	if (!err && !guard->over && len >= BASE64_MIN && len <= BASE64_MAX &&
-	    guard->depth < GUARD_DEPTH_MAX)
-		err = look_decoded(guard, text, len);
-	return err;
+	if (err || guard->over || len < BASE64_MIN || len > BASE64_MAX ||
+	    guard->depth == GUARD_DEPTH_MAX)
+		return err;
+	if (!guard->options.plain)
+		return look_decoded(guard, text, len);
+	guard->deeper |= is_base64(text, len);
+	return UN_OK;
 }
 
 /* From position `from` on, which may be gone already. */
@@ -447,9 +456,93 @@ guard_member(struct guard *guard, const char *name, const uint8_t *bytes, size_t
 }
 
 enum un_err
+guard_at(struct guard *guard, const char *path, bool flat, const uint8_t *bytes, size_t len)
+{
+	size_t mark = guard_enter(guard, "%s", path);
+	enum un_err err =
+		flat ? guard_search(guard, bytes, len) : guard_look(guard, bytes, len, true);
+
+	guard_leave(guard, mark);
+	return err;
+}
+
+static size_t
+enter_file(struct guard *guard, const char *name)
+{
+	return guard_enter_name(guard, guard->path_len ? ": " : "", name, strlen(name), "");
+}
+
+void
+guard_path_of(struct guard *guard, const char *name, char ret_path[GUARD_PATH_MAX + 1])
+{
+	size_t mark = enter_file(guard, name);
+
+	memcpy(ret_path, guard->path, guard->path_len + 1);
+	guard_leave(guard, mark);
+}
+
+/* Text of another process: without what is not printable, and nothing at all with a value in it. */
+static void
+take_text(struct guard *guard, const char *text, char *out, size_t room)
+{
+	size_t len = strnlen(text, room - 1);
+
+	for (size_t at = 0; at < len;) {
+		size_t more = text_utf8_len(text + at, len - at);
+
+		if (more == 0 || (unsigned char)text[at] < ' ' || text[at] == 0x7f ||
+		    (unsigned char)text[at] == 0xc2) {
+			out[at++] = '?';
+			continue;
+		}
+		memcpy(out + at, text + at, more);
+		at += more;
+	}
+	out[len] = '\0';
+	if (redact_find(guard->options.values, (const uint8_t *)out, len))
+		out[0] = '\0';
+}
+
+enum un_err
+guard_found(struct guard *guard, const char *secret, const char *path)
+{
+	take_text(guard, path, guard->path, sizeof guard->path);
+	guard->path_len = strlen(guard->path);
+	guard->secret = secret;
+	return UN_ERR_RESULT_HAS_SECRET;
+}
+
+void
+guard_blind_add(struct guard *guard, const char *text)
+{
+	size_t at = guard->blind_count++;
+
+	if (at < GUARD_BLIND_SHOWN)
+		take_text(guard, text, guard->blind[at], sizeof guard->blind[at]);
+	if (at < GUARD_BLIND_SHOWN && !guard->blind[at][0])
+		(void)snprintf(guard->blind[at], sizeof guard->blind[at],
+		               "something cannot be looked into");
+}
+
+bool
+guard_wants_more(struct guard *guard)
+{
+	bool wants = guard->deeper;
+
+	guard->deeper = false;
+	return wants;
+}
+
+void
+guard_blind_clear(struct guard *guard)
+{
+	guard->blind_count = 0;
+}
+
+enum un_err
 guard_cannot(struct guard *guard, const char *name, const char *why)
 {
-	size_t mark = guard_enter_name(guard, guard->path_len ? ": " : "", name, strlen(name), "");
+	size_t mark = enter_file(guard, name);
 
 	guard_blind_here(guard, why);
 	guard_leave(guard, mark);

@@ -26,12 +26,15 @@
 #define GUARD_PATH_MAX 400              /* bytes of a path as it is shown */
 #define GUARD_BLIND_SHOWN 8             /* places that are named; the rest is counted */
 
+struct crew;
 struct guard;
 
 struct guard_options {
 	const struct redact_set *values; /* lent */
 	size_t longest;                  /* bytes of the longest of them */
 	bool strict;         /* judge formats by all bytes of a text, not by the first ones */
+	bool plain;          /* walk no format: search, and say whether there is more to look at */
+	struct crew *crew;   /* lent: threads that help with much; NULL: none */
 	int64_t deadline_ms; /* of clock_mono_ms; what is not looked into by then counts as blind */
 	/* An output refers to something elsewhere. Called with the path set to the output; may
 	 * call guard_member. What it returns ends the look. NULL: such outputs count as blind. */
@@ -53,6 +56,12 @@ MUST_CHECK enum un_err guard_file(struct guard *guard, const char *name, const u
 /* Inside of `refers`: a file that the output means, shown as "OUTPUT: name". */
 MUST_CHECK enum un_err guard_member(struct guard *guard, const char *name, const uint8_t *bytes,
                                     size_t len);
+/* The same for a path that was made by guard_path_of. `flat`: it is searched, and not looked into.
+ */
+MUST_CHECK enum un_err guard_at(struct guard *guard, const char *path, bool flat,
+                                const uint8_t *bytes, size_t len);
+/* The path of a file as it would be shown here. */
+void guard_path_of(struct guard *guard, const char *name, char ret_path[GUARD_PATH_MAX + 1]);
 /* Inside of `refers`, or between files: something that the caller itself cannot look into. `why`
  * goes on a sentence: "o0: NAME is WHY". */
 MUST_CHECK enum un_err guard_cannot(struct guard *guard, const char *name, const char *why);
@@ -61,7 +70,15 @@ MUST_CHECK enum un_err guard_cannot(struct guard *guard, const char *name, const
 const char *guard_secret(const struct guard *guard);
 const char *guard_path(const struct guard *guard);
 
+/* What another guard has found or could not see, for this one; from a process that may lie, so of
+ * the texts only what is harmless is kept. UN_ERR_RESULT_HAS_SECRET. */
+enum un_err guard_found(struct guard *guard, const char *secret, const char *path);
+void guard_blind_add(struct guard *guard, const char *text);
+/* `plain`: something was met that only a walk can look into. Asking forgets it. */
+bool guard_wants_more(struct guard *guard);
+
 size_t guard_blind_count(const struct guard *guard);
+void guard_blind_clear(struct guard *guard);
 const char *guard_blind(const struct guard *guard, size_t at); /* at < GUARD_BLIND_SHOWN */
 
 #endif

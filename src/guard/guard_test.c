@@ -1,5 +1,6 @@
 /* The files in tests/guard/cases/ are made by the tools that people make them with; cases.txt says
  * what must come of each (tests/guard/make_cases.py). */
+#include "guard/crew.h"
 #include "guard/guard.h"
 #include "guard/inside.h"
 #include "guard/unpack.h"
@@ -415,18 +416,22 @@ TEST(guard, a_value_over_the_edge_of_two_pieces_is_found)
 	size_t len = 41u << 20, edge = 8u << 20; /* of pieces, on threads */
 	struct redact_set *set = values_of(VALUE);
 	uint8_t *plain = mem_alloc(len);
+	struct crew *crew;
 
 	EXPECT(plain != NULL);
+	EXPECT_OK(crew_new(&crew));
 	memset(plain, 'x', len);
 	for (size_t at = edge; at < len; at += edge) {
 		struct guard *guard = guard_of(set);
 
+		guard->options.crew = crew;
 		EXPECT_OK(guard_file(guard, "x", plain, len));
 		memcpy(plain + at - 1, VALUE, strlen(VALUE));
 		EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, guard_file(guard, "x", plain, len));
 		guard_free(guard);
 		memset(plain + at - 1, 'x', strlen(VALUE));
 	}
+	crew_free(crew);
 	mem_free(plain);
 	redact_set_free(set);
 }

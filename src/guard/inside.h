@@ -23,6 +23,7 @@ struct guard {
 	uint32_t members_left;
 	unsigned depth;
 	bool searched; /* what guard_part gets was searched already, without a find */
+	bool deeper;   /* plain: there is more to look at */
 	bool over;     /* a limit of the whole look is reached: nothing more is looked at */
 	char path[GUARD_PATH_MAX + 1];
 	size_t path_len;
@@ -98,6 +99,8 @@ enum format {
 };
 /* By what the bytes begin (and end) with; `all`: a text is one in all of its bytes. */
 enum format format_of(const uint8_t *bytes, size_t len, bool all);
+/* A text that holds nothing else; asked without a parser. */
+bool format_is_plain(const uint8_t *bytes, size_t len, bool all);
 bool format_is_flat(enum format format); /* searching it as it is is all there is to do */
 
 /* One walk a format, over parts of searched bytes. */

@@ -118,7 +118,9 @@ look_binary(struct guard *guard, const Flyteidl__Core__Binary *binary)
 	const uint8_t *bytes = binary->value.data;
 	size_t len = binary->value.len;
 
-	if (strcmp(binary->tag, "msgpack") == 0 && len)
+	if (guard->options.plain)
+		guard->deeper |= len > 0;
+	else if (strcmp(binary->tag, "msgpack") == 0 && len)
 		return walk_msgpack(guard, bytes, len);
 	return guard_part(guard, bytes, len, true);
 }

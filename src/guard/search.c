@@ -1,16 +1,15 @@
-/* search.c - the search of many bytes: in pieces that overlap, on a few threads.
+/* search.c - the search of many bytes: in pieces that overlap, with a crew if there is one.
  *
  * A piece begins where another ends, and goes on into it as far as a value may reach: so what lies
  * over an edge is in one of the two. Of several finds the first in the bytes counts. */
+#include "guard/crew.h"
 #include "guard/inside.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 #define PIECE (8u << 20)
-#define ALONE (4 * PIECE) /* fewer bytes are not worth a thread */
-#define THREADS_MAX 4
+#define ALONE (2 * PIECE) /* fewer bytes are not worth a thread */
 
 struct search {
 	const struct redact_set *values;
@@ -47,22 +46,11 @@ search_piece(struct search *search)
 	return false;
 }
 
-static void *
+static void
 run(void *ctx)
 {
 	while (search_piece(ctx))
 		;
-	return NULL;
-}
-
-static unsigned
-helpers_for(size_t len)
-{
-	long processors = len < ALONE ? 1 : sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (processors < 1)
-		processors = 1;
-	return (unsigned)(processors > THREADS_MAX ? THREADS_MAX : processors) - 1;
 }
 
 const char *
@@ -73,15 +61,12 @@ guard_find(struct guard *guard, const uint8_t *bytes, size_t len)
 	                        .len = len,
 	                        .overlap = guard->overlap,
 	                        .mutex = PTHREAD_MUTEX_INITIALIZER};
-	pthread_t threads[THREADS_MAX];
-	unsigned count = 0, wanted = helpers_for(len);
+	struct crew *crew = len < ALONE ? NULL : guard->options.crew;
 
-	while (count < wanted && pthread_create(&threads[count], NULL, run, &search) == 0)
-		count++;
+	crew_start(crew, run, &search);
 	while (search_piece(&search) && atomic_load(&search.next) * PIECE < len)
 		if (guard_late(guard))
 			atomic_store(&search.stop, true);
-	while (count)
-		(void)pthread_join(threads[--count], NULL);
+	crew_wait(crew);
 	return search.found;
 }

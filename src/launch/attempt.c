@@ -414,6 +414,7 @@ set_leaving(struct attempt *attempt)
 	const struct task_secrets *secrets = &attempt->secrets;
 
 	attempt->leaving = (struct leaving){.values = attempt->values,
+	                                    .secrets = secrets,
 	                                    .policy = (enum guard_policy)attempt->claim->guard,
 	                                    .uid = attempt->sandbox.uid,
 	                                    .say = say_own,
@@ -529,6 +530,16 @@ show_program(struct attempt *attempt, const char *word, const char *path)
 	}
 }
 
+/* From here on this thread's children would be born beside the task, and die with it. */
+static enum un_err
+make_helper(struct attempt *attempt)
+{
+	if (attempt->leaving.policy == GUARD_OFF || !attempt->leaving.longest)
+		return UN_OK;
+	attempt->leaving.helper = looker_helper_new();
+	return attempt->leaving.helper ? UN_OK : UN_ERR_NO_MEMORY;
+}
+
 /* Starts the task's process; the environment with the values is gone when this returns. */
 static enum un_err
 start_child(struct attempt *attempt, const struct command *command, struct child *ret_child,
@@ -559,6 +570,8 @@ start_child(struct attempt *attempt, const struct command *command, struct child
 		err = environment_vector(environment, &plan.environment);
 	if (!err)
 		err = report_start(attempt->reporter, detail);
+	if (!err)
+		err = make_helper(attempt);
 	if (!err)
 		err = sandbox_join(&attempt->sandbox, detail);
 	if (!err)
@@ -683,6 +696,7 @@ run_claimed(struct attempt *attempt, struct un_detail *detail)
 static void
 clean_up(struct attempt *attempt)
 {
+	looker_helper_free(attempt->leaving.helper);
 	report_free(attempt->reporter);
 	channel_free(attempt->channel);
 	result_fini(&attempt->result);

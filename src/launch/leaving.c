@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "guard/guard.h"
+#include "launch/looker.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,13 +22,13 @@
 
 struct look {
 	const struct leaving *leaving;
-	struct guard *guard;
-	uint64_t files; /* looked at, and their bytes */
+	struct guard *guard;   /* for what is said, and for what is only searched */
+	struct looker *looker; /* for all else */
+	bool code;             /* not the task's: it was there before */
+	bool lost;             /* a file cannot even be searched */
+	uint64_t files;        /* looked at, and their bytes */
 	uint64_t bytes;
 };
-
-typedef enum un_err look_fn(struct guard *guard, const char *name, const uint8_t *bytes,
-                            size_t len);
 
 /* ---- files and folders ---- */
 
@@ -59,31 +60,62 @@ open_for_task(const struct look *look, int dir_fd, const char *path, int flags)
 	return fd;
 }
 
+/* By the looker: in depth, or, when that was too much for it, as it is. What cannot even be
+ * searched does not leave, whatever the policy. */
 static enum un_err
-look_mapped(struct look *look, int fd, uint64_t size, const char *name, look_fn *fn)
+look_there(struct look *look, int fd, uint64_t size, const char *name)
 {
-	void *map;
+	char path[GUARD_PATH_MAX + 1];
 	enum un_err err;
 
-	look->files++;
-	look->bytes += size;
-	if (size == 0)
-		return UN_OK;
-	map = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return guard_cannot(look->guard, name, "cannot be read");
-	(void)madvise(map, (size_t)size, MADV_SEQUENTIAL);
-	err = fn(look->guard, name, map, (size_t)size);
-	(void)munmap(map, (size_t)size);
+	guard_path_of(look->guard, name, path);
+	err = looker_file(look->looker, path, false, fd, size, look->guard);
+	if (err != UN_ERR_RESULT_UNSEEN)
+		return err;
+	err = guard_cannot(look->guard, name, looker_why(look->looker));
+	if (!err)
+		err = looker_file(look->looker, path, true, fd, size, look->guard);
+	if (err == UN_ERR_RESULT_UNSEEN)
+		look->lost = true;
 	return err;
 }
 
-static enum un_err look_folder(struct look *look, int fd, const char *name, look_fn *fn,
-                               unsigned depth);
+/* Code is there before the task is, and most of it is text: no other process is needed for that. */
+static enum un_err
+look_here(struct look *look, int fd, uint64_t size, const char *name, bool *ret_done)
+{
+	void *map = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+	enum un_err err;
+
+	*ret_done = false;
+	if (map == MAP_FAILED)
+		return UN_OK;
+	err = guard_file(look->guard, name, map, (size_t)size);
+	(void)munmap(map, (size_t)size);
+	*ret_done = !guard_wants_more(look->guard);
+	return err;
+}
+
+static enum un_err
+look_at(struct look *look, int fd, uint64_t size, const char *name)
+{
+	bool done = size == 0;
+	enum un_err err = UN_OK;
+
+	look->files++;
+	look->bytes += size;
+	if (!done && look->code)
+		err = look_here(look, fd, size, name, &done);
+	if (!err && !done)
+		err = look_there(look, fd, size, name);
+	return err;
+}
+
+static enum un_err look_folder(struct look *look, int fd, const char *name, unsigned depth);
 
 /* Takes `fd` over. */
 static enum un_err
-look_opened(struct look *look, int fd, const char *name, look_fn *fn, unsigned depth)
+look_opened(struct look *look, int fd, const char *name, unsigned depth)
 {
 	struct stat facts;
 	enum un_err err;
@@ -91,9 +123,9 @@ look_opened(struct look *look, int fd, const char *name, look_fn *fn, unsigned d
 	if (fstat(fd, &facts) != 0)
 		err = guard_cannot(look->guard, name, "cannot be read");
 	else if (S_ISREG(facts.st_mode))
-		err = look_mapped(look, fd, (uint64_t)facts.st_size, name, fn);
+		err = look_at(look, fd, (uint64_t)facts.st_size, name);
 	else if (S_ISDIR(facts.st_mode))
-		return look_folder(look, fd, name, fn, depth);
+		return look_folder(look, fd, name, depth);
 	else
 		err = guard_cannot(look->guard, name, "is no file");
 	(void)close(fd);
@@ -103,7 +135,7 @@ look_opened(struct look *look, int fd, const char *name, look_fn *fn, unsigned d
 /* One entry of a folder; a link is followed to a file, never to a folder. */
 static enum un_err
 look_entry(struct look *look, int dir_fd, const char *folder, const struct dirent *entry,
-           look_fn *fn, unsigned depth)
+           unsigned depth)
 {
 	char path[PATH_MAX];
 	struct stat facts = {0};
@@ -117,19 +149,19 @@ look_entry(struct look *look, int dir_fd, const char *folder, const struct diren
 			return guard_cannot(look->guard, path,
 			                    "is a link to a folder, or too deep");
 		}
-		return look_folder(look, fd, path, fn, depth + 1);
+		return look_folder(look, fd, path, depth + 1);
 	}
 	if (!S_ISREG(facts.st_mode)) /* also to open a device may do something */
 		return guard_cannot(look->guard, path, "is no file");
 	fd = open_for_task(look, dir_fd, entry->d_name, 0);
 	if (fd < 0)
 		return guard_cannot(look->guard, path, "cannot be read");
-	return look_opened(look, fd, path, fn, depth);
+	return look_opened(look, fd, path, depth);
 }
 
 /* Takes `fd` over. */
 static enum un_err
-look_folder(struct look *look, int fd, const char *name, look_fn *fn, unsigned depth)
+look_folder(struct look *look, int fd, const char *name, unsigned depth)
 {
 	DIR *dir = fdopendir(fd);
 	const struct dirent *entry;
@@ -145,7 +177,7 @@ look_folder(struct look *look, int fd, const char *name, look_fn *fn, unsigned d
 		if (strcmp(own, ".") == 0 || strcmp(own, "..") == 0 ||
 		    (!*name && !depth && strcmp(own, "outputs.pb") == 0))
 			continue;
-		err = look_entry(look, dirfd(dir), name, entry, fn, depth);
+		err = look_entry(look, dirfd(dir), name, entry, depth);
 	}
 	(void)closedir(dir);
 	return err;
@@ -186,7 +218,7 @@ on_reference(void *ctx, struct guard *guard, const char *uri)
 	fd = open_for_task(look, AT_FDCWD, path, 0);
 	if (fd < 0)
 		return guard_cannot(guard, name, "cannot be read");
-	return look_opened(look, fd, name, guard_member, 0);
+	return look_opened(look, fd, name, 0);
 }
 
 /* ---- what is said ---- */
@@ -243,6 +275,9 @@ name_find(const struct look *look, const char *what, enum un_err err, struct un_
 {
 	const char *path = guard_path(look->guard), *secret = guard_secret(look->guard);
 
+	if (err == UN_ERR_RESULT_UNSEEN && look->lost)
+		return un_fail(detail, err, "a result cannot be searched: %s",
+		               guard_blind(look->guard, 0));
 	if (err != UN_ERR_RESULT_HAS_SECRET)
 		return err;
 	if (!*path)
@@ -263,16 +298,60 @@ wants_stop(void *ctx)
 static enum un_err
 begin(struct look *look, const struct leaving *leaving)
 {
+	int64_t time_ms = leaving->time_ms ? leaving->time_ms : LEAVING_MS;
 	struct guard_options options = {.values = leaving->values,
 	                                .longest = leaving->longest,
 	                                .strict = leaving->policy == GUARD_STRICT,
-	                                .deadline_ms = clock_mono_ms() + LEAVING_MS,
+	                                .plain = true,
+	                                .deadline_ms = clock_mono_ms() + time_ms,
 	                                .refers = on_reference,
 	                                .stop = wants_stop,
 	                                .ctx = look};
+	struct looker_options looker = {.secrets = leaving->secrets,
+	                                .helper = leaving->helper,
+	                                .strict = options.strict,
+	                                .deadline_ms = options.deadline_ms,
+	                                .stop = wants_stop,
+	                                .ctx = look,
+	                                .look = leaving->look};
+	enum un_err err = guard_new(&options, &look->guard);
 
 	look->leaving = leaving;
-	return guard_new(&options, &look->guard);
+	return err ? err : looker_new(&looker, &look->looker);
+}
+
+static void
+end(struct look *look)
+{
+	looker_free(look->looker);
+	guard_free(look->guard);
+}
+
+/* Searched here; what only a parser can look into, and where in it a value is, by the looker. */
+static enum un_err
+look_at_outputs(struct look *look, const Flyteidl__Core__LiteralMap *outputs)
+{
+	enum un_err err = guard_outputs(look->guard, outputs), deeper;
+
+	if ((err && err != UN_ERR_RESULT_HAS_SECRET) || !guard_wants_more(look->guard))
+		return err;
+	deeper = looker_outputs(look->looker, outputs, look->guard);
+	if (deeper != UN_ERR_RESULT_UNSEEN)
+		return deeper ? deeper : err;
+	return err ? err : guard_cannot(look->guard, "an output", looker_why(look->looker));
+}
+
+static void
+say_size(const struct look *look)
+{
+	char line[128], size[32];
+
+	if (!look->files)
+		return;
+	size_text(look->bytes, size);
+	(void)snprintf(line, sizeof line, "the guard looked into %llu %s of the results, %s",
+	               (unsigned long long)look->files, look->files == 1 ? "file" : "files", size);
+	say(look->leaving, line);
 }
 
 enum un_err
@@ -280,32 +359,25 @@ leaving_check(const struct leaving *leaving, int outputs_fd,
               const Flyteidl__Core__LiteralMap *outputs, struct un_detail *detail)
 {
 	struct look look = {0};
-	char line[128], size[32];
 	enum un_err err;
 	int fd;
 
 	if (leaving->policy == GUARD_OFF || !leaving->longest)
 		return UN_OK;
 	err = begin(&look, leaving);
-	if (err)
-		return err;
-	err = name_find(&look, "output", guard_outputs(look.guard, outputs), detail);
+	if (!err)
+		err = name_find(&look, "output", look_at_outputs(&look, outputs), detail);
 	fd = err ? -1 : openat(outputs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
-		err = name_find(&look, "file", look_folder(&look, fd, "", guard_file, 0), detail);
-	if (!err && wants_stop(&look))
+		err = name_find(&look, "file", look_folder(&look, fd, "", 0), detail);
+	if (err == UN_ERR_ABORTED || (!err && wants_stop(&look)))
 		err = un_fail(detail, UN_ERR_ABORTED,
 		              "the attempt was ended before its results were looked into");
 	if (!err)
 		err = judge_blind(&look, detail);
-	if (!err && look.files) {
-		size_text(look.bytes, size);
-		(void)snprintf(
-			line, sizeof line, "the guard looked into %llu %s of the results, %s",
-			(unsigned long long)look.files, look.files == 1 ? "file" : "files", size);
-		say(leaving, line);
-	}
-	guard_free(look.guard);
+	if (!err)
+		say_size(&look);
+	end(&look);
 	return err;
 }
 
@@ -321,12 +393,11 @@ leaving_check_code(const struct leaving *leaving, int code_fd, struct un_detail 
 	if (leaving->policy == GUARD_OFF || !leaving->longest)
 		return UN_OK;
 	ours.uid = 0; /* the code is not the task's yet */
+	look.code = true;
 	err = begin(&look, &ours);
-	if (err)
-		return err;
-	fd = openat(code_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = err ? -1 : openat(code_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
-		err = look_folder(&look, fd, "", guard_file, 0);
+		err = look_folder(&look, fd, "", 0);
 	if (err == UN_ERR_RESULT_HAS_SECRET) {
 		(void)snprintf(line, sizeof line,
 		               "the code has the value of secret '%s' in '%s', for all to see who "
@@ -339,6 +410,8 @@ leaving_check_code(const struct leaving *leaving, int code_fd, struct un_detail 
 			say(leaving, line);
 		}
 	}
-	guard_free(look.guard);
+	if (err == UN_ERR_RESULT_UNSEEN)
+		err = UN_OK; /* code that is odd is not what is looked for here */
+	end(&look);
 	return err;
 }

@@ -1,12 +1,15 @@
 /* leaving.h - the guard at work: outputs of a task, the files that they mean, and its code.
  *
- * Opens and maps files; what is looked for and where is guard/'s. Of a folder every regular file
- * below it is looked at. Not thread safe. */
+ * Finds and opens files; what is looked for and where is guard/'s. Here outputs and code are only
+ * searched; whatever a parser is needed for is looked into by another process (looker.h), as is
+ * every file that the task has made. Of a folder every regular file below it is looked at. Not
+ * thread safe. */
 #ifndef LAUNCH_LEAVING_H
 #define LAUNCH_LEAVING_H
 
 #include "base/err.h"
 #include "flyteidl/core/literals.pb-c.h"
+#include "launch/looker.h"
 #include "model/guard_policy.h"
 #include "redact/redact.h"
 
@@ -18,7 +21,11 @@
 #define LEAVING_FOLDER_DEPTH 32
 
 struct leaving {
-	const struct redact_set *values;
+	const struct redact_set *values; /* made of these: */
+	const struct task_secrets *secrets;
+	struct looker_helper *helper; /* where this thread cannot fork; NULL: it can */
+	looker_fn *look;              /* of the looker; NULL but in tests */
+	int64_t time_ms;              /* instead of LEAVING_MS; 0: that */
 	size_t longest; /* bytes of the longest value; 0: there is none, and nothing to look for */
 	enum guard_policy policy;
 	uid_t uid; /* of the task: what it may not read is not looked at for it; 0: who we are */

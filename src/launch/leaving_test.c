@@ -1,6 +1,7 @@
 #include "launch/leaving.h"
 #include "test.h"
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/io.h"
 #include "launch/tree.h"
@@ -8,6 +9,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +19,9 @@ struct fixture {
 	char path[64];
 	int parent, outputs_fd, raw_fd;
 	struct redact_set *values;
+	struct secret_request request;
+	struct secbuf *value;
+	struct task_secrets secrets;
 	struct leaving leaving;
 	char said[4096];
 };
@@ -33,7 +38,6 @@ hear(void *ctx, const char *line)
 static void
 fixture_init(struct fixture *f, enum guard_policy policy)
 {
-	struct secbuf *value;
 	bool too_short;
 
 	memset(f, 0, sizeof *f);
@@ -43,11 +47,14 @@ fixture_init(struct fixture *f, enum guard_policy policy)
 	EXPECT_OK(tree_make(f->parent, "o", &f->outputs_fd, NULL));
 	EXPECT_OK(tree_make(f->parent, "raw", &f->raw_fd, NULL));
 	EXPECT_OK(redact_set_new(&f->values));
-	EXPECT_OK(secbuf_copy(VALUE, strlen(VALUE), &value));
-	EXPECT_OK(redact_set_add(f->values, "db", value, &too_short));
+	EXPECT_OK(secbuf_copy(VALUE, strlen(VALUE), &f->value));
+	EXPECT_OK(redact_set_add(f->values, "db", f->value, &too_short));
 	EXPECT_OK(redact_set_compile(f->values));
-	secbuf_free(value);
+	memcpy(f->request.name, "db", 3);
+	f->secrets =
+		(struct task_secrets){.requests = &f->request, .values = &f->value, .count = 1};
 	f->leaving = (struct leaving){.values = f->values,
+	                              .secrets = &f->secrets,
 	                              .longest = strlen(VALUE),
 	                              .policy = policy,
 	                              .say = hear,
@@ -58,6 +65,7 @@ static void
 fixture_end(struct fixture *f)
 {
 	redact_set_free(f->values);
+	secbuf_free(f->value);
 	io_close(&f->outputs_fd);
 	io_close(&f->raw_fd);
 	EXPECT_OK(tree_remove(f->parent, "o"));
@@ -247,6 +255,138 @@ TEST(leaving, a_value_in_the_code_is_told_or_refused)
 	f.leaving.policy = GUARD_STRICT;
 	EXPECT_ERR(UN_ERR_BUNDLE_HAS_SECRET, leaving_check_code(&f.leaving, f.raw_fd, &detail));
 	EXPECT_NULL(strstr(detail.message, "hunter"));
+	fixture_end(&f);
+}
+
+/* ---- a looker that goes wrong, or is made to ---- */
+
+static enum un_err
+crash(struct guard *guard, const char *path, bool flat, const uint8_t *bytes, size_t len)
+{
+	if (!flat)
+		__builtin_trap();
+	return guard_at(guard, path, flat, bytes, len);
+}
+
+static enum un_err
+crash_always(struct guard *guard, const char *path, bool flat, const uint8_t *bytes, size_t len)
+{
+	_exit(0);
+}
+
+static enum un_err
+loop(struct guard *guard, const char *path, bool flat, const uint8_t *bytes, size_t len)
+{
+	for (volatile bool go = !flat; go;)
+		;
+	return guard_at(guard, path, flat, bytes, len);
+}
+
+static enum un_err
+allocate(struct guard *guard, const char *path, bool flat, const uint8_t *bytes, size_t len)
+{
+#ifdef UN_FAULTS /* a sanitizer has memory without end */
+	if (!flat)
+		fault_arm(FAULT_ALLOC, 1);
+#endif
+	if (!flat && !mem_alloc(LOOKER_MEMORY * 8ull))
+		return UN_ERR_NO_MEMORY;
+	return guard_at(guard, path, flat, bytes, len);
+}
+
+/* Says that there is nothing, after it has tried to get something out. */
+static enum un_err
+betray(struct guard *guard, const char *path, bool flat, const uint8_t *bytes, size_t len)
+{
+	int fd = flat ? -1
+	              : open("/tmp/leaving-test-betrayed", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (!flat && (fd >= 0 || socket(AF_INET, SOCK_STREAM, 0) >= 0))
+		return UN_OK;
+	return flat ? guard_at(guard, path, flat, bytes, len) : UN_ERR_IO;
+}
+
+static enum un_err
+lie(struct guard *guard, const char *path, bool flat, const uint8_t *bytes, size_t len)
+{
+	return guard_found(guard, "nobody's", "a\033[31m");
+}
+
+/* What a looker makes of a clean file, and of one with a value, by policy. */
+static void
+expect_unseen(looker_fn *look, const char *why)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+
+	fixture_init(&f, GUARD_STRICT);
+	f.leaving.look = look;
+	f.leaving.time_ms = 100;
+	put(f.raw_fd, "clean", "text");
+	put(f.raw_fd, "value", "text " VALUE);
+	EXPECT_ERR(UN_ERR_RESULT_UNSEEN, check_reference(&f, "", "clean", &detail));
+	if (!strstr(detail.message, why))
+		EXPECT_STR(why, detail.message);
+	f.leaving.policy = GUARD_KNOWN;
+	EXPECT_OK(check_reference(&f, "", "clean", &detail));
+	EXPECT(strstr(f.said, "let pass what it cannot look into: o0: clean ") != NULL);
+	EXPECT(strstr(f.said, why) != NULL);
+	/* it is still searched as it is, by another one */
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "", "value", &detail));
+	fixture_end(&f);
+}
+
+TEST(leaving, a_parser_that_dies_hangs_or_swells_is_never_a_clean_result)
+{
+	expect_unseen(crash, "cannot be looked into: the process that did died");
+	expect_unseen(loop, "takes too long to look into");
+	expect_unseen(allocate, "needs more memory");
+}
+
+TEST(leaving, a_parser_that_was_taken_over_reaches_nothing)
+{
+	expect_unseen(betray, "cannot be looked into");
+	EXPECT(access("/tmp/leaving-test-betrayed", F_OK) != 0);
+}
+
+TEST(leaving, what_cannot_even_be_searched_does_not_leave)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+
+	fixture_init(&f, GUARD_KNOWN);
+	f.leaving.look = crash_always;
+	put(f.raw_fd, "clean", "text");
+	EXPECT_ERR(UN_ERR_RESULT_UNSEEN, check_reference(&f, "", "clean", &detail));
+	EXPECT(strstr(detail.message, "a result cannot be searched: o0: clean") != NULL);
+	fixture_end(&f);
+}
+
+TEST(leaving, what_the_looker_says_is_not_believed)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+
+	fixture_init(&f, GUARD_KNOWN);
+	f.leaving.look = lie;
+	put(f.raw_fd, "clean", "text");
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "", "clean", &detail));
+	EXPECT_STR("output 'a?[31m' contains the value of secret '?'", detail.message);
+	fixture_end(&f);
+}
+
+TEST(leaving, a_thread_that_cannot_fork_has_another_do_it)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+
+	fixture_init(&f, GUARD_KNOWN);
+	f.leaving.helper = looker_helper_new();
+	EXPECT(f.leaving.helper != NULL);
+	put(f.raw_fd, "model.json", "[\"" VALUE "\"]");
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "", "model.json", &detail));
+	EXPECT_STR("output 'o0: model.json[0]' contains the value of secret 'db'", detail.message);
+	looker_helper_free(f.leaving.helper);
 	fixture_end(&f);
 }
 

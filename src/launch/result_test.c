@@ -17,6 +17,9 @@ struct fixture {
 	char path[64];
 	int parent;
 	struct redact_set *values;
+	struct secret_request request;
+	struct secbuf *value;
+	struct task_secrets secrets;
 	struct result_source source;
 	struct ending ending;
 	struct result result;
@@ -25,7 +28,6 @@ struct fixture {
 static void
 fixture_init(struct fixture *f)
 {
-	struct secbuf *value;
 	bool too_short;
 
 	memset(f, 0, sizeof *f);
@@ -34,12 +36,14 @@ fixture_init(struct fixture *f)
 	f->parent = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	EXPECT_OK(tree_make(f->parent, "o", &f->source.dir_fd, NULL));
 	EXPECT_OK(redact_set_new(&f->values));
-	EXPECT_OK(secbuf_copy("hunter22-swordfish", 18, &value));
-	EXPECT_OK(redact_set_add(f->values, "db", value, &too_short));
+	EXPECT_OK(secbuf_copy("hunter22-swordfish", 18, &f->value));
+	EXPECT_OK(redact_set_add(f->values, "db", f->value, &too_short));
 	EXPECT_OK(redact_set_compile(f->values));
-	secbuf_free(value);
+	f->request = (struct secret_request){.name = "db"};
+	f->secrets =
+		(struct task_secrets){.requests = &f->request, .values = &f->value, .count = 1};
 	f->source.leaving = (struct leaving){
-	        .values = f->values, .longest = 18, .policy = GUARD_KNOWN};
+		.values = f->values, .secrets = &f->secrets, .longest = 18, .policy = GUARD_KNOWN};
 	result_init(&f->result);
 }
 
@@ -48,6 +52,7 @@ fixture_end(struct fixture *f)
 {
 	result_fini(&f->result);
 	redact_set_free(f->values);
+	secbuf_free(f->value);
 	io_close(&f->source.dir_fd);
 	EXPECT_OK(tree_remove(f->parent, "o"));
 	io_close(&f->parent);
@@ -80,8 +85,9 @@ static void
 write_output(struct fixture *f, const char *name, Flyteidl__Core__Literal *literal)
 {
 	Flyteidl__Core__LiteralMap map = FLYTEIDL__CORE__LITERAL_MAP__INIT;
-	Flyteidl__Core__LiteralMap__LiteralsEntry entry =
-	        FLYTEIDL__CORE__LITERAL_MAP__LITERALS_ENTRY__INIT, *entries[] = {&entry};
+	Flyteidl__Core__LiteralMap__LiteralsEntry
+		entry = FLYTEIDL__CORE__LITERAL_MAP__LITERALS_ENTRY__INIT,
+		*entries[] = {&entry};
 	uint8_t bytes[4096];
 
 	entry.key = (char *)(uintptr_t)name;
@@ -119,8 +125,9 @@ text_interface(void)
 {
 	static Flyteidl__Core__LiteralType type = FLYTEIDL__CORE__LITERAL_TYPE__INIT;
 	static Flyteidl__Core__Variable variable = FLYTEIDL__CORE__VARIABLE__INIT;
-	static Flyteidl__Core__VariableMap__VariablesEntry entry =
-	        FLYTEIDL__CORE__VARIABLE_MAP__VARIABLES_ENTRY__INIT, *entries[] = {&entry};
+	static Flyteidl__Core__VariableMap__VariablesEntry
+		entry = FLYTEIDL__CORE__VARIABLE_MAP__VARIABLES_ENTRY__INIT,
+		*entries[] = {&entry};
 	static Flyteidl__Core__VariableMap outputs = FLYTEIDL__CORE__VARIABLE_MAP__INIT;
 	static Flyteidl__Core__TypedInterface interface = FLYTEIDL__CORE__TYPED_INTERFACE__INIT;
 
@@ -238,7 +245,7 @@ TEST(result, a_value_in_any_part_of_an_output_is_refused)
 	text_literal(&text, "");
 	text.scalar.value_case = FLYTEIDL__CORE__SCALAR__VALUE_BINARY;
 	text.scalar.binary = &binary;
-	binary.value.data = (uint8_t *)(uintptr_t)"\0\1hunter22-swordfish";
+	binary.value.data = (uint8_t *)(uintptr_t) "\0\1hunter22-swordfish";
 	binary.value.len = 20;
 	write_output(&f, "o0", &text.literal);
 	expect(&f, FAILED, "result-has-secret", "'o0'");
@@ -280,8 +287,10 @@ TEST(result, what_cannot_be_read_fails_the_task_and_nothing_else)
 	write_bytes(&f, "outputs.pb", deep, sizeof deep);
 	expect(&f, FAILED, "protocol", "cannot be read");
 	/* the first output's text is "a NUL b": it would be cut at the NUL without a word */
-	write_bytes(&f, "outputs.pb", "\x0a\x11\x0a\x02o0\x12\x0b\x0a\x09\x0a\x07\x1a\x05"
-	                              "a\0b\0c", 19);
+	write_bytes(&f, "outputs.pb",
+	            "\x0a\x11\x0a\x02o0\x12\x0b\x0a\x09\x0a\x07\x1a\x05"
+	            "a\0b\0c",
+	            19);
 	expect(&f, FAILED, "protocol", "NUL");
 	EXPECT_INT(0, unlinkat(f.source.dir_fd, "outputs.pb", 0));
 	EXPECT_INT(0, symlinkat("/etc/hostname", f.source.dir_fd, "outputs.pb"));
