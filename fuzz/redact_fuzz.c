@@ -1,7 +1,7 @@
 /* Values and text both from the fuzzer, compared with the obvious way (tests/redact/reference.c),
  * for several ways to cut the input. Input: count of values, then for each its length and bytes;
  * the size of a piece; the text, in which a byte from 0xf0 on puts a value in some form: hex,
- * base64, ... */
+ * base64, ..., one from 0xe0 on the value itself, one from 0xd0 on what terminals do not show. */
 #include "base/buf.h"
 #include "redact/redact.h"
 #include "redact/reference.h"
@@ -47,6 +47,35 @@ letter(uint8_t byte)
 	static const char letters[] = "aaabbbcAB019 \n\\'\"%&;#=:,x-+/\x1b[m\0\xc3\xa9u";
 
 	return (uint8_t)letters[byte % (sizeof letters - 1)];
+}
+
+static void
+put_sequence(struct input *in, uint8_t byte)
+{
+	static const char *const sequences[] = {
+		"\x1b[",
+		"\x1b[1m",
+		"\x1b]0;a",
+		"\x1b]8;;ab\x1b\\",
+		"\a",
+		"\x1b\\",
+		"\x0f",
+		"\x9b",
+		"\x9b"
+		"1m",
+		"\x1bPab",
+		"\x1b"
+		"c",
+		"\x1b]0;\a",
+		"]",
+		"\x1b"
+		"(B",
+		"\x1b[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17;18;19;20;21;",
+		"m"};
+	const char *one = sequences[byte % 16];
+
+	memcpy(in->text + in->len, one, strlen(one));
+	in->len += strlen(one);
 }
 
 static size_t
@@ -163,6 +192,8 @@ parse(const uint8_t *at, size_t left, struct input *in)
 
 			memcpy(in->text + in->len, value->bytes, value->len);
 			in->len += value->len;
+		} else if (byte >= 0xd0) {
+			put_sequence(in, byte);
 		} else {
 			in->text[in->len++] = letter(byte);
 		}

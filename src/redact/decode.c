@@ -293,6 +293,73 @@ quoted(const uint8_t *at, size_t left, bool final)
 	return count == left - 1 && !final ? more : one_byte('=', 1);
 }
 
+/* Parameters, what is between, and the final byte from at[skip] on. 0: none; SIZE_MAX: only more
+ * input can tell. */
+static size_t
+control_sequence(const uint8_t *at, size_t left, size_t skip)
+{
+	size_t i = skip;
+
+	while (i < left && i < STRING_MAX && at[i] >= 0x30 && at[i] <= 0x3f)
+		i++;
+	while (i < left && i < STRING_MAX && at[i] >= 0x20 && at[i] <= 0x2f)
+		i++;
+	if (i >= STRING_MAX)
+		return 0;
+	if (i >= left)
+		return SIZE_MAX;
+	return at[i] >= 0x40 && at[i] <= 0x7e ? i + 1 : 0;
+}
+
+/* The text of a title, a link, ... on one line, and its end: BEL, or ESC and a backslash. */
+static size_t
+control_string(const uint8_t *at, size_t left)
+{
+	size_t i = 2;
+
+	while (i < left && i < STRING_MAX && at[i] >= 0x20)
+		i++;
+	if (i >= STRING_MAX)
+		return 0;
+	if (i >= left)
+		return SIZE_MAX;
+	if (at[i] == '\a')
+		return i + 1;
+	if (at[i] != ESC || i + 2 > STRING_MAX)
+		return 0;
+	if (i + 1 >= left)
+		return SIZE_MAX;
+	return at[i + 1] == '\\' ? i + 2 : 0;
+}
+
+static struct unit
+terminal(const uint8_t *at, size_t left, bool final)
+{
+	size_t len = 0;
+
+	if (at[0] == 0x0e || at[0] == 0x0f) /* other character sets */
+		return (struct unit){.len = 1};
+	if (at[0] == 0x9b) /* ESC [ in one byte */
+		len = control_sequence(at, left, 1);
+	else if (at[0] != ESC)
+		return one_byte(at[0], 1);
+	else if (left < 2)
+		len = SIZE_MAX;
+	else if (at[1] == '[')
+		len = control_sequence(at, left, 2);
+	else if (strchr("]P^_X", at[1]) && at[1])
+		len = control_string(at, left);
+	else if (at[1] >= 0x20 && at[1] <= 0x2f)
+		len = left < 3 ? SIZE_MAX : at[2] >= 0x30 && at[2] <= 0x7e ? 3 : 0;
+	else if (at[1] >= 0x30 && at[1] <= 0x7e && at[1] != '\\')
+		len = 2;
+	if (len == SIZE_MAX && !final)
+		return more;
+	if (!len || len == SIZE_MAX)
+		return at[0] == ESC ? (struct unit){.len = 1} : one_byte(at[0], 1);
+	return (struct unit){.len = (uint32_t)len};
+}
+
 struct unit
 decode_unit(enum escape_kind kind, const uint8_t *at, size_t left, bool final)
 {
@@ -305,6 +372,12 @@ decode_unit(enum escape_kind kind, const uint8_t *at, size_t left, bool final)
 		return entity(at, left, final);
 	case ESCAPE_QUOTED:
 		return quoted(at, left, final);
+	case ESCAPE_TERMINAL:
+		return terminal(at, left, final);
+	case ESCAPE_INSIDE:
+		if (at[0] == ESC)
+			return (struct unit){.len = 1};
+		break;
 	case ESCAPE_NONE:
 		break;
 	}
@@ -327,6 +400,10 @@ decode_begins(enum escape_kind kind, const uint8_t *at, size_t left)
 	case ESCAPE_QUOTED:
 		return at[0] == '=' && (next < 0 || next == '\n' || next == '\r' ||
 		                        text_hex_digit((char)next) >= 0);
+	case ESCAPE_TERMINAL:
+		return at[0] == ESC || at[0] == 0x0e || at[0] == 0x0f ||
+		       (at[0] == 0x9b && (next < 0 || (next >= 0x20 && next <= 0x7e)));
+	case ESCAPE_INSIDE:
 	case ESCAPE_NONE:
 		break;
 	}

@@ -9,8 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define UNIT_MAX 16 /* bytes of the longest escape; a longer one is none */
-#define CSI_MAX 48  /* bytes of the longest terminal sequence that is passed over */
+#define UNIT_MAX 16     /* bytes of the longest escape; a longer one is none */
+#define CSI_MAX 48      /* bytes of the longest terminal sequence that every view passes over */
+#define STRING_MAX 1024 /* and of the longest one that ESCAPE_TERMINAL does */
 
 enum escape_kind {
 	ESCAPE_NONE,
@@ -18,6 +19,8 @@ enum escape_kind {
 	ESCAPE_PERCENT,   /* %41 */
 	ESCAPE_ENTITY,    /* &amp; &#65; &#x41; */
 	ESCAPE_QUOTED,    /* quoted-printable: =41 and = at the end of a line */
+	ESCAPE_TERMINAL,  /* all that a terminal does not show stands for nothing: titles, too */
+	ESCAPE_INSIDE,    /* nothing does but ESC: text that begins within a sequence */
 };
 
 struct unit {
@@ -33,6 +36,14 @@ size_t decode_terminal(const uint8_t *at, size_t left, bool final);
 
 /* The unit at `at`; `left` is at least 1. `final`: no more input will come. */
 struct unit decode_unit(enum escape_kind kind, const uint8_t *at, size_t left, bool final);
+
+/* It begins with ESC, and with others than those of decode_terminal, which for the kinds before
+ * ESCAPE_TERMINAL is asked first. */
+static inline bool
+decode_has_terminal(enum escape_kind kind)
+{
+	return kind >= ESCAPE_TERMINAL;
+}
 
 /* An escape of `kind` may begin here: its first byte, and no proof against it in the next. */
 bool decode_begins(enum escape_kind kind, const uint8_t *at, size_t left);

@@ -43,6 +43,9 @@ filter_init(struct filter *filter)
 	tables->class['&'] |= CLASS_AND;
 	tables->class['='] |= CLASS_EQUALS;
 	tables->class['\''] |= CLASS_QUOTE;
+	tables->class[0x0e] |= CLASS_QUOTE;
+	tables->class[0x0f] |= CLASS_QUOTE;
+	tables->class[0x9b] |= CLASS_QUOTE;
 	random_bytes(tables->keys, sizeof tables->keys);
 	tables->keys[0] |= 1;
 	tables->keys[1] |= 1;
@@ -350,6 +353,20 @@ filter_sync(const struct filter *filter, const uint8_t *bytes, size_t at)
 	return at;
 }
 
+size_t
+filter_string(const uint8_t *bytes, size_t at)
+{
+	for (size_t i = at; i > 0 && at - i < STRING_MAX; i--) {
+		uint8_t byte = bytes[i - 1];
+
+		if ((byte == 0x1b && bytes[i] != '\\') || (byte == 0x9b && at - i < CSI_MAX))
+			return i - 1;
+		if (byte < 0x20 && byte != 0x1b)
+			break;
+	}
+	return at;
+}
+
 /* A place before `at` with at least `canon` bytes in shape between them, and before the lead of a
  * pattern that begins there. */
 static size_t
@@ -388,6 +405,11 @@ escape_view(uint8_t byte)
 		return VIEW_ENTITY;
 	case '=':
 		return VIEW_QUOTED;
+	case 0x1b:
+	case 0x0e:
+	case 0x0f:
+	case 0x9b:
+		return VIEW_TERMINAL;
 	default:
 		return VIEW_BACKSLASH;
 	}
@@ -524,7 +546,7 @@ note_escape(const struct filter *filter, struct scan *scan, const uint8_t *bytes
 	if (!decode_begins(kind, bytes + at, scan->len - at))
 		return UN_OK;
 	unit = decode_unit(kind, bytes + at, scan->len - at, false);
-	if (unit.len == 1) /* it stands for itself: text is read so, too */
+	if (unit.len == 1 && unit.count) /* it stands for itself: text is read so, too */
 		return UN_OK;
 	in_base64 = is_in_base64(bytes + at, scan->len - at);
 	if (!in_base64 && !is_in_values(filter, &unit))
@@ -538,7 +560,48 @@ note_escape(const struct filter *filter, struct scan *scan, const uint8_t *bytes
 	hint.from = hint.until = hint.latest;
 	if (!hint.deep || in_base64)
 		hint.from = (uint32_t)walk_back(filter, scan, bytes, at, behind);
+	if (view == VIEW_TERMINAL)
+		hint.from = (uint32_t)filter_string(bytes, hint.from);
 	return add_hint(&scan->escapes, &scan->escape_count, &scan->escape_room, hint);
+}
+
+/* A value may begin within the sequence of `len` bytes, or what is there of it. */
+static bool
+begins_inside(const struct filter *filter, const uint8_t *sequence, size_t len, size_t left)
+{
+	const struct filter_tables *tables = filter->tables;
+
+	for (size_t i = 2; i < len; i++) {
+		uint8_t next = i + 1 < left ? sequence[i + 1] : '\n';
+
+		if (next != 0x1b && tables->place[sequence[i]] & PLACE_FIRST &&
+		    (!(tables->class[next] & CLASS_SYMBOL) ||
+		     has_joint(filter, 2, 0, sequence[i], next)))
+			return true;
+	}
+	return false;
+}
+
+/* Where text is to be read in another way than all views read it: a string for the terminal, a
+ * sequence longer than most, or one that has swallowed the beginning of a value. */
+static enum un_err
+note_terminal(const struct filter *filter, struct scan *scan, const uint8_t *bytes, size_t at)
+{
+	size_t left = scan->len - at, len = decode_terminal(bytes + at, left, false);
+	uint32_t end = (uint32_t)(at + (len ? len : CSI_MAX));
+	struct hint hint = {.from = (uint32_t)at,
+	                    .first = (uint32_t)at,
+	                    .latest = end,
+	                    .until = end,
+	                    .views = 1u << VIEW_INSIDE};
+	enum un_err err = UN_OK;
+
+	if (len != 1 && (left < 2 || bytes[at + 1] == '[') &&
+	    (!len || begins_inside(filter, bytes + at, len, left)))
+		err = add_hint(&scan->escapes, &scan->escape_count, &scan->escape_room, hint);
+	if (!err && (!len || decode_unit(ESCAPE_TERMINAL, bytes + at, left, false).len != len))
+		err = note_escape(filter, scan, bytes, at);
+	return err;
 }
 
 /* A member begins where a run of digits begins: behind a byte that is none. */
@@ -561,7 +624,7 @@ static enum un_err
 note_block(const struct filter *filter, struct scan *scan, const uint8_t *bytes, size_t block,
            const struct shaped *shaped, size_t news)
 {
-	uint64_t places = shaped->escapes | shaped->members;
+	uint64_t places = shaped->escapes | shaped->members | shaped->esc;
 	enum un_err err = UN_OK;
 
 	if (block < news)
@@ -573,6 +636,8 @@ note_block(const struct filter *filter, struct scan *scan, const uint8_t *bytes,
 			break;
 		if (shaped->members >> bit & 1)
 			err = note_member(scan, bytes, block + bit);
+		else if (shaped->esc >> bit & 1)
+			err = note_terminal(filter, scan, bytes, block + bit);
 		else
 			err = note_escape(filter, scan, bytes, block + bit);
 	}
@@ -602,7 +667,7 @@ shape_all(const struct filter *filter, struct scan *scan, const uint8_t *bytes, 
 		shaped = filter->shaper(filter->tables, at, canon + count);
 		if (len - block < BLOCK && (bytes[len - 1] == 'e' || bytes[len - 1] == 'H'))
 			shaped.members |= (uint64_t)1 << (len - 1 - block);
-		if ((shaped.members | shaped.escapes) && block + BLOCK > news)
+		if ((shaped.members | shaped.escapes | shaped.esc) && block + BLOCK > news)
 			err = note_block(filter, scan, bytes, block, &shaped, news);
 		if (shaped.esc || skip > block)
 			shaped = shape_slowly(filter, bytes, len, block, &skip, canon + count);

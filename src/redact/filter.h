@@ -28,10 +28,12 @@
 /* The ways to read a text. Each is a machine of its own over the same patterns. */
 enum view {
 	VIEW_TEXT,
-	VIEW_BACKSLASH, /* these four: text with escapes */
+	VIEW_BACKSLASH, /* these six: text with escapes */
 	VIEW_PERCENT,
 	VIEW_ENTITY,
 	VIEW_QUOTED,
+	VIEW_TERMINAL,
+	VIEW_INSIDE,
 	VIEW_HEX,
 	VIEW_HEX_0X,
 	VIEW_DECIMAL,
@@ -41,7 +43,8 @@ enum view {
 	VIEW_COUNT,
 };
 #define VIEWS_ESCAPED                                                                              \
-	(1u << VIEW_BACKSLASH | 1u << VIEW_PERCENT | 1u << VIEW_ENTITY | 1u << VIEW_QUOTED)
+	(1u << VIEW_BACKSLASH | 1u << VIEW_PERCENT | 1u << VIEW_ENTITY | 1u << VIEW_QUOTED |       \
+	 1u << VIEW_TERMINAL | 1u << VIEW_INSIDE)
 #define VIEWS_CODED                                                                                \
 	(1u << VIEW_HEX | 1u << VIEW_HEX_0X | 1u << VIEW_DECIMAL | 1u << VIEW_BASE64 |             \
 	 1u << VIEW_BASE32)
@@ -53,7 +56,7 @@ enum class {
 	CLASS_PERCENT = 8,
 	CLASS_AND = 16,
 	CLASS_EQUALS = 32,
-	CLASS_QUOTE = 64,
+	CLASS_QUOTE = 64, /* and the controls of ESCAPE_TERMINAL that are not ESC */
 	CLASS_CODE = 128, /* may follow % or = in an escape */
 };
 #define CLASS_SPECIAL                                                                              \
@@ -167,6 +170,8 @@ size_t filter_back(const struct filter *filter, const struct scan *scan, const u
                    size_t canon);
 /* `at`, or a place before it that is in no escape. */
 size_t filter_sync(const struct filter *filter, const uint8_t *bytes, size_t at);
+/* `at`, or the place before it where the string for a terminal begins that it may be in. */
+size_t filter_string(const uint8_t *bytes, size_t at);
 /* Coded text in digits of `width` bits may begin with `skip` bits that share a digit with what
  * stands before. */
 void filter_edge(struct filter *filter, uint8_t first, unsigned width, unsigned skip,

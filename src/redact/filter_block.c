@@ -77,6 +77,7 @@ shape_block_avx512(const struct filter_tables *tables, const uint8_t *block, uin
 		(_mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('H')) &
 	         (_mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('4')) >> 1 | last));
 	special = _mm512_test_epi8_mask(class, _mm512_set1_epi8(CLASS_SPECIAL));
+	special |= _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8((char)0x9b));
 	if (!special)
 		return shaped;
 	shaped.esc = _mm512_test_epi8_mask(class, _mm512_set1_epi8(CLASS_ESC));

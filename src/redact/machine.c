@@ -51,7 +51,7 @@ reader_found(struct reader *reader, uint64_t start, uint64_t end, uint32_t name,
 static bool
 is_text(enum view view)
 {
-	return view <= VIEW_QUOTED;
+	return view < VIEW_HEX;
 }
 
 static enum escape_kind
@@ -61,7 +61,7 @@ escapes_of(enum view view)
 }
 
 _Static_assert(VIEW_BACKSLASH - VIEW_TEXT == ESCAPE_BACKSLASH - ESCAPE_NONE &&
-                       VIEW_QUOTED - VIEW_TEXT == ESCAPE_QUOTED - ESCAPE_NONE,
+                       VIEW_INSIDE - VIEW_TEXT == ESCAPE_INSIDE - ESCAPE_NONE,
                "the views of text are in the order of the escapes");
 
 /* ---- which matches count ---- */
@@ -71,10 +71,9 @@ text_form(const struct machine *machine, const struct reader *reader, const stru
           uint64_t start, uint64_t end)
 {
 	static const enum redact_form escaped[] = {
-		[VIEW_BACKSLASH] = REDACT_FORM_BACKSLASH,
-		[VIEW_PERCENT] = REDACT_FORM_PERCENT,
-		[VIEW_ENTITY] = REDACT_FORM_ENTITY,
-		[VIEW_QUOTED] = REDACT_FORM_QUOTED,
+		[VIEW_BACKSLASH] = REDACT_FORM_BACKSLASH, [VIEW_PERCENT] = REDACT_FORM_PERCENT,
+		[VIEW_ENTITY] = REDACT_FORM_ENTITY,       [VIEW_QUOTED] = REDACT_FORM_QUOTED,
+		[VIEW_TERMINAL] = REDACT_FORM_COLOURED,   [VIEW_INSIDE] = REDACT_FORM_COLOURED,
 	};
 	size_t len = (size_t)(end - start);
 
@@ -273,6 +272,9 @@ take_symbol(struct machine *machine, struct reader *reader, uint8_t byte, uint64
 	machine->last_end = end;
 	if (lane->state != ROOT || reader->automaton->start[byte])
 		feed(machine, lane, reader, byte, start, end);
+	if (machine->view == VIEW_INSIDE && lane->state != ROOT &&
+	    lane_start(lane, reader->automaton->depth[lane->state]) >= machine->begins_before)
+		lane->state = ROOT;
 }
 
 static void
@@ -296,6 +298,8 @@ run_plain(struct machine *machine, struct reader *reader, uint64_t stop)
 		[VIEW_PERCENT] = CLASS_ESC | CLASS_PERCENT,
 		[VIEW_ENTITY] = CLASS_ESC | CLASS_AND,
 		[VIEW_QUOTED] = CLASS_ESC | CLASS_EQUALS,
+		[VIEW_TERMINAL] = CLASS_ESC | CLASS_QUOTE,
+		[VIEW_INSIDE] = CLASS_ESC,
 	};
 	const uint8_t *class = reader->set->filter.tables->class;
 	uint8_t mask = special[machine->view];
@@ -314,6 +318,21 @@ run_plain(struct machine *machine, struct reader *reader, uint64_t stop)
 	machine->at = at;
 }
 
+/* VIEW_INSIDE: only what begins within a sequence of parameters is looked for there, up to the next
+ * one. */
+static bool
+step_inside(struct machine *machine, const uint8_t *bytes, size_t left, bool final)
+{
+	size_t len = decode_terminal(bytes, left, final);
+	bool inside = len > 1 && bytes[1] == '[';
+
+	machine->stuck = !len;
+	machine->lanes[0].state = ROOT;
+	machine->begins_before = inside ? machine->at + len : 0;
+	machine->at += inside ? 2 : len;
+	return len > 0;
+}
+
 /* Reads one unit of text; false: only more input can tell what it is. */
 static bool
 step_text(struct machine *machine, struct reader *reader)
@@ -323,7 +342,9 @@ step_text(struct machine *machine, struct reader *reader)
 	struct unit unit;
 	uint64_t start = machine->at;
 
-	if (*bytes == 0x1b) {
+	if (*bytes == 0x1b && machine->view == VIEW_INSIDE)
+		return step_inside(machine, bytes, left, reader->final);
+	if (*bytes == 0x1b && machine->view != VIEW_TERMINAL) {
 		size_t len = decode_terminal(bytes, left, reader->final);
 
 		machine->at += len;
@@ -556,6 +577,21 @@ step_hex_0x(struct machine *machine, struct reader *reader)
 
 /* ---- the machine ---- */
 
+/* What began while it was not to be found here may not be in the window any more. */
+static void
+forget_gone(struct machine *machine, const struct reader *reader)
+{
+	const struct automaton *automaton = reader->automaton;
+
+	for (size_t i = 0; i < machine->lane_count; i++) {
+		struct lane *lane = &machine->lanes[i];
+
+		while (lane->state != ROOT &&
+		       lane_start(lane, automaton->depth[lane->state]) < reader->base)
+			lane->state = automaton->fail[lane->state];
+	}
+}
+
 void
 machine_wake(struct machine *machine, const struct reader *reader, uint64_t from, uint64_t latest,
              uint64_t until)
@@ -572,9 +608,11 @@ machine_wake(struct machine *machine, const struct reader *reader, uint64_t from
 		machine->bit_count = 0;
 		machine->pending_spaces = 0;
 		machine->pending_line = machine->stuck = false;
+		machine->begins_before = 0;
 		machine->in_word = before >= 0 && is_word((uint8_t)before);
 	}
 	if (!machine->awake) {
+		forget_gone(machine, reader);
 		machine->awake = true;
 		machine->latest = machine->until = 0;
 	}

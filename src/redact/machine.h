@@ -56,6 +56,7 @@ struct machine {
 	uint64_t gap;            /* is one at all */
 	uint64_t not_spaced;     /* is not exactly one space */
 	uint64_t not_wrapped;    /* has no line end */
+	uint64_t begins_before;  /* no match begins there or later */
 	uint32_t pending_spaces; /* of the gap that is being read */
 	bool pending_line;
 	/* codes of several bits a digit */

@@ -480,6 +480,73 @@ TEST(redact, white_space_behind_a_nul_at_the_end_of_a_value_is_not_part_of_it_ei
 	redact_set_free(set);
 }
 
+TEST(redact, what_a_terminal_does_not_show_does_not_hide_a_value)
+{
+	static const struct named_value values[] = {{"v", "hunter22-swordfish", 18}};
+	static const char *const between[] = {
+		"\x1b]8;;https://example.org/a?b=c\x1b\\",
+		"\x1b]0;hunter22\a",
+		"\x0f",
+		"\x0e",
+		"\x9b"
+		"1;31m",
+		"\x1bP1$r0m\x1b\\",
+		"\x1b"
+		"c",
+		"\x1b)0",
+		"\x1b%G",
+		"\x1b[38;2;100;100;100;48;2;200;200;200;1;3;4;5;6;7;8;9;21m"};
+	struct redact_set *set = set_of(values, 1);
+
+	for (size_t i = 0; i < sizeof between / sizeof *between; i++) {
+		char input[2000] = "x ";
+
+		for (size_t at = 0; at < 18; at++) {
+			strncat(input, values[0].bytes + at, 1);
+			strcat(input, at < 17 ? between[i] : " y");
+		}
+		expect_redacted(set, input, "x [secret v] y");
+	}
+	redact_set_free(set);
+}
+
+TEST(redact, a_value_within_what_a_terminal_does_not_show_is_found_there)
+{
+	static const struct named_value values[] = {{"v", "hunter22-swordfish", 18}};
+	struct redact_set *set = set_of(values, 1);
+
+	expect_redacted(set, "\x1b]0;hunter22-swordfish\a$ ", "\x1b]0;[secret v]\a$ ");
+	expect_redacted(set, "\x1b]8;;http://a/?hunter22-swordfish\x1b\\x", /* a link */
+	                "\x1b]8;;http://a/?[secret v]\x1b\\x");
+	expect_redacted(set, "\x1b]0;it never ends hunter22-swordfish\n",
+	                "\x1b]0;it never ends [secret v]\n");
+	expect_redacted(set, "a\x1b[hunter22-swordfish b", "a\x1b[[secret v] b");
+	expect_redacted(set, "a\x1b[0;1hunter22-swordfish b", "a\x1b[0;1[secret v] b");
+	expect_redacted(set, "\x1b[h\x1b[hunter22-swordfish", "\x1b[h\x1b[[secret v]");
+	redact_set_free(set);
+}
+
+TEST(redact, a_sequence_longer_than_1024_bytes_is_text)
+{
+	static const struct named_value values[] = {{"v", "hunter22-swordfish", 18}};
+	struct redact_set *set = set_of(values, 1);
+
+	for (size_t len = 1022; len <= 1026; len++) {
+		char input[1100] = "hunter22\x1b]0;", text[1100];
+		struct buf out;
+
+		memset(input + 12, 'x', len - 5);
+		(void)snprintf(input + 12 + len - 5, 20, "\a-swordfish.");
+		(void)snprintf(text, sizeof text, "%s", len <= 1024 ? "[secret v]." : input);
+		for (size_t piece = 1; piece < 2000; piece += 333) {
+			redact_in_pieces(set, input, strlen(input), piece, &out);
+			EXPECT_STR(text, buf_text(&out));
+			buf_fini(&out);
+		}
+	}
+	redact_set_free(set);
+}
+
 TEST(redact, what_only_looks_like_a_member_passes)
 {
 	static const struct named_value values[] = {{"z", "hunter22-swordfish-battery", 26}};

@@ -266,8 +266,23 @@ static form *const forms[] = {as_it_is, turned, spaced, folded,  wrapped, utf16,
 static void
 colour(struct round *round, size_t from)
 {
-	static const char *const sequences[] = {"\x1b[0m", "\x1b[1;31m", "\x1b(B", "\x1b[K",
-	                                        "\x1b["};
+	static const char *const sequences[] = {
+		"\x1b[0m",
+		"\x1b[1;31m",
+		"\x1b(B",
+		"\x1b[K",
+		"\x1b[",
+		"\x1b]8;;http://a.b/ab\x1b\\",
+		"\x1b]0;ab\a",
+		"\x0f",
+		"\x9b"
+		"1m",
+		"\x1b"
+		"c",
+		"\x1bPab\x1b\\",
+		"\x1b]",
+		"\x1b[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17;18;19;20;21m"};
+	uint32_t kinds = next(round, 8) ? 4 : sizeof sequences / sizeof *sequences;
 	uint8_t plain[TEXT_MAX];
 	size_t len = round->len - from, every = 1 + next(round, 6);
 
@@ -275,7 +290,7 @@ colour(struct round *round, size_t from)
 	round->len = from;
 	for (size_t i = 0; i < len; i++) {
 		if (i && i % every == 0)
-			put_text(round, sequences[next(round, next(round, 8) ? 4 : 5)]);
+			put_text(round, sequences[next(round, kinds)]);
 		put(round, plain + i, 1);
 	}
 }
@@ -320,10 +335,10 @@ make_value(struct round *round, size_t v, uint32_t letters)
 static void
 filler(struct round *round)
 {
-	static const char *const words[] = {"INFO ", "a",     "ab",     "\n",   "=",   "%",
-	                                    "\\",    "&",     "'",      "0x61", " 97", ",",
-	                                    "YW",    "\x1b[", "\x1b[m", "6162", "-",   "aaaa",
-	                                    " ",     ":",     "\0",     "3D",   "%2",  "&#9"};
+	static const char *const words[] = {"INFO ", "a",     "ab",     "\n",   "=",     "%",
+	                                    "\\",    "&",     "'",      "0x61", " 97",   ",",
+	                                    "YW",    "\x1b[", "\x1b[m", "6162", "\x1b]", "aaaa",
+	                                    " ",     ":",     "\0",     "3D",   "%2",    "&#9"};
 
 	for (uint32_t i = next(round, 6); i; i--) {
 		const char *word = words[next(round, sizeof words / sizeof *words)];

@@ -82,7 +82,7 @@ read_match(struct reading *reading, enum escape_kind kind, const struct reader *
 		size_t left = (size_t)(reader->base + reader->len - i);
 		struct unit unit;
 
-		if (*bytes == 0x1b) {
+		if (*bytes == 0x1b && !decode_has_terminal(kind)) {
 			size_t len = decode_terminal(bytes, left, reader->final);
 
 			i += len ? len : 1;

@@ -192,6 +192,16 @@ wake(struct redact_stream *stream, enum view view, const struct hint *hint)
 	             origin + hint->until);
 }
 
+/* Where machines of these views can begin to read to see a match that may begin at `hold`. */
+static uint64_t
+begin_at(const struct redact_stream *stream, uint32_t views, uint64_t hold)
+{
+	const uint8_t *bytes = stream->reader.bytes;
+	size_t at = filter_sync(&stream->set->filter, bytes, (size_t)(hold - stream->base));
+
+	return stream->base + (views & 1u << VIEW_TERMINAL ? filter_string(bytes, at) : at);
+}
+
 /* Plain text, and for each escape where a match of plain text that reaches it began: the machines
  * that know the escape must begin there, too. Returns the views that somebody points to. */
 static uint32_t
@@ -218,10 +228,7 @@ read_text(struct redact_stream *stream, uint64_t end)
 			hold = machine_hold(text, &stream->reader, 1);
 			escape->hold = stream->scan_from + escape->from;
 			if (hold < escape->hold)
-				escape->hold =
-					stream->base + filter_sync(&stream->set->filter,
-				                                   stream->reader.bytes,
-				                                   (size_t)(hold - stream->base));
+				escape->hold = begin_at(stream, escape->views, hold);
 			if (escape->deep && hold > at)
 				escape->views &= ~VIEWS_ESCAPED;
 			views |= escape->views;
@@ -354,7 +361,7 @@ search(struct redact_stream *stream, bool silent)
 		for (enum view view = VIEW_BACKSLASH; view <= VIEW_BASE32; view++) {
 			if (!(views & 1u << view) && !stream->machines[view].awake)
 				continue;
-			if (view <= VIEW_QUOTED)
+			if (view < VIEW_HEX)
 				read_escaped(stream, view, end);
 			else
 				read_coded(stream, view, end);

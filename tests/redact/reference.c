@@ -44,8 +44,9 @@ struct state {
 	struct symbol *symbols;
 	size_t symbol_count;
 	bool *covered;
-	size_t *best_len;  /* by start */
-	size_t *best_name; /* by start */
+	size_t first_until; /* matches begin before */
+	size_t *best_len;   /* by start */
+	size_t *best_name;  /* by start */
 };
 
 static bool
@@ -319,6 +320,8 @@ match_symbols(struct state *state, bool coded)
 	for (size_t i = 0; i < state->symbol_count; i++) {
 		const struct symbol *first = &state->symbols[i];
 
+		if (first->start >= state->first_until)
+			break;
 		for (size_t p = 0; p < state->count; p++) {
 			const struct pattern *pattern = &state->patterns[p];
 			size_t k = 0;
@@ -358,7 +361,7 @@ read_text(struct state *state, enum escape_kind kind)
 	for (size_t at = 0; at < state->len;) {
 		struct unit unit;
 
-		if (state->text[at] == 0x1b) {
+		if (state->text[at] == 0x1b && kind != ESCAPE_TERMINAL) {
 			at += decode_terminal(state->text + at, state->len - at, true);
 			continue;
 		}
@@ -383,6 +386,30 @@ read_text(struct state *state, enum escape_kind kind)
 		at += unit.len;
 	}
 	match_symbols(state, false);
+}
+
+/* Text that begins within a sequence, where that one is none, up to the next ESC. */
+static void
+read_inside(struct state *state)
+{
+	struct state part = *state;
+
+	for (size_t at = 0; at < state->len; at++) {
+		const uint8_t *text = state->text + at;
+		size_t len = *text == 0x1b ? decode_terminal(text, state->len - at, true) : 1;
+		const uint8_t *next;
+
+		if (len == 1 || text[1] != '[')
+			continue;
+		next = memchr(text + 2, 0x1b, state->len - at - 2);
+		part.text = text + 2;
+		part.len = next ? (size_t)(next - part.text) : state->len - at - 2;
+		part.covered = state->covered + at + 2;
+		part.best_len = state->best_len + at + 2;
+		part.best_name = state->best_name + at + 2;
+		part.first_until = len - 2;
+		read_text(&part, ESCAPE_NONE);
+	}
 }
 
 struct digit {
@@ -627,7 +654,7 @@ reference_redact(const struct ref_value *values, size_t count, const uint8_t *te
 	state->values = values;
 	state->value_count = count;
 	state->text = text;
-	state->len = len;
+	state->len = state->first_until = len;
 	state->symbols = calloc(len * 4 + 4, sizeof *state->symbols);
 	state->covered = calloc(len + 1, sizeof *state->covered);
 	state->best_len = calloc(len + 1, sizeof *state->best_len);
@@ -635,6 +662,8 @@ reference_redact(const struct ref_value *values, size_t count, const uint8_t *te
 	make_patterns(state);
 	for (enum escape_kind kind = ESCAPE_NONE; kind <= ESCAPE_QUOTED; kind++)
 		read_text(state, kind);
+	read_text(state, ESCAPE_TERMINAL);
+	read_inside(state);
 	match_digits(state, 4, 4);
 	match_digits(state, 5, 1);
 	match_digits(state, 6, 2);
