@@ -438,43 +438,33 @@ admin_get_active_plan(struct rpc_call *call, void *ctx, const ProtobufCMessage *
 /* ---- lists ---- */
 
 static enum un_err
-each_task(void *ctx, const struct entity_row *row)
+take(struct reading *reading, const struct entity_row *row, void *message)
 {
-	struct reading *reading = ctx;
-
-	reading->items[reading->count] = task_of(reading, row);
-	if (reading->items[reading->count] == NULL)
+	if (message == NULL)
 		return no_memory(reading);
-	reading->count++;
+	reading->items[reading->count++] = message;
 	reading->last = row->id;
 	return UN_OK;
 }
 
 static enum un_err
-each_workflow(void *ctx, const struct entity_row *row)
+each_task(void *reading, const struct entity_row *row)
 {
-	struct reading *reading = ctx;
+	return take(reading, row, task_of(reading, row));
+}
+
+static enum un_err
+each_workflow(void *reading, const struct entity_row *row)
+{
 	Flyteidl__Admin__WorkflowSpec *spec;
 
-	reading->items[reading->count] = workflow_of(reading, row, &spec);
-	if (reading->items[reading->count] == NULL)
-		return no_memory(reading);
-	reading->count++;
-	reading->last = row->id;
-	return UN_OK;
+	return take(reading, row, workflow_of(reading, row, &spec));
 }
 
 static enum un_err
-each_launch_plan(void *ctx, const struct entity_row *row)
+each_launch_plan(void *reading, const struct entity_row *row)
 {
-	struct reading *reading = ctx;
-
-	reading->items[reading->count] = launch_plan_of(reading, row);
-	if (reading->items[reading->count] == NULL)
-		return no_memory(reading);
-	reading->count++;
-	reading->last = row->id;
-	return UN_OK;
+	return take(reading, row, launch_plan_of(reading, row));
 }
 
 /* Fills `reading`; *ret_token is "" on the last page. False: the call has failed. */

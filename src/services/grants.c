@@ -3,8 +3,7 @@
 #include "audit/audit.h"
 #include "authz/directory.h"
 #include "base/clock.h"
-#include "base/pack.h"
-#include "base/text.h"
+#include "base/page_token.h"
 #include "services/access_view.h"
 #include "services/caller.h"
 #include "services/plane.h"
@@ -15,7 +14,6 @@
 
 #define PAGE_DEFAULT 100
 #define PAGE_MAX 1000
-#define CURSOR_MAX 512
 #define CURSOR_FORMAT 1
 
 Union__V1__Grant *
@@ -145,8 +143,7 @@ read_principal(const char *text, char ret_principal[GRANT_PRINCIPAL_MAX], struct
 	enum un_err err = principal_parse(text, geteuid(), &principal, detail);
 
 	if (!err && principal.kind != PRINCIPAL_API_KEY)
-		err = un_fail(detail, UN_ERR_INVALID,
-		              "a role is granted to an API key: key:NAME");
+		err = un_fail(detail, UN_ERR_INVALID, "a role is granted to an API key: key:NAME");
 	if (!err)
 		principal_format(&principal, ret_principal);
 	return err;
@@ -165,20 +162,37 @@ read_grant(const char *principal, const char *role, struct grant_row *row, struc
 	return err;
 }
 
+/* What both requests say, in their words. */
+struct asked {
+	const char *principal, *role, *project, *domain;
+};
+
+/* NULL: the call has failed. */
 static struct job *
-job_new(struct rpc_call *call)
+job_new(struct rpc_call *call, const struct asked *asked, enum authz_action action)
 {
 	struct job *job = rpc_alloc(call, sizeof *job);
-	struct principal principal;
+	struct un_detail detail = {0};
+	struct principal by;
+	enum un_err err;
 
 	if (!job) {
 		rpc_fail(call, UN_ERR_NO_MEMORY, NULL);
 		return NULL;
 	}
+	err = read_grant(asked->principal, asked->role, &job->grant, &detail);
+	if (!err)
+		err = scope_init(&job->grant.scope, asked->project, asked->domain, &detail);
+	if (err) {
+		rpc_fail(call, err, &detail);
+		return NULL;
+	}
+	if (!caller_may(call, action, &job->grant.scope))
+		return NULL;
 	job->call = call;
 	job->worker = rpc_worker(call);
-	caller_principal(call, &principal);
-	principal_format(&principal, job->by);
+	caller_principal(call, &by);
+	principal_format(&by, job->by);
 	(void)snprintf(job->request_id, sizeof job->request_id, "%s", rpc_request_id(call));
 	return job;
 }
@@ -205,21 +219,12 @@ void
 grants_create(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
 	const Union__V1__CreateGrantRequest *request = (const void *)message;
-	struct job *job = job_new(call);
-	struct un_detail detail = {0};
-	enum un_err err;
+	const struct asked asked = {request->principal, request->role, request->project,
+	                            request->domain};
+	struct job *job = job_new(call, &asked, AUTHZ_GRANT_CREATE);
 
 	(void)ctx;
 	if (!job)
-		return;
-	err = read_grant(request->principal, request->role, &job->grant, &detail);
-	if (!err)
-		err = scope_init(&job->grant.scope, request->project, request->domain, &detail);
-	if (err) {
-		rpc_fail(call, err, &detail);
-		return;
-	}
-	if (!caller_may(call, AUTHZ_GRANT_CREATE, &job->grant.scope))
 		return;
 	job->action = AUDIT_GRANT_CREATE;
 	job->grant.created_us = clock_wall_us();
@@ -240,21 +245,12 @@ void
 grants_delete(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
 	const Union__V1__DeleteGrantRequest *request = (const void *)message;
-	struct job *job = job_new(call);
-	struct un_detail detail = {0};
-	enum un_err err;
+	const struct asked asked = {request->principal, request->role, request->project,
+	                            request->domain};
+	struct job *job = job_new(call, &asked, AUTHZ_GRANT_DELETE);
 
 	(void)ctx;
 	if (!job)
-		return;
-	err = read_grant(request->principal, request->role, &job->grant, &detail);
-	if (!err)
-		err = scope_init(&job->grant.scope, request->project, request->domain, &detail);
-	if (err) {
-		rpc_fail(call, err, &detail);
-		return;
-	}
-	if (!caller_may(call, AUTHZ_GRANT_DELETE, &job->grant.scope))
 		return;
 	job->action = AUDIT_GRANT_DELETE;
 	job->reply = reply_deleted;
@@ -276,58 +272,16 @@ struct listing {
 	enum un_err err;
 };
 
-static enum un_err
-cursor_format(const struct grant_row *row, char ret_cursor[CURSOR_MAX])
-{
-	struct buf bytes, text;
-	enum un_err err;
-
-	buf_init(&bytes, CURSOR_MAX, BUF_PLAIN);
-	buf_init(&text, CURSOR_MAX - 1, BUF_PLAIN);
-	err = pack_u8(&bytes, CURSOR_FORMAT);
-	if (!err)
-		err = pack_text(&bytes, row->principal);
-	if (!err)
-		err = pack_text(&bytes, row->scope.project);
-	if (!err)
-		err = pack_text(&bytes, row->scope.domain);
-	if (!err)
-		err = pack_text(&bytes, row->role);
-	if (!err)
-		err = text_append_base64(&text, bytes.data, bytes.len);
-	if (!err)
-		memcpy(ret_cursor, buf_text(&text), text.len + 1);
-	buf_fini(&text);
-	buf_fini(&bytes);
-	return err;
-}
-
-static enum un_err
-cursor_parse(const char *cursor, struct grant_row *ret_row, struct un_detail *detail)
-{
-	struct grant_row row = {0};
-	struct buf bytes;
-	struct unpack in;
-	enum un_err err;
-	uint8_t format;
-
-	buf_init(&bytes, CURSOR_MAX, BUF_PLAIN);
-	err = text_decode_base64(cursor, strnlen(cursor, CURSOR_MAX), &bytes);
-	unpack_init(&in, bytes.data, bytes.len);
-	format = unpack_u8(&in);
-	unpack_text(&in, row.principal, sizeof row.principal);
-	unpack_text(&in, row.scope.project, sizeof row.scope.project);
-	unpack_text(&in, row.scope.domain, sizeof row.scope.domain);
-	unpack_text(&in, row.role, sizeof row.role);
-	if (!err && (unpack_end(&in) != UN_OK || format != CURSOR_FORMAT))
-		err = UN_ERR_PROTOCOL;
-	if (err && err != UN_ERR_NO_MEMORY)
-		err = un_fail(detail, UN_ERR_INVALID, "the page token is not one of this server's");
-	if (!err)
-		*ret_row = row;
-	buf_fini(&bytes);
-	return err;
-}
+/* Lends the texts of `row`, to be written or to be filled. */
+#define CURSOR_FIELDS(row)                                                                         \
+	{                                                                                          \
+		{(row)->principal, sizeof(row)->principal},                                        \
+			{(row)->scope.project, sizeof(row)->scope.project},                        \
+			{(row)->scope.domain, sizeof(row)->scope.domain},                          \
+		{                                                                                  \
+			(row)->role, sizeof(row)->role                                             \
+		}                                                                                  \
+	}
 
 static bool
 take_row(void *ctx, const struct grant_row *row)
@@ -379,7 +333,8 @@ read_list(struct listing *list, struct scope *within, struct grant_row *after,
 	if (!err && request->principal[0])
 		err = read_principal(request->principal, list->principal, detail);
 	if (!err && request->token[0])
-		err = cursor_parse(request->token, after, detail);
+		err = page_token_parse(request->token, CURSOR_FORMAT,
+		                       (struct page_token_field[])CURSOR_FIELDS(after), 4, detail);
 	list->limit = request->limit ? request->limit : PAGE_DEFAULT;
 	if (list->limit > PAGE_MAX)
 		list->limit = PAGE_MAX;
@@ -409,7 +364,7 @@ grants_list(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 	struct grant_row after = {0};
 	struct un_detail detail = {0};
 	struct caller_filter filter = {0};
-	char cursor[CURSOR_MAX] = "";
+	char cursor[PAGE_TOKEN_MAX] = "";
 	struct scope within;
 	enum un_err err = read_list(&list, &within, &after, &detail);
 
@@ -423,7 +378,9 @@ grants_list(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 	list.may = filter.filter;
 	err = read_rows(&list, &after, &detail);
 	if (!err && list.more)
-		err = cursor_format(&list.last, cursor);
+		err = page_token_format(CURSOR_FORMAT,
+		                        (struct page_token_field[])CURSOR_FIELDS(&list.last), 4,
+		                        cursor, sizeof cursor);
 	if (err) {
 		rpc_fail(call, err, &detail);
 		return;

@@ -1,6 +1,4 @@
-#include "base/buf.h"
-#include "base/pack.h"
-#include "base/text.h"
+#include "base/page_token.h"
 #include "store/secrets_rows.h"
 
 #include <string.h>
@@ -27,55 +25,33 @@ static const char list_domain[] =
 	" WHERE c.org = ?1 AND c.domain = ?7 AND c.secrets > 0 AND c.project >= ?2"
 	" AND s.name > iif(c.project > ?2, '', ?4) LIMIT ?5";
 
-static enum un_err
-cursor_format(const struct secret_id *id, char ret_cursor[SECRET_CURSOR_MAX])
-{
-	struct buf bytes, text;
-	enum un_err err;
+/* Lends the texts of `id`, to be written or to be filled. */
+#define CURSOR_FIELDS(id)                                                                          \
+	{                                                                                          \
+		{(id)->scope.project, sizeof(id)->scope.project},                                  \
+			{(id)->scope.domain, sizeof(id)->scope.domain},                            \
+		{                                                                                  \
+			(id)->name, sizeof(id)->name                                               \
+		}                                                                                  \
+	}
 
-	buf_init(&bytes, SECRET_CURSOR_MAX, BUF_PLAIN);
-	buf_init(&text, SECRET_CURSOR_MAX - 1, BUF_PLAIN);
-	err = pack_u8(&bytes, CURSOR_FORMAT);
-	if (!err)
-		err = pack_text(&bytes, id->scope.project);
-	if (!err)
-		err = pack_text(&bytes, id->scope.domain);
-	if (!err)
-		err = pack_text(&bytes, id->name);
-	if (!err)
-		err = text_append_base64(&text, bytes.data, bytes.len);
-	if (!err)
-		memcpy(ret_cursor, buf_text(&text), text.len + 1);
-	buf_fini(&text);
-	buf_fini(&bytes);
-	return err;
+static enum un_err
+cursor_format(struct secret_id *id, char ret_cursor[SECRET_CURSOR_MAX])
+{
+	const struct page_token_field fields[] = CURSOR_FIELDS(id);
+
+	return page_token_format(CURSOR_FORMAT, fields, 3, ret_cursor, SECRET_CURSOR_MAX);
 }
 
 static enum un_err
 cursor_parse(const char *cursor, struct secret_id *ret_id, struct un_detail *detail)
 {
 	struct secret_id id = {0};
-	struct buf bytes;
-	struct unpack in;
-	enum un_err err;
-	uint8_t format;
+	const struct page_token_field fields[] = CURSOR_FIELDS(&id);
+	enum un_err err = page_token_parse(cursor, CURSOR_FORMAT, fields, 3, detail);
 
-	buf_init(&bytes, SECRET_CURSOR_MAX, BUF_PLAIN);
-	err = text_decode_base64(cursor, strnlen(cursor, SECRET_CURSOR_MAX), &bytes);
-	if (err == UN_ERR_NO_MEMORY)
-		goto out;
-	unpack_init(&in, bytes.data, bytes.len);
-	format = unpack_u8(&in);
-	unpack_text(&in, id.scope.project, sizeof id.scope.project);
-	unpack_text(&in, id.scope.domain, sizeof id.scope.domain);
-	unpack_text(&in, id.name, sizeof id.name);
-	if (err || unpack_end(&in) != UN_OK || format != CURSOR_FORMAT) {
-		err = un_fail(detail, UN_ERR_INVALID, "the page token is not one of this server's");
-		goto out;
-	}
-	*ret_id = id;
-out:
-	buf_fini(&bytes);
+	if (!err)
+		*ret_id = id;
 	return err;
 }
 

@@ -37,7 +37,7 @@ void sql_bind_null(struct sql *sql, int at);
 /* *ret_row says whether there is a row. UN_ERR_EXISTS: a unique key is taken. UN_ERR_CONFLICT:
  * another constraint. UN_ERR_DISK_FULL, UN_ERR_DAMAGED, UN_ERR_IO, UN_ERR_NO_MEMORY. */
 MUST_CHECK enum un_err sql_step(struct sql *sql, bool *ret_row, struct un_detail *detail);
-/* For loops: true while there is a row. What ends it otherwise is in *ret_err: UN_OK, or as above. */
+/* For loops: true while there is a row. What ended it is in *ret_err: UN_OK, or as above. */
 MUST_CHECK bool sql_next(struct sql *sql, enum un_err *ret_err, struct un_detail *detail);
 /* Steps to the one row of a statement and lends it (see sql_lend). Without a row: `absent`. */
 MUST_CHECK enum un_err sql_lend_row(struct sql *sql, enum un_err absent, struct un_detail *detail);
