@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "net/address.h"
 #include "runs/machine.h"
+#include "runs/runs.h"
 #include "services/login.h"
 
 #include <fcntl.h>
@@ -75,6 +76,7 @@ static const struct config_key keys[] = {
 	LIMIT_KEY("idle_s", CONFIG_IDLE_S, 86400),
 	LIMIT_KEY("write_s", CONFIG_WRITE_S, 3600),
 	LIMIT_KEY("call_s", CONFIG_CALL_S, 3600),
+	NUMBER_KEY("runs", "lost_after", lost_after_s, 86400),
 	TEXT_KEY("tasks", "path", tasks_path),
 	TEXT_KEY("tasks", "uid_range", tasks_uid_range),
 	TEXT_KEY("tasks", "show", tasks_show),
@@ -380,6 +382,16 @@ check_hidden(const struct config *config, struct un_detail *detail)
 	return UN_OK;
 }
 
+static enum un_err
+check_runs(const struct config *config, struct un_detail *detail)
+{
+	if (config->lost_after_s < RUNS_LOST_AFTER_LEAST_S)
+		return un_fail(detail, UN_ERR_BAD_CONFIG,
+		               "'runs.lost_after' is %d to 86400 seconds, not %llu",
+		               RUNS_LOST_AFTER_LEAST_S, (unsigned long long)config->lost_after_s);
+	return UN_OK;
+}
+
 /* A relative folder in the path would be one of the task's own. */
 static enum un_err
 check_tasks(const struct config *config, struct un_detail *detail)
@@ -418,6 +430,8 @@ config_check(struct config *config, struct un_detail *detail)
 		err = check_tls(config, detail);
 	if (!err)
 		err = check_hidden(config, detail);
+	if (!err)
+		err = check_runs(config, detail);
 	if (!err)
 		err = check_tasks(config, detail);
 	if (err)
@@ -549,6 +563,7 @@ config_init(struct config *config)
 	config->idle_timeout_s = IDLE_TIMEOUT_EMBEDDED_S;
 	config->drain_timeout_s = DRAIN_TIMEOUT_S;
 	config->token_seconds = LOGIN_TOKEN_SECONDS;
+	config->lost_after_s = LEASE_TTL_US / 1000000;
 	config->tasks_processes = TASK_PROCESSES;
 	set_limits(config);
 }

@@ -210,6 +210,7 @@ options_of(struct announcement *what, const struct places *places, char *const *
 		.workers = (unsigned)config->workers,
 		.parallel_tasks = (unsigned)config->parallel_tasks,
 		.idle_timeout_s = (unsigned)config->idle_timeout_s,
+		.lost_after_s = (unsigned)config->lost_after_s,
 		.token_seconds = (unsigned)config->token_seconds,
 		.audit_reads = config->audit_reads,
 		.guard = &config->guard,

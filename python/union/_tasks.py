@@ -165,8 +165,8 @@ def task(
 ) -> Any:
     """Makes a task of a function: `@union.task` or `@union.task(secret_requests=[…])`.
 
-    retries: how often an attempt is repeated (0 to 100) that raised `union.RecoverableError` or ran
-    into its timeout.
+    retries: how often an attempt is repeated (0 to 100) that raised `union.RecoverableError`, ran
+    into its timeout or ended without a result. 0: the task is begun once at most.
     timeout: seconds (int) or timedelta for one attempt, at most a year; 0: no limit.
     environment: variables for the process, str to str.
     requests, limits, resources: `union.Resources`; `resources` stands for both others.

@@ -63,6 +63,8 @@ struct attempt {
 	struct leaving leaving;
 	struct task_rights rights;
 	struct result result;
+	bool begun;     /* the task has been started */
+	bool forgotten; /* what it had is gone */
 };
 
 /* Makes our own folder below the one of all attempts. */
@@ -223,12 +225,29 @@ read_ticket(struct attempt *attempt, struct secbuf **ret_ticket, struct un_detai
 	return UN_OK;
 }
 
+/* Values, their files, all that is left of the task's processes. */
+static void
+forget_task(void *ctx)
+{
+	struct attempt *attempt = ctx;
+
+	if (attempt->forgotten)
+		return;
+	attempt->forgotten = true;
+	redact_set_free(attempt->values);
+	task_secrets_close(&attempt->secrets);
+	sandbox_end(&attempt->sandbox);
+}
+
 /* The lease goes into a secbuf, and out of the message. */
 static enum un_err
 take_lease(struct attempt *attempt, int64_t start_ms, struct un_detail *detail)
 {
 	Union__V1__ClaimResponse *claim = attempt->claim;
-	struct report_plan plan = {.channel = attempt->channel, .lease_start_ms = start_ms};
+	struct report_plan plan = {.channel = attempt->channel,
+	                           .lease_start_ms = start_ms,
+	                           .on_wait = forget_task,
+	                           .ctx = attempt};
 	enum un_err err;
 
 	if (!claim->lease_ttl || claim->lease_ttl->seconds < 1 ||
@@ -621,6 +640,7 @@ run_task(struct attempt *attempt, struct ending *ret_ending, struct un_detail *d
 	command_fini(&command);
 	if (err)
 		return err;
+	attempt->begun = true;
 	pass_step(attempt, "started");
 	err = supervise(&plan, ret_ending);
 	pass_step(attempt, "ended");
@@ -688,6 +708,8 @@ run_claimed(struct attempt *attempt, struct un_detail *detail)
 		err = result_of_failure(&attempt->result, err, NULL, false);
 	if (err)
 		return err;
+	if (attempt->begun)
+		result_of_begun(&attempt->result);
 	attempt->outcome.exit_status = result_exit_status(&attempt->result);
 	pass_step(attempt, "judged");
 	return report_finish(attempt->reporter, &attempt->result.finish, detail);
@@ -700,11 +722,9 @@ clean_up(struct attempt *attempt)
 	report_free(attempt->reporter);
 	channel_free(attempt->channel);
 	result_fini(&attempt->result);
-	redact_set_free(attempt->values);
-	task_secrets_close(&attempt->secrets);
 	secbuf_free(attempt->private_key);
 	channel_message_free(attempt->claim);
-	sandbox_end(&attempt->sandbox);
+	forget_task(attempt);
 	task_rights_fini(&attempt->rights);
 	io_close(&attempt->tmp_fd);
 	io_close(&attempt->bundle_fd);

@@ -295,7 +295,8 @@ TEST(attempt, a_signal_to_the_launcher_reaches_the_task)
 	use_shell(&plane, "trap 'echo told; exit 3' TERM; echo up; while :; do sleep 0.02; done");
 	plane.signal_at_log = 15;
 	plane_run(&plane, UNION_EXEC);
-	expect_outcome(&plane, UNION__V1__FINISH_REQUEST__OUTCOME__SYSTEM_FAILED, 3);
+	/* it had begun: only its own retries may begin it again */
+	expect_outcome(&plane, RETRYABLE, 3);
 	expect_error(&plane, "interrupted", "SIGTERM");
 	EXPECT(strstr(buf_text(&plane.log), "told\n") != NULL);
 	plane_fini(&plane);
@@ -311,6 +312,19 @@ TEST(attempt, a_control_plane_that_does_not_answer_ends_the_task_with_the_lease)
 	plane_run(&plane, UNION_EXEC);
 	EXPECT(!plane.finished);
 	EXPECT_INT(125, plane.exit_status);
+	plane_fini(&plane);
+}
+
+TEST(attempt, a_result_is_offered_for_longer_than_the_lease)
+{
+	struct plane plane;
+
+	use_shell(&plane, "exit 0");
+	plane.lease_ms = 1000;
+	plane.drop_calls = 8; /* the pauses between them are longer than that */
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	EXPECT(plane.run_ms > 1000);
 	plane_fini(&plane);
 }
 

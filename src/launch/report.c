@@ -21,6 +21,8 @@ struct reporter {
 	struct channel *channel;
 	struct secbuf *lease;
 	int64_t ttl_ms;
+	void (*on_wait)(void *ctx); /* NULL: told, or nobody wants to know */
+	void *ctx;
 	int event_fd;
 	int wake_fd; /* ends every wait of the channel */
 	pthread_t thread;
@@ -37,6 +39,7 @@ struct reporter {
 	bool stop;
 	bool ask; /* a heartbeat now, whatever the time */
 	Union__V1__FinishRequest *finish; /* lent by report_finish */
+	int64_t keep_until_ms;            /* then nobody is offered it any more */
 	bool finished;
 	enum un_err result;
 	struct un_detail detail;
@@ -57,6 +60,8 @@ report_new(const struct report_plan *plan, struct reporter **ret_reporter)
 	reporter->lease = plan->lease;
 	reporter->ttl_ms = plan->lease_ttl_ms;
 	reporter->lease_start_ms = plan->lease_start_ms;
+	reporter->on_wait = plan->on_wait;
+	reporter->ctx = plan->ctx;
 	buf_init(&reporter->pending, REPORT_LOG_MAX, BUF_PLAIN);
 	(void)pthread_mutex_init(&reporter->mutex, NULL);
 	(void)pthread_condattr_init(&attributes);
@@ -217,7 +222,9 @@ static enum job
 next_job(const struct reporter *reporter, int64_t *ret_wait_ms)
 {
 	int64_t now_ms = clock_mono_ms();
-	int64_t beat_ms = reporter->lease_start_ms + reporter->ttl_ms / 3 - now_ms;
+	int64_t third_ms = reporter->ttl_ms / 3;
+	int64_t beat_ms = reporter->lease_start_ms - now_ms +
+	                  (third_ms < REPORT_BEAT_MS ? third_ms : REPORT_BEAT_MS);
 	int64_t batch_ms = reporter->pending_since_ms + REPORT_BATCH_WAIT_MS - now_ms;
 
 	if (reporter->stop || reporter->finished || reporter->state == REPORT_LOST)
@@ -264,10 +271,22 @@ do_job(struct reporter *reporter, enum job job)
 	}
 }
 
+static void
+say_waiting(struct reporter *reporter)
+{
+	void (*on_wait)(void *ctx) = reporter->on_wait;
+
+	reporter->on_wait = NULL;
+	if (on_wait)
+		on_wait(reporter->ctx);
+}
+
 /* After a failed call: wait and try again, or give the attempt up. */
 static void
 after_failure(struct reporter *reporter, enum job job, enum un_err err, int *backoff_ms)
 {
+	bool is_waiting;
+
 	if (err == UN_ERR_BAD_TICKET || err == UN_ERR_UNAUTHENTICATED)
 		set_state(reporter, REPORT_LOST);
 	(void)pthread_mutex_lock(&reporter->mutex);
@@ -277,11 +296,14 @@ after_failure(struct reporter *reporter, enum job job, enum un_err err, int *bac
 		reporter->finished = true;
 	else if (job == JOB_LOG && !un_err_may_retry(err) && err != UN_ERR_PROTOCOL)
 		buf_clear(&reporter->pending); /* refused for good: the end matters more */
-	else if (left_ms(reporter) == 0)
-		reporter->finished = reporter->finish != NULL;
+	else if (reporter->finish && clock_mono_ms() >= reporter->keep_until_ms)
+		reporter->finished = true;
 	else if (!reporter->stop)
 		wait_ms(reporter, *backoff_ms);
+	is_waiting = reporter->finish && !reporter->finished && reporter->state != REPORT_LOST;
 	(void)pthread_mutex_unlock(&reporter->mutex);
+	if (is_waiting)
+		say_waiting(reporter);
 	*backoff_ms = *backoff_ms * 2 < RETRY_MOST_MS ? *backoff_ms * 2 : RETRY_MOST_MS;
 }
 
@@ -426,6 +448,9 @@ report_finish(struct reporter *reporter, Union__V1__FinishRequest *finish,
               struct un_detail *detail)
 {
 	(void)pthread_mutex_lock(&reporter->mutex);
+	reporter->keep_until_ms =
+		clock_mono_ms() +
+		(reporter->ttl_ms > REPORT_KEEP_MS ? reporter->ttl_ms : REPORT_KEEP_MS);
 	reporter->finish = finish;
 	reporter->result = UN_ERR_UNREACHABLE;
 	(void)pthread_cond_signal(&reporter->changed);

@@ -4,7 +4,9 @@
  * control plane never holds up the task, its output or its timeout. While it cannot be reached the
  * task goes on, until the lease is over: then the task must be killed, because another attempt may
  * be started (report_left_ms() counts that down, with a margin, on a clock that runs during
- * suspend). Made and used by one thread. */
+ * suspend). A task that has ended runs nothing any more, so its result is offered for longer than
+ * that, until the control plane takes it, or knows the lease no more. Made and used by one
+ * thread. */
 #ifndef LAUNCH_REPORT_H
 #define LAUNCH_REPORT_H
 
@@ -22,6 +24,9 @@
 #define REPORT_BATCH_MAX (256u << 10)
 #define REPORT_BATCH_FULL (64u << 10) /* this much is sent at once, */
 #define REPORT_BATCH_WAIT_MS 50       /* less after this long */
+#define REPORT_BEAT_MS 5000           /* between heartbeats, or a third of a shorter lease */
+#define REPORT_KEEP_MS                                                                             \
+	(3600 * 1000) /* a result that nobody takes, if the lease is not longer */
 
 struct reporter;
 
@@ -30,6 +35,10 @@ struct report_plan {
 	struct secbuf *lease;    /* taken over */
 	int64_t lease_start_ms;  /* clock_mono_ms when the claim was sent */
 	int64_t lease_ttl_ms;
+	/* The result is not taken at once, and may have to wait for long: what only the task needed
+	 * can go. Once at most, while report_finish waits. NULL: nobody wants to know. */
+	void (*on_wait)(void *ctx);
+	void *ctx;
 };
 
 /* Takes the plan's parts over also when it fails. */
@@ -53,7 +62,8 @@ int report_event_fd(const struct reporter *reporter); /* readable when the state
 int64_t report_left_ms(struct reporter *reporter);    /* until the task must be dead; 0: now */
 
 /* Sends what is left of the log, then `finish` (whose lease is filled in), again and again until it
- * is acknowledged or the lease is over. Ends the thread. UN_ERR_UNREACHABLE, UN_ERR_BAD_TICKET,...
+ * is acknowledged, the lease is not known any more, or REPORT_KEEP_MS (the time of the lease, if
+ * that is longer) are over. Ends the thread. UN_ERR_UNREACHABLE, UN_ERR_BAD_TICKET,...
  */
 MUST_CHECK enum un_err report_finish(struct reporter *reporter, Union__V1__FinishRequest *finish,
                                      struct un_detail *detail);

@@ -77,6 +77,13 @@ result_of_failure(struct result *result, enum un_err failure, const struct un_de
 	            un_err_slug(failure), message);
 }
 
+void
+result_of_begun(struct result *result)
+{
+	if (result->finish.outcome == UNION__V1__FINISH_REQUEST__OUTCOME__SYSTEM_FAILED)
+		result->finish.outcome = UNION__V1__FINISH_REQUEST__OUTCOME__FAILED_RETRYABLE;
+}
+
 const char *
 result_signal_name(int number, char text[16])
 {

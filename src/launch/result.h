@@ -39,6 +39,9 @@ MUST_CHECK enum un_err result_of_task(struct result *result, const struct result
 /* An attempt whose task was never started. `user`: it is the task's fault, not ours. */
 MUST_CHECK enum un_err result_of_failure(struct result *result, enum un_err failure,
                                          const struct un_detail *detail, bool user);
+/* The task was begun: what goes wrong from there on may not be mended by beginning it again, unless
+ * it allows that. */
+void result_of_begun(struct result *result);
 /* Whether `outcome` is the task's own doing, for the exit status. */
 int result_exit_status(const struct result *result);
 

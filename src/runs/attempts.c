@@ -320,7 +320,7 @@ describe(struct claiming *claiming, const struct run *run, uint32_t place,
 	response->node_id = arena_strndup(arena, node->id, strlen(node->id));
 	response->attempt = run->execution->nodes[place].last.number;
 	google__protobuf__duration__init(ttl);
-	ttl->seconds = LEASE_TTL_US / 1000000;
+	ttl->seconds = run->execution->lease_ttl_us / 1000000;
 	response->lease_ttl = ttl;
 	if (node->timeout_ms > 0) {
 		Google__Protobuf__Duration *timeout = arena_alloc(arena, 1, sizeof *timeout);
@@ -595,6 +595,13 @@ runs_claim(struct runs *runs, const struct runs_claim *claim, runs_claim_done *d
 
 /* ---- while it runs ---- */
 
+static void
+is_heard(struct runs *runs, struct run *run, struct live *live)
+{
+	live->doubted = false;
+	execution_heartbeat(run->execution, live->place, runs_now(runs));
+}
+
 enum un_err
 runs_heartbeat(struct runs *runs, const uint8_t *lease, size_t len, bool *ret_cancel)
 {
@@ -605,7 +612,7 @@ runs_heartbeat(struct runs *runs, const uint8_t *lease, size_t len, bool *ret_ca
 	err = find_lease(runs, lease, len, &live, &run);
 	if (err)
 		return err;
-	execution_heartbeat(run->execution, live->place, runs_now(runs));
+	is_heard(runs, run, live);
 	*ret_cancel = run->execution->nodes[live->place].last.cancel;
 	return UN_OK;
 }
@@ -639,7 +646,7 @@ runs_push_logs(struct runs *runs, const Union__V1__PushLogsRequest *request,
 	err = logs_write(runs->logs_fd, &name, &piece, &live->log_len, detail);
 	if (err)
 		return err;
-	execution_heartbeat(run->execution, live->place, runs_now(runs));
+	is_heard(runs, run, live);
 	hub_wake(runs->options.hub, run->id);
 	return UN_OK;
 }

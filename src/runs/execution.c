@@ -54,6 +54,7 @@ execution_new(const struct graph *graph, int64_t now_us, struct execution **ret_
 		return UN_ERR_NO_MEMORY;
 	}
 	execution->graph = graph;
+	execution->lease_ttl_us = LEASE_TTL_US;
 	execution->created_us = execution->updated_us = now_us;
 	execution->dirty = true;
 	for (size_t i = 0; i < graph->node_count; i++) {
@@ -324,7 +325,7 @@ execution_claim(struct execution *execution, uint32_t place, const uint8_t lease
 	node->last.state = ATTEMPT_CLAIMED;
 	memcpy(node->last.lease_hash, lease_hash, HASH_LEN);
 	node->last.claimed_us = now_us;
-	node->last.lease_until_us = now_us + LEASE_TTL_US;
+	node->last.lease_until_us = now_us + execution->lease_ttl_us;
 	node->attempt_dirty = true;
 	return UN_OK;
 }
@@ -334,8 +335,10 @@ execution_heartbeat(struct execution *execution, uint32_t place, int64_t now_us)
 {
 	struct attempt *attempt = &execution->nodes[place].last;
 
-	if (attempt->state == ATTEMPT_CLAIMED && now_us + LEASE_TTL_US > attempt->lease_until_us)
-		attempt->lease_until_us = now_us + LEASE_TTL_US;
+	int64_t until_us = now_us + execution->lease_ttl_us;
+
+	if (attempt->state == ATTEMPT_CLAIMED && until_us > attempt->lease_until_us)
+		attempt->lease_until_us = until_us;
 }
 
 /* ---- ending ---- */
@@ -377,13 +380,15 @@ standard_error(enum outcome outcome, struct run_error *ret_error)
 		                     un_err_text(UN_ERR_TASK_TIMED_OUT), ERROR_USER);
 	case OUTCOME_LOST:
 		return run_error_set(ret_error, "launcher-lost",
-		                     "the launcher ended without reporting a result", ERROR_SYSTEM);
+		                     "the launcher ended without reporting a result; how far the "
+		                     "task came is not known",
+		                     ERROR_SYSTEM);
 	case OUTCOME_WITHDRAWN:
 		return run_error_set(ret_error, "not-claimed",
 		                     "no launcher took the attempt in time", ERROR_SYSTEM);
 	case OUTCOME_CANCELLED:
-		return run_error_set(ret_error, "cancelled", "the launcher was stopped",
-		                     ERROR_SYSTEM);
+		return run_error_set(ret_error, "cancelled",
+		                     "the launcher was stopped while the task ran", ERROR_SYSTEM);
 	case OUTCOME_SYSTEM_FAILED:
 		return run_error_set(ret_error, "system", "the launcher could not run the task",
 		                     ERROR_SYSTEM);
@@ -414,14 +419,14 @@ after_failure(const struct execution *execution, uint32_t place, enum outcome ou
 	switch (outcome) {
 	case OUTCOME_FAILED_RETRYABLE:
 	case OUTCOME_TIMED_OUT:
+	case OUTCOME_LOST:      /* it may have done all of its work */
+	case OUTCOME_CANCELLED: /* not by us, and in the middle of it */
 		if (may_retry && node->task_failures < retries) {
 			try_again(node, ++node->task_failures, now_us);
 			return;
 		}
 		break;
-	case OUTCOME_SYSTEM_FAILED:
-	case OUTCOME_LOST:
-	case OUTCOME_CANCELLED: /* not by us */
+	case OUTCOME_SYSTEM_FAILED: /* these have not begun it */
 	case OUTCOME_WITHDRAWN:
 		if (may_retry && node->system_failures < SYSTEM_RETRIES) {
 			try_again(node, ++node->system_failures, now_us);
@@ -571,7 +576,7 @@ execution_recover(struct execution *execution, int64_t now_us)
 		if (node->state != NODE_ACTIVE)
 			continue;
 		if (node->last.state == ATTEMPT_CLAIMED) {
-			node->last.lease_until_us = now_us + LEASE_TTL_US;
+			node->last.lease_until_us = now_us + execution->lease_ttl_us;
 			continue;
 		}
 		/* Nobody has claimed it, and from now on nobody can. It costs the node nothing: a

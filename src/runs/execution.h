@@ -17,6 +17,8 @@
  *  - only a claimed attempt runs anything, and an attempt is claimed once;
  *  - an attempt ends by its launcher's word, by the death of its launcher, or when its lease and
  *    LEASE_MARGIN_US are over, which is later than the launcher itself ends its task;
+ *  - a task without retries is begun at most once: an attempt that may have begun it and of which
+ *    no result came (lost, stopped) is only followed by another one if `retries` allow it;
  *  - an execution ends when no attempt is left that has not ended.
  * One thread at a time. */
 #ifndef RUNS_EXECUTION_H
@@ -33,12 +35,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LEASE_TTL_US (15ll * 1000000)    /* from the claim and from each heartbeat */
+#define LEASE_TTL_US (300ll * 1000000)   /* from the claim and from each heartbeat; the default */
 #define LEASE_MARGIN_US (5ll * 1000000)  /* on top, before an attempt counts as lost */
 #define CLAIM_WITHIN_US (60ll * 1000000) /* from creation */
 #define TIMEOUT_GRACE_US                                                                           \
 	(15ll * 1000000) /* the launcher enforces a timeout; later the server does */
-#define SYSTEM_RETRIES 3                 /* of a node, for failures that are not the task's */
+#define SYSTEM_RETRIES 3                 /* of a node, for attempts that never began the task */
 #define BACKOFF_FIRST_US (500ll * 1000)  /* doubled each time */
 #define BACKOFF_MOST_US (30ll * 1000000)
 #define RUN_ERROR_CODE_MAX 128
@@ -135,6 +137,7 @@ struct execution {
 	enum run_state state;
 	struct exec_node *nodes; /* graph->node_count of them */
 	uint32_t max_parallelism; /* 0: no limit of its own */
+	int64_t lease_ttl_us;     /* LEASE_TTL_US, unless the caller sets another */
 	int64_t created_us, updated_us, ended_us;
 	struct run_error error; /* FAILED: of the first node that failed */
 	char *abort_cause;

@@ -151,8 +151,39 @@ TEST(execution, a_lease_is_over_only_after_its_margin)
 	EXPECT_INT(NODE_ACTIVE, execution->nodes[0].state);
 	EXPECT_INT(now + LEASE_TTL_US + LEASE_MARGIN_US, due);
 	EXPECT_OK(execution_expire(execution, due, &due));
-	EXPECT_INT(NODE_READY, execution->nodes[0].state);
+	EXPECT_INT(NODE_FAILED, execution->nodes[0].state);
 	EXPECT_INT(OUTCOME_LOST, execution->nodes[0].last.outcome);
+	execution_free(execution);
+}
+
+TEST(execution, a_task_without_retries_that_may_have_run_is_not_begun_again)
+{
+	static const enum outcome outcomes[] = {OUTCOME_LOST, OUTCOME_CANCELLED};
+
+	for (size_t i = 0; i < 2; i++) {
+		for (uint32_t retries = 0; retries < 2; retries++) {
+			struct execution *execution = begin(pair, 1);
+
+			nodes[0].retries = retries;
+			for (uint32_t time = 0; time <= retries; time++) {
+				EXPECT_INT(NODE_READY, execution->nodes[0].state);
+				run(execution, 0, SECOND);
+				finish(execution, 0, outcomes[i], SECOND);
+			}
+			EXPECT_INT(NODE_FAILED, execution->nodes[0].state);
+			EXPECT_INT(RUN_FAILED, execution->state);
+			execution_free(execution);
+		}
+	}
+}
+
+TEST(execution, what_never_began_may_begin_again_without_retries)
+{
+	struct execution *execution = begin(pair, 1);
+
+	run(execution, 0, SECOND);
+	finish(execution, 0, OUTCOME_SYSTEM_FAILED, SECOND);
+	EXPECT_INT(NODE_READY, execution->nodes[0].state);
 	execution_free(execution);
 }
 

@@ -407,6 +407,8 @@ run_load(struct runs *runs, int64_t id, struct run **ret_run, struct un_detail *
 		err = runs_read(runs, &view, detail);
 	if (!err) {
 		err = load(view, id, run, detail);
+		if (!err && runs->options.lost_after_us > 0)
+			run->execution->lease_ttl_us = runs->options.lost_after_us;
 		runs_read_end(runs);
 	}
 	if (err) {
@@ -425,7 +427,7 @@ refresh_leases(struct run *run, int64_t now_us)
 		struct attempt *attempt = &run->execution->nodes[i].last;
 
 		if (attempt->state == ATTEMPT_CLAIMED)
-			attempt->lease_until_us = now_us + LEASE_TTL_US;
+			attempt->lease_until_us = now_us + run->execution->lease_ttl_us;
 		if (attempt->state == ATTEMPT_CREATED)
 			attempt->lease_until_us = attempt->created_us + CLAIM_WITHIN_US;
 	}

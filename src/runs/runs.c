@@ -140,9 +140,11 @@ adopt_lives(struct runs *runs, struct run *run)
 		live->where = (struct engine_place){attempt->pid, attempt->pid_start};
 		live->watched = runs->options.engine->ops->adopt(runs->options.engine, live->id,
 		                                                 &live->where);
-		if (!live->watched) /* gone; but what it had started may need a moment to end */
+		if (!live->watched) { /* gone; but what it had started may need a moment to end */
+			live->doubted = true;
 			run->execution->nodes[i].last.lease_until_us =
 			        runs_now(runs) - LEASE_MARGIN_US + RUNS_DEATH_US;
+		}
 	}
 	return UN_OK;
 }

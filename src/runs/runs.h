@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #define RUNS_ACTIVE_MAX 1000 /* executions that are not over; one more is UN_ERR_AGAIN */
+#define RUNS_LOST_AFTER_LEAST_S 15
 #define RUNS_LAUNCH_MAX 500  /* tasks, workflows and launch plans in one launch */
 #define RUNS_ENVS_MAX 200
 #define RUNS_LOG_MAX (256ull << 20) /* bytes of one attempt's log; the rest is dropped */
@@ -47,6 +48,8 @@ struct runs_options {
 	const char *data_dir; /* holds logs/ and bundles/; copied */
 	unsigned slots;       /* attempts at once; at least 1 */
 	const struct guard_policies *guard; /* lent; NULL: known for all */
+	/* How long nothing may be heard of a claimed attempt; 0: LEASE_TTL_US. */
+	int64_t lost_after_us;
 	/* Microseconds since 1970 that never go back while this runs. NULL: the clock. */
 	int64_t (*now_us)(void *ctx);
 	/* runs_tick is wanted when so much time has passed. A time of the day would not do: the

@@ -37,6 +37,7 @@ struct live {
 	bool watched;         /* the engine will tell when its launcher is gone */
 	bool claiming;        /* the keeper is asked */
 	int64_t cancelled_us; /* when it was asked to end; 0 */
+	bool doubted;         /* its lease is over; it may still speak for LEASE_MARGIN_US */
 	bool killed;
 	uint64_t log_len;
 };

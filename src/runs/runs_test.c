@@ -202,14 +202,17 @@ TEST(runs, an_abort_ends_everything_and_is_final)
 	end(&f);
 }
 
-TEST(runs, a_launcher_that_dies_is_replaced_a_few_times)
+TEST(runs, a_launcher_that_dies_is_replaced_as_often_as_the_task_may_be_tried)
 {
 	struct plane_fixture f;
+	Union__V1__LaunchRequest *request;
 	char label[16];
 
 	begin(&f, 8);
-	launch(&f, diamond());
-	for (int i = 0; i <= SYSTEM_RETRIES; i++) {
+	request = diamond();
+	set_retries(request->tasks[0], 2);
+	launch(&f, request);
+	for (int i = 0; i <= 2; i++) {
 		snprintf(label, sizeof label, "n0.%d", i);
 		EXPECT_OK(claim_as(&f, named(&f, label), NULL));
 		dies(&f, named(&f, label));
@@ -241,11 +244,14 @@ TEST(runs, what_ends_the_launchers_that_do_not_end_by_themselves)
 TEST(runs, a_lost_lease_is_worth_nothing_once_another_attempt_may_begin)
 {
 	struct plane_fixture f;
+	Union__V1__LaunchRequest *request;
 	struct launcher *old;
 	bool cancel;
 
 	begin(&f, 8);
-	launch(&f, diamond());
+	request = diamond();
+	set_retries(request->tasks[0], 1);
+	launch(&f, request);
 	old = named(&f, "n0.0");
 	EXPECT_OK(claim_as(&f, old, NULL));
 	old->alive = false; /* as far as the engine can see */
@@ -264,11 +270,17 @@ TEST(runs, a_lost_lease_is_worth_nothing_once_another_attempt_may_begin)
 TEST(runs, a_launcher_that_lives_but_is_silent_is_ended_before_it_is_replaced)
 {
 	struct plane_fixture f;
+	Union__V1__LaunchRequest *request;
 
 	begin(&f, 8);
-	launch(&f, diamond());
+	request = diamond();
+	set_retries(request->tasks[0], 1);
+	launch(&f, request);
 	EXPECT_OK(claim_as(&f, named(&f, "n0.0"), NULL));
 	f.now_us += LEASE_TTL_US + LEASE_MARGIN_US;
+	runs_tick(f.runs);
+	EXPECT(!named(&f, "n0.0")->killed); /* it may have been us who were away */
+	f.now_us += LEASE_MARGIN_US;
 	runs_tick(f.runs);
 	EXPECT(named(&f, "n0.0")->killed);
 	EXPECT_NULL(named(&f, "n0.1"));
@@ -282,6 +294,38 @@ TEST(runs, a_launcher_that_lives_but_is_silent_is_ended_before_it_is_replaced)
 	end(&f);
 }
 
+TEST(runs, after_a_long_absence_of_the_server_a_result_is_still_taken)
+{
+	struct plane_fixture f;
+
+	begin(&f, 8);
+	launch(&f, diamond());
+	EXPECT_OK(claim_as(&f, named(&f, "n0.0"), NULL));
+	f.now_us += 100 * LEASE_TTL_US; /* stopped, and nothing was read */
+	runs_tick(f.runs);
+	EXPECT(!named(&f, "n0.0")->killed);
+	EXPECT_OK(finish_as(&f, named(&f, "n0.0"), OUTCOME_SUCCEEDED, ints(1)));
+	EXPECT_INT(NODE_SUCCEEDED, node_state(&f, "n0"));
+	EXPECT_NULL(named(&f, "n0.1"));
+	end(&f);
+}
+
+TEST(runs, a_word_ends_the_doubt)
+{
+	struct plane_fixture f;
+
+	begin(&f, 8);
+	launch(&f, diamond());
+	EXPECT_OK(claim_as(&f, named(&f, "n0.0"), NULL));
+	for (int i = 0; i < 3; i++) {
+		f.now_us += LEASE_TTL_US + LEASE_MARGIN_US;
+		runs_tick(f.runs);
+		EXPECT(!told_to_end(&f, named(&f, "n0.0")));
+	}
+	EXPECT(!named(&f, "n0.0")->killed);
+	end(&f);
+}
+
 TEST(runs, heartbeats_keep_a_lease)
 {
 	struct plane_fixture f;
@@ -289,9 +333,11 @@ TEST(runs, heartbeats_keep_a_lease)
 	begin(&f, 8);
 	launch(&f, diamond());
 	EXPECT_OK(claim_as(&f, named(&f, "n0.0"), NULL));
+	EXPECT_OK(claim_as(&f, named(&f, "n1.0"), NULL));
 	for (int i = 0; i < 10; i++) {
 		f.now_us += LEASE_TTL_US - 1;
 		EXPECT(!told_to_end(&f, named(&f, "n0.0")));
+		EXPECT(!told_to_end(&f, named(&f, "n1.0")));
 		runs_tick(f.runs);
 	}
 	EXPECT(!named(&f, "n0.0")->killed);

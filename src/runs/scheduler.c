@@ -496,27 +496,29 @@ begin_all(struct runs *runs, int64_t *due_us)
 
 /* ---- time ---- */
 
-/* A launcher that lives is ended before its attempt counts as lost; its death is told by the
- * engine. */
-static bool
-still_lives(struct runs *runs, const struct run *run, int64_t now_us)
+/* A lease that is found to be over is first doubted: perhaps it was this process that was away
+ * (stopped, or the machine asleep), and what its launcher has to say waits in a socket. Then a
+ * launcher that lives is ended before its attempt counts as lost; its death is told by the engine.
+ */
+static void
+doubt_silent(struct runs *runs, const struct run *run, int64_t now_us)
 {
-	bool lives = false;
-
 	for (struct live *live = runs->lives; live != NULL; live = live->next) {
 		struct attempt *attempt = &run->execution->nodes[live->place].last;
 
-		if (live->run != run->id || !live->watched || attempt->state != ATTEMPT_CLAIMED ||
+		if (live->run != run->id || attempt->state != ATTEMPT_CLAIMED ||
 		    now_us < attempt->lease_until_us + LEASE_MARGIN_US)
 			continue;
-		live->watched =
-		        runs->options.engine->ops->cancel(runs->options.engine, live->id, true);
-		if (live->watched) { /* told when it is dead; look again soon */
+		if (!live->doubted) {
+			live->doubted = true;
 			attempt->lease_until_us = now_us;
-			lives = true;
+		} else if (live->watched) {
+			live->watched = runs->options.engine->ops->cancel(runs->options.engine,
+			                                                  live->id, true);
+			if (live->watched) /* told when it is dead; look again soon */
+				attempt->lease_until_us = now_us;
 		}
 	}
-	return lives;
 }
 
 static void
@@ -527,7 +529,7 @@ expire(struct runs *runs, struct run *run, int64_t *due_us)
 	bool touched = false;
 	enum un_err err;
 
-	(void)still_lives(runs, run, now_us);
+	doubt_silent(runs, run, now_us);
 	err = execution_expire(run->execution, now_us, &due);
 	if (err) {
 		run_reload(runs, run);

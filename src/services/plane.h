@@ -60,6 +60,7 @@ struct plane_options {
 	unsigned workers;         /* 0: one a processor, at most 8 */
 	unsigned parallel_tasks;  /* 0: one a processor */
 	unsigned idle_timeout_s;  /* 0: never stop by itself */
+	unsigned lost_after_s;    /* of an attempt without a word; 0: LEASE_TTL_US */
 	struct net_limits limits; /* zeroes: the defaults */
 	const struct guard_policies *guard; /* NULL: known for all */
 	struct machine_options tasks;       /* what they may do here */

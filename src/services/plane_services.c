@@ -114,6 +114,7 @@ open_runs(struct plane *plane, struct plane_services *services, struct un_detail
 		.environment = plane->options.launcher_environment,
 		.slots = plane->parallel_tasks,
 		.guard = plane->options.guard,
+		.lost_after_s = plane->options.lost_after_s,
 		.tasks = plane->options.tasks,
 	};
 	enum un_err err;

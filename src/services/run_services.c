@@ -52,6 +52,7 @@ begin(struct run_services *services, struct un_detail *detail)
 	        .data_dir = services->data_dir,
 	        .slots = services->options.slots,
 	        .guard = services->options.guard,
+	        .lost_after_us = (int64_t)services->options.lost_after_s * 1000000,
 	        .wake_in = wake_in,
 	        .ctx = services,
 	};

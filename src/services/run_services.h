@@ -30,6 +30,7 @@ struct run_services_options {
 	char *const *environment; /* of launchers; ended by NULL */
 	unsigned slots;           /* attempts at once */
 	const struct guard_policies *guard; /* NULL: known for all */
+	unsigned lost_after_s;              /* of an attempt; 0: LEASE_TTL_US */
 	struct machine_options tasks;       /* what they may do here */
 };
 
