@@ -458,6 +458,8 @@ filter_joints(struct filter *filter, const uint8_t *symbols, size_t len)
 		uint8_t last = i > 0 ? symbols[i - 1] : 0, one = symbols[i];
 
 		place[one] |= !i ? PLACE_FIRST : i == 1 ? PLACE_SECOND : PLACE_LATER;
+		if (i == 1)
+			filter->tables->pair[last][one / 8] |= (uint8_t)(1u << one % 8);
 		put_joint(filter, 1u + (i > 0) + (i > 1), i > 1 ? symbols[i - 2] : 0, last, one);
 		put_joint(filter, 4u + (i > 0), 0, last, one);
 		if (i + 1 == len)
@@ -565,21 +567,31 @@ note_escape(const struct filter *filter, struct scan *scan, const uint8_t *bytes
 	return add_hint(&scan->escapes, &scan->escape_count, &scan->escape_room, hint);
 }
 
-/* A value may begin within the sequence of `len` bytes, or what is there of it. */
-static bool
-begins_inside(const struct filter *filter, const uint8_t *sequence, size_t len, size_t left)
+/* A pattern may begin with what is at `at`, as far as that is text. */
+static inline bool
+may_begin(const struct filter *filter, const uint8_t *at, size_t left)
 {
 	const struct filter_tables *tables = filter->tables;
 
-	for (size_t i = 2; i < len; i++) {
-		uint8_t next = i + 1 < left ? sequence[i + 1] : '\n';
+	if (left > 1 && tables->class[at[1]] & CLASS_SYMBOL &&
+	    !(tables->pair[at[0]][at[1] / 8] & 1u << at[1] % 8))
+		return false;
+	if (!(tables->place[at[0]] & PLACE_FIRST) || (left > 1 && at[1] == 0x1b))
+		return false;
+	return left < 3 || !(tables->class[at[1]] & tables -> class[at[2]] & CLASS_SYMBOL) ||
+	       has_joint(filter, 3, at[0], at[1], at[2]) || has_joint(filter, 6, 0, at[0], at[1]);
+}
 
-		if (next != 0x1b && tables->place[sequence[i]] & PLACE_FIRST &&
-		    (!(tables->class[next] & CLASS_SYMBOL) ||
-		     has_joint(filter, 2, 0, sequence[i], next)))
-			return true;
-	}
-	return false;
+static enum un_err
+note_inside(struct scan *scan, size_t at, size_t len)
+{
+	struct hint hint = {.from = (uint32_t)at,
+	                    .first = (uint32_t)at,
+	                    .latest = (uint32_t)(at + len),
+	                    .until = (uint32_t)(at + len),
+	                    .views = 1u << VIEW_INSIDE};
+
+	return add_hint(&scan->escapes, &scan->escape_count, &scan->escape_room, hint);
 }
 
 /* Where text is to be read in another way than all views read it: a string for the terminal, a
@@ -587,19 +599,23 @@ begins_inside(const struct filter *filter, const uint8_t *sequence, size_t len, 
 static enum un_err
 note_terminal(const struct filter *filter, struct scan *scan, const uint8_t *bytes, size_t at)
 {
-	size_t left = scan->len - at, len = decode_terminal(bytes + at, left, false);
-	uint32_t end = (uint32_t)(at + (len ? len : CSI_MAX));
-	struct hint hint = {.from = (uint32_t)at,
-	                    .first = (uint32_t)at,
-	                    .latest = end,
-	                    .until = end,
-	                    .views = 1u << VIEW_INSIDE};
+	size_t left = scan->len - at, i = 2, len;
+	const uint8_t *sequence = bytes + at;
 	enum un_err err = UN_OK;
+	bool begins = false;
 
-	if (len != 1 && (left < 2 || bytes[at + 1] == '[') &&
-	    (!len || begins_inside(filter, bytes + at, len, left)))
-		err = add_hint(&scan->escapes, &scan->escape_count, &scan->escape_room, hint);
-	if (!err && (!len || decode_unit(ESCAPE_TERMINAL, bytes + at, left, false).len != len))
+	if (left > 2 && sequence[1] == '[') { /* most are: parameters and a final byte */
+		for (; i < left && i < CSI_MAX && sequence[i] >= 0x30 && sequence[i] <= 0x3f; i++)
+			begins |= may_begin(filter, sequence + i, left - i);
+		if (i < left && i + 1 < CSI_MAX && sequence[i] >= 0x40 && sequence[i] <= 0x7e)
+			return begins || may_begin(filter, sequence + i, left - i)
+			               ? note_inside(scan, at, i + 1)
+			               : UN_OK;
+	}
+	len = decode_terminal(sequence, left, false);
+	if (!len || (len > 1 && sequence[1] == '['))
+		err = note_inside(scan, at, CSI_MAX);
+	if (!err && (!len || decode_unit(ESCAPE_TERMINAL, sequence, left, false).len != len))
 		err = note_escape(filter, scan, bytes, at);
 	return err;
 }

@@ -73,9 +73,10 @@ struct filter_tables {     /* in a secbuf: it tells which punctuation values hav
 	uint8_t fold[256]; /* what is left of a byte in shape; 0: nothing */
 	uint8_t class[256];
 	uint64_t keys[2];
-	uint8_t place[256];   /* enum place: where symbols stand in patterns of text */
-	uint8_t edge[256];    /* in shape: a digit whose last bits may be the first of a value */
-	uint8_t lead[8][128]; /* by their count: bits that may be the first of a value */
+	uint8_t place[256];    /* enum place: where symbols stand in patterns of text */
+	uint8_t pair[256][32]; /* bits: the two symbols that patterns of text begin with */
+	uint8_t edge[256];     /* in shape: a digit whose last bits may be the first of a value */
+	uint8_t lead[8][128];  /* by their count: bits that may be the first of a value */
 };
 
 /* A block brought into shape, by whichever code this machine is fastest with. */
