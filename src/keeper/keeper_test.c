@@ -392,6 +392,47 @@ TEST(keeper, killed_under_load_comes_back_with_the_same_keys)
 	plane_fini(&plane);
 }
 
+TEST(keeper, one_that_hangs_is_ended_and_the_next_one_serves)
+{
+	struct tally tally = {0};
+	struct plane plane;
+	pid_t pid;
+
+	plane_init(&plane);
+	pid = keeper_supervisor_pid(plane.supervisor);
+	EXPECT_INT(0, kill(pid, SIGSTOP));
+	EXPECT_OK(keeper_ask_info(plane.clients[0],
+	                          (struct keeper_call){count_answer, &tally, 60000}));
+	keeper_client_flush(plane.clients[0]);
+	await_restart(&plane, 1); /* its end */
+	while (keeper_client_pump(plane.clients[0]) == UN_OK)
+		;
+	await_restart(&plane, 1); /* the next one */
+	EXPECT(keeper_supervisor_pid(plane.supervisor) != pid);
+	drain(&plane);
+	EXPECT_INT(1, tally.unreachable);
+	EXPECT_INT(KEEPER_OPEN, ask_info(&plane).info.state);
+	plane_fini(&plane);
+}
+
+TEST(keeper, one_that_serves_for_long_gives_its_signs_of_life)
+{
+	struct plane plane;
+	pid_t pid;
+
+	plane_init(&plane);
+	pid = keeper_supervisor_pid(plane.supervisor);
+	for (int turn = 0; turn < 14; turn++) { /* asked, answered: seven times */
+		struct pollfd one = {.fd = keeper_supervisor_fd(plane.supervisor),
+		                     .events = POLLIN};
+
+		assert_int_equal(poll(&one, 1, DEADLINE_MS), 1);
+		keeper_supervisor_pump(plane.supervisor);
+	}
+	EXPECT_INT(pid, keeper_supervisor_pid(plane.supervisor));
+	plane_fini(&plane);
+}
+
 TEST(keeper, a_request_that_no_keeper_answers_ends_at_its_deadline)
 {
 	uint8_t travel[TRAVEL_DEK_LEN] = {1};

@@ -310,6 +310,21 @@ serve(struct process *process)
 	return err;
 }
 
+/* The sign of life that the supervisor asks for. False: the lifeline has ended. */
+static bool
+answer_ping(void)
+{
+	uint8_t ping[PROCESS_PING_LEN];
+	ssize_t got = recv(PROCESS_FD_LIFELINE, ping, sizeof ping, MSG_DONTWAIT);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (got <= 0)
+		return false;
+	(void)send(PROCESS_FD_LIFELINE, ping, (size_t)got, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return true;
+}
+
 /* Ends when the lifeline does. A frame that is no request is an intruder or a defect: the keeper
  * ends, and every key with it. */
 static int
@@ -320,7 +335,7 @@ run(struct process *process)
 		arm_polls(process);
 		if (poll(process->polls, process->count + 1, -1) < 0 && errno != EINTR)
 			return STATUS_FAILED;
-		if (process->polls[0].revents)
+		if (process->polls[0].revents && !answer_ping())
 			return STATUS_OK;
 		if (serve(process) != UN_OK)
 			return STATUS_FAILED;

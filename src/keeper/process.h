@@ -1,7 +1,8 @@
 /* process.h - the arguments and descriptors that the supervisor and the process agree on.
  *
  *   uniond keeper SOCKETS PROVIDER [create] [passphrase]
- *   3 lifeline (SOCK_SEQPACKET): one message "ready" or the reason why not; its end ends the keeper
+ *   3 lifeline (SOCK_SEQPACKET): one message "ready" or the reason why not; then each message that
+ *     comes is sent back, as the sign of life; its end ends the keeper
  *   4 the folder of the keys     5 the passphrase's file, if given     6... one socket a client
  *
  * The lifeline's message: u16 error (as in wire.h), text, hint. */
@@ -15,6 +16,7 @@
 #define PROCESS_FD_DIR 4
 #define PROCESS_FD_PASSPHRASE 5
 #define PROCESS_FD_SOCKETS 6
+#define PROCESS_PING_LEN 1
 #define PROCESS_REPORT_MAX (2 + 2 * (4 + UN_DETAIL_MAX))
 
 MUST_CHECK enum un_err process_report_pack(struct buf *out, enum un_err err,

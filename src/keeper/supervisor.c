@@ -1,7 +1,9 @@
 /* Keeps one keeper process alive.
  *
- * Its descriptor is an epoll set of three: the process (pidfd), the lifeline (the keeper's report),
- * and a timer for the next start, or for the time a start may take. The first restart comes at
+ * Its descriptor is an epoll set of three: the process (pidfd), the lifeline (the keeper's report,
+ * then its signs of life), and a timer for the next start, for the time a start may take, or for the
+ * next sign of life. A keeper that gives none PINGS_MISSED_MAX times is killed; only expirations
+ * that this process has seen count, so that both may be stopped together. The first restart comes at
  * once, further ones after 10 ms doubling to 5 s; a keeper that ran for 10 s starts the count
  * again. */
 #include "base/alloc.h"
@@ -29,6 +31,8 @@
 
 #define READY_TIMEOUT_MS 10000
 #define STOP_TIMEOUT_MS 2000
+#define PING_MS 2000
+#define PINGS_MISSED_MAX 5 /* more than opening a ring by passphrase takes, on a busy machine */
 #define BACKOFF_FIRST_MS 10
 #define BACKOFF_MAX_MS 5000
 #define STEADY_MS 10000
@@ -43,6 +47,7 @@ struct keeper_supervisor {
 	bool ready;
 	int64_t started_ms, backoff_ms;
 	unsigned restarts;
+	unsigned missed; /* signs of life, since the last one */
 	int sockets[KEEPER_SOCKETS_MAX]; /* our ends, until the keeper is ready */
 };
 
@@ -289,21 +294,6 @@ read_report(struct keeper_supervisor *sup, struct un_detail *detail)
 	return err ? err : result;
 }
 
-/* From now on its end is the only thing the lifeline can say, and the pidfd says it as well. */
-static void
-become_ready(struct keeper_supervisor *sup)
-{
-	sup->ready = true;
-	sup->options.may_create = false; /* there is a ring now: a missing one is a loss */
-	(void)epoll_ctl(sup->epoll_fd, EPOLL_CTL_DEL, sup->lifeline_fd, NULL);
-	for (unsigned i = 0; i < sup->options.sockets; i++) {
-		int fd = sup->sockets[i];
-
-		sup->sockets[i] = -1;
-		sup->options.give(sup->options.context, i, fd);
-	}
-}
-
 static void
 set_timer(struct keeper_supervisor *sup, int64_t delay_ms)
 {
@@ -312,6 +302,21 @@ set_timer(struct keeper_supervisor *sup, int64_t delay_ms)
 	when.it_value.tv_sec = delay_ms / 1000;
 	when.it_value.tv_nsec = (delay_ms % 1000) * 1000000 + 1; /* all zeros would disarm */
 	(void)timerfd_settime(sup->timer_fd, 0, &when, NULL);
+}
+
+static void
+become_ready(struct keeper_supervisor *sup)
+{
+	sup->ready = true;
+	sup->missed = 0;
+	sup->options.may_create = false; /* there is a ring now: a missing one is a loss */
+	set_timer(sup, PING_MS);
+	for (unsigned i = 0; i < sup->options.sockets; i++) {
+		int fd = sup->sockets[i];
+
+		sup->sockets[i] = -1;
+		sup->options.give(sup->options.context, i, fd);
+	}
 }
 
 static void
@@ -328,12 +333,47 @@ schedule_restart(struct keeper_supervisor *sup)
 	set_timer(sup, delay_ms);
 }
 
+/* Its end is told by the pidfd as well. */
+static void
+take_signs(struct keeper_supervisor *sup)
+{
+	uint8_t sign[PROCESS_PING_LEN];
+	ssize_t got;
+
+	while ((got = recv(sup->lifeline_fd, sign, sizeof sign, MSG_DONTWAIT)) > 0)
+		sup->missed = 0;
+	if (got == 0 || (errno != EAGAIN && errno != EINTR))
+		(void)epoll_ctl(sup->epoll_fd, EPOLL_CTL_DEL, sup->lifeline_fd, NULL);
+}
+
+/* Asks for a sign of life, unless too many have been missed: then its end starts the next one. */
+static void
+ping(struct keeper_supervisor *sup)
+{
+	static const uint8_t sign[PROCESS_PING_LEN] = {0};
+
+	take_signs(sup);
+	if (sup->missed >= PINGS_MISSED_MAX) {
+		log_error("keeper", "the keeper hangs: it is ended, and started again");
+		(void)kill(sup->pid, SIGKILL);
+		return;
+	}
+	sup->missed++;
+	(void)send(sup->lifeline_fd, sign, sizeof sign, MSG_DONTWAIT | MSG_NOSIGNAL);
+	set_timer(sup, PING_MS);
+}
+
 static void
 pump_lifeline(struct keeper_supervisor *sup)
 {
 	struct un_detail detail = {0};
-	enum un_err err = read_report(sup, &detail);
+	enum un_err err;
 
+	if (sup->ready) {
+		take_signs(sup);
+		return;
+	}
+	err = read_report(sup, &detail);
 	if (err == UN_ERR_AGAIN)
 		return;
 	if (err == UN_OK) {
@@ -369,8 +409,12 @@ pump_timer(struct keeper_supervisor *sup)
 	uint64_t ticks;
 	enum un_err err;
 
-	if (read(sup->timer_fd, &ticks, sizeof ticks) < 0 || sup->ready)
+	if (read(sup->timer_fd, &ticks, sizeof ticks) < 0)
 		return;
+	if (sup->ready) {
+		ping(sup);
+		return;
+	}
 	if (sup->pid) { /* started, and not ready in all that time; its end starts the next */
 		log_error("keeper", "the keeper does not become ready");
 		(void)kill(sup->pid, SIGKILL);

@@ -10,6 +10,36 @@
 
 #include <string.h>
 
+/* Whoever shows a ticket or a lease that is none is a stranger: recorded, summed by address, and
+ * nothing of what was shown. */
+static void
+refuse_stranger(struct rpc_call *call, enum un_err err, const struct un_detail *detail)
+{
+	if (err == UN_ERR_BAD_TICKET)
+		audit_stranger(call, err);
+	rpc_fail(call, err, detail);
+}
+
+static void
+refuse(struct run_job *job)
+{
+	refuse_stranger(job->call, job->err, &job->detail);
+}
+
+static void
+start(struct rpc_call *call, struct run_services *services, const ProtobufCMessage *request,
+      enum un_err (*work)(struct run_job *job, bool *later), void (*reply)(struct run_job *job))
+{
+	struct run_job *job = run_job_new(call, services, request);
+
+	if (job == NULL)
+		return;
+	job->work = work;
+	job->reply = reply;
+	job->refuse = refuse;
+	run_job_post(job);
+}
+
 /* ---- claim ---- */
 
 static void
@@ -48,7 +78,7 @@ static void
 claim_refuse(struct run_job *job)
 {
 	secbuf_free(job->ticket);
-	rpc_fail(job->call, job->err, &job->detail);
+	refuse(job);
 }
 
 static void
@@ -60,7 +90,7 @@ claim(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 
 	if (request->public_key.len != BOX_PUBLIC_LEN || request->ticket.len < TICKET_LEN_MIN ||
 	    request->ticket.len > TICKET_LEN_MAX) {
-		rpc_fail(call, UN_ERR_BAD_TICKET, NULL);
+		refuse_stranger(call, UN_ERR_BAD_TICKET, NULL);
 		return;
 	}
 	job = run_job_new(call, ctx, message);
@@ -101,7 +131,7 @@ heartbeat_reply(struct run_job *job)
 static void
 heartbeat(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
-	run_job_start(call, ctx, message, heartbeat_work, heartbeat_reply);
+	start(call, ctx, message, heartbeat_work, heartbeat_reply);
 }
 
 static enum un_err
@@ -122,7 +152,7 @@ push_logs_reply(struct run_job *job)
 static void
 push_logs(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
-	run_job_start(call, ctx, message, push_logs_work, push_logs_reply);
+	start(call, ctx, message, push_logs_work, push_logs_reply);
 }
 
 static enum un_err
@@ -143,7 +173,7 @@ finish_reply(struct run_job *job)
 static void
 finish(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
-	run_job_start(call, ctx, message, finish_work, finish_reply);
+	start(call, ctx, message, finish_work, finish_reply);
 }
 
 const struct rpc_method attempt_methods[] = {

@@ -88,4 +88,6 @@ refused "the ticket of an attempt that was aborted" "$(claim "$KEPT/ticket" "${h
 lease=$(head -c 32 /dev/urandom | base64 -w0)
 equals "a lease by chance" 403 "$(curl -sS -o "$T/reply" -w '%{http_code}' -H 'content-type: application/json' \
 	-d "{\"lease\":\"$lease\"}" --unix-socket "$T/plane/uniond.sock" http://localhost/union.v1.AttemptService/Heartbeat)"
+union get audit --action request --verdict denied -o jsonl >"$T/denials"
+grep -q '"reason": "bad-ticket"' "$T/denials" && pass "what was refused is in the trail" || fail "what was refused is in the trail"
 finish
