@@ -201,7 +201,8 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 	struct http_stream *stream;
 	bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 
-	(void)user_data;
+	if (frame->hd.type == NGHTTP2_GOAWAY) /* a client that says goodbye is no attacker */
+		((struct h2 *)((struct conn *)user_data)->session)->going_away = true;
 	if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
 		return 0;
 	stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
