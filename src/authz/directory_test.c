@@ -91,9 +91,11 @@ insert(struct store_txn *txn, void *ctx, struct un_detail *detail)
 static enum un_err
 remove_key(struct store_txn *txn, void *ctx, struct un_detail *detail)
 {
+	struct api_key_row row;
 	uint32_t grants;
+	enum un_err err = api_key_get(store_txn_view(txn), ctx, &row, detail);
 
-	return api_key_delete(txn, ctx, &grants, detail);
+	return err ? err : api_key_delete(txn, row.id, row.name, &grants, detail);
 }
 
 TEST(directory, shows_what_is_in_the_database_after_each_refresh)

@@ -27,15 +27,15 @@ static void
 readyz(struct web_call *call, void *ctx)
 {
 	struct server *server = web_server(call);
-	struct un_detail why = {.message = "not ready"};
+	struct un_detail why = {.message = ""};
 
 	(void)ctx;
 	if (!atomic_load(&server->serving))
 		say(call, 503, "stopping");
 	else if (server->options.ready && !server->options.ready(server->options.ready_ctx, &why))
-		say(call, 503, why.message);
+		say(call, 503, why.message[0] ? why.message : "not ready");
 	else
-		say(call, 200, "ready");
+		say(call, 200, why.message[0] ? why.message : "ready");
 }
 
 static void

@@ -321,7 +321,8 @@ static enum un_err
 apply_delete(struct store_txn *txn, void *ctx, struct un_detail *detail)
 {
 	struct job *job = ctx;
-	enum un_err err = api_key_delete(txn, job->key.name, &job->deleted_grants, detail);
+	enum un_err err = api_key_delete(txn, job->key.id, job->key.name, &job->deleted_grants,
+	                                 detail);
 
 	return err ? err : append_audit(txn, job, AUDIT_API_KEY_DELETE, detail);
 }
@@ -363,10 +364,12 @@ api_keys_delete(struct rpc_call *call, void *ctx, const ProtobufCMessage *messag
 	}
 	if (!caller_may_list(call, AUTHZ_APIKEY_DELETE, NULL, &any))
 		return;
-	/* who may not see it there is told that it is not there */
+	/* who may not see it there is told that it is not there; a key that gets the same name
+	 * meanwhile, elsewhere perhaps, is another one */
 	key = directory_find_key(caller_access(call), request->name);
 	scope = key ? key->scope
 	            : (struct scope){0}; /* what was lent ends with the next question */
+	job->key.id = key ? key->id : 0;
 	if (!key || !caller_sees(call, AUTHZ_APIKEY_READ, &scope)) {
 		rpc_failf(call, UN_ERR_NOT_FOUND, "there is no API key '%s'", request->name);
 		return;

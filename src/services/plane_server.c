@@ -10,12 +10,39 @@ static bool
 ready(void *ctx, struct un_detail *why)
 {
 	struct plane *plane = ctx;
+	struct store_stats stats;
 
 	if (keeper_supervisor_pid(plane->supervisor) == 0) {
 		(void)un_fail(why, UN_ERR_UNREACHABLE, "the keeper is down");
 		return false;
 	}
+	/* reads go on: whoever sends work elsewhere for it would stop them, too */
+	store_stats(plane->store, &stats);
+	if (stats.disk_full)
+		(void)un_fail(why, UN_ERR_DISK_FULL,
+		              "ready, but the disk is full: nothing can be written");
 	return true;
+}
+
+static int64_t
+probe_disk_full(void *ctx)
+{
+	const struct plane *plane = ctx;
+	struct store_stats stats;
+
+	store_stats(plane->store, &stats);
+	return stats.disk_full;
+}
+
+static enum un_err
+add_metrics(struct plane *plane, struct metrics *metrics)
+{
+	static const struct metric_def def = {
+		METRIC_GAUGE, "union_store_disk_full",
+		"1: a write found no room on the disk, and there is still too little", NULL};
+	enum un_err err = metrics_add_probe(metrics, &def, probe_disk_full, plane);
+
+	return err ? err : plane_services_add_metrics(plane, metrics);
 }
 
 /* The sockets that were passed in, then those to be opened. A Unix socket there is in any case:
@@ -85,7 +112,7 @@ plane_open_server(struct plane *plane,
 	err = server_new(&server, &plane->server, detail);
 	if (err)
 		return err;
-	return plane_services_add_metrics(plane, server_metrics(plane->server));
+	return add_metrics(plane, server_metrics(plane->server));
 }
 
 void

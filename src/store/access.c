@@ -127,17 +127,18 @@ delete_grants_of(struct store_view *view, const char *name, uint32_t *ret_grants
 }
 
 enum un_err
-api_key_delete(struct store_txn *txn, const char *name, uint32_t *ret_grants,
+api_key_delete(struct store_txn *txn, int64_t id, const char *name, uint32_t *ret_grants,
                struct un_detail *detail)
 {
 	struct store_view *view = store_txn_view(txn);
 	struct sql *sql;
 	enum un_err err;
 
-	err = sql_open(view, "DELETE FROM api_keys WHERE name = ?1", &sql, detail);
+	err = sql_open(view, "DELETE FROM api_keys WHERE name = ?1 AND id = ?2", &sql, detail);
 	if (err)
 		return err;
 	sql_bind_text(sql, 1, name);
+	sql_bind_int(sql, 2, id);
 	err = sql_run(sql, detail);
 	if (!err && sql_changes(view) == 0)
 		err = un_fail(detail, UN_ERR_NOT_FOUND, "no API key '%s'", name);

@@ -38,8 +38,8 @@ MUST_CHECK enum un_err api_key_insert(struct store_txn *txn, const struct api_ke
 MUST_CHECK enum un_err api_key_get(struct store_view *view, const char *name,
                                    struct api_key_row *ret_row, struct un_detail *detail);
 /* With everything that was granted to it: a later key of this name begins with nothing.
- * UN_ERR_NOT_FOUND. */
-MUST_CHECK enum un_err api_key_delete(struct store_txn *txn, const char *name,
+ * UN_ERR_NOT_FOUND: there is none, or not that one any more. */
+MUST_CHECK enum un_err api_key_delete(struct store_txn *txn, int64_t id, const char *name,
                                       uint32_t *ret_grants, struct un_detail *detail);
 /* No row of this number is fine: the key was deleted meanwhile. */
 MUST_CHECK enum un_err api_key_set_used(struct store_txn *txn, int64_t id, int64_t at_us,

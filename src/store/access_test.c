@@ -33,7 +33,10 @@ insert_key(struct store_txn *txn, void *ctx, struct un_detail *detail)
 {
 	struct change *change = ctx;
 
-	return api_key_insert(txn, &change->key, &change->id, detail);
+	enum un_err err = api_key_insert(txn, &change->key, &change->key.id, detail);
+
+	change->id = change->key.id;
+	return err;
 }
 
 static enum un_err
@@ -41,7 +44,7 @@ delete_key(struct store_txn *txn, void *ctx, struct un_detail *detail)
 {
 	struct change *change = ctx;
 
-	return api_key_delete(txn, change->key.name, &change->grants, detail);
+	return api_key_delete(txn, change->key.id, change->key.name, &change->grants, detail);
 }
 
 static enum un_err
@@ -227,6 +230,20 @@ TEST(access, walks_in_order_from_where_the_page_before_ended)
 	EXPECT_STR("c ", rest.text);
 	EXPECT_OK(grant_walk(view_of(&f), &last.grant, see_grant, &grants, NULL));
 	EXPECT_STR("key:b/p//viewer ", grants.text);
+	fixture_end(&f);
+}
+
+TEST(access, deletes_no_key_that_only_has_the_name)
+{
+	struct fixture f = fixture_begin();
+	struct change old = change_of("ci", "runner", "", "");
+	struct change young = change_of("ci", "viewer", "fraud", "");
+
+	EXPECT_OK(store_write_wait(f.store, insert_key, &old, NULL));
+	EXPECT_OK(store_write_wait(f.store, delete_key, &old, NULL));
+	EXPECT_OK(store_write_wait(f.store, insert_key, &young, NULL));
+	EXPECT_ERR(UN_ERR_NOT_FOUND, store_write_wait(f.store, delete_key, &old, NULL));
+	EXPECT_OK(store_write_wait(f.store, delete_key, &young, NULL));
 	fixture_end(&f);
 }
 

@@ -293,6 +293,7 @@ store_stats(const struct store *store, struct store_stats *ret_stats)
 		.checkpoint_failures = atomic_load(&store->checkpoint_failures),
 		.wal_bytes = atomic_load(&store->wal_bytes),
 		.scrub_pending = atomic_load(&store->scrub_pending),
+		.disk_full = atomic_load(&store->disk_full),
 	};
 }
 

@@ -108,6 +108,7 @@ struct store_stats {
 	uint64_t checkpoint_failures; /* those that could not write; retried */
 	uint64_t wal_bytes;           /* in use by the write-ahead log after the last commit */
 	bool scrub_pending;           /* a deleted row is still in the write-ahead log */
+	bool disk_full;               /* a write found no room, and there is still too little */
 };
 void store_stats(const struct store *store, struct store_stats *ret_stats);
 

@@ -34,13 +34,16 @@ struct store {
 	/* Counts transactions that readers must not miss; raised after COMMIT, before `done`. */
 	atomic_uint_fast64_t commits;
 	atomic_uint_fast64_t writes, failures, checkpoints, checkpoint_failures, wal_bytes;
-	atomic_bool scrub_pending;
+	atomic_bool scrub_pending, disk_full;
 
 	/* the writer thread's own */
 	struct store_txn txn;
 	bool tainted;           /* a commit failed: what it wrote must go from the log */
 	int wal_pages;          /* frames in the log after the last commit */
 	int checkpoint_at;      /* frames at which the next one is due */
+	bool said_full;         /* the log was told that the disk is full, and nothing since */
+	int64_t said_full_ms;   /* when; 0: never */
+	uint64_t refused_full;  /* writes since then */
 	int64_t scrub_by_ms;    /* when a scrub shall be tried again, whatever goes on */
 	struct un_detail scratch;
 };

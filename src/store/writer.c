@@ -14,9 +14,11 @@
  * soon after a scrub was asked for, the log is folded in, overwritten and cut off. */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "store/store_impl.h"
 
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #define BATCH_MS 15 /* a transaction takes no further writes after that */
@@ -26,6 +28,8 @@
 #define RESTART_WAIT_MS 20
 #define SCRUB_WAIT_MS 5
 #define SCRUB_RETRY_MS 50
+#define SAY_FULL_MS (60 * 1000)
+#define ROOM_BYTES (4u << 20) /* for a large value, and the log it goes through */
 
 int
 writer_wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
@@ -246,12 +250,44 @@ commit_batch(struct store *store, struct store_write *first, const struct store_
 	}
 }
 
+static bool
+has_room(const struct store *store)
+{
+	struct statvfs disk;
+
+	return fstatvfs(store->dir_fd, &disk) || disk.f_bavail * disk.f_frsize >= ROOM_BYTES;
+}
+
+/* Whoever looks after the machine is told once a minute, and when it is over. */
+static void
+note_room(struct store *store, uint64_t refused, bool wrote)
+{
+	int64_t now = clock_mono_ms();
+
+	if (refused) {
+		atomic_store(&store->disk_full, true);
+		store->refused_full += refused;
+		if (store->said_full_ms && now - store->said_full_ms < SAY_FULL_MS)
+			return;
+		log_error("store", "the disk is full: %llu writes were refused in %s",
+		          (unsigned long long)store->refused_full, store->dir);
+		store->said_full_ms = now;
+		store->said_full = true;
+		store->refused_full = 0;
+	} else if (wrote && atomic_load(&store->disk_full) && has_room(store)) {
+		atomic_store(&store->disk_full, false);
+		if (store->said_full)
+			log_notice("store", "there is room on the disk again");
+		store->said_full = false;
+	}
+}
+
 /* Tells the owners. A write may be gone or queued again after its `done`. */
 static void
 finish_batch(struct store *store, struct store_write *first, const struct store_write *end)
 {
 	static const struct un_detail nothing;
-	uint64_t count = 0, failures = 0;
+	uint64_t count = 0, failures = 0, full = 0;
 
 	while (first != end) {
 		struct store_write *write = first;
@@ -261,11 +297,13 @@ finish_batch(struct store *store, struct store_write *first, const struct store_
 		write->failure = NULL;
 		count++;
 		failures += write->err != UN_OK;
+		full += write->err == UN_ERR_DISK_FULL;
 		write->done(write->ctx, write->err, failure ? failure : &nothing);
 		mem_free(failure);
 	}
 	atomic_fetch_add_explicit(&store->writes, count, memory_order_relaxed);
 	atomic_fetch_add_explicit(&store->failures, failures, memory_order_relaxed);
+	note_room(store, full, count > failures);
 	if (store->batch_done)
 		store->batch_done(store->batch_ctx);
 }
@@ -296,8 +334,8 @@ after_batch(struct store *store, bool more)
 {
 	if (store->tainted && empty_log(store))
 		return;
-	if (atomic_load(&store->scrub_pending)
-	    && (!more || clock_mono_ms() >= store->scrub_by_ms)) {
+	if (atomic_load(&store->scrub_pending) &&
+	    (!more || clock_mono_ms() >= store->scrub_by_ms)) {
 		if (empty_log(store))
 			return;
 		store->scrub_by_ms = clock_mono_ms() + SCRUB_RETRY_MS;

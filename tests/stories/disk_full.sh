@@ -28,6 +28,14 @@ for i in $(seq 1 40); do
 done
 if [ -n "$full" ]; then pass "the disk fills up"; else fail "the disk fills up"; fi
 warns "and the error says so" "disk is full"
+plane_log="$XDG_STATE_HOME/union/uniond.log"
+is_ready() { curl -s --unix-socket "$DATA/uniond.sock" http://x/readyz; }
+equals "/readyz says so, and that it goes on" "ready, but the disk is full: nothing can be written" "$(is_ready)"
+equals "a metric, too" "union_store_disk_full 1" \
+	"$(curl -s --unix-socket "$DATA/uniond.sock" http://x/metrics | grep '^union_store_disk_full')"
+check "and the server's log" grep -q 'level=error area=store msg="the disk is full' "$plane_log"
+for i in 1 2 3 4 5; do capture union create secret "more_$i" -f "$KEPT/big"; done
+equals "once, however many are refused" 1 "$(grep -c 'area=store msg="the disk is full' "$plane_log")"
 check "reads go on" union get secret kept
 check "also those that are recorded in sums" union get secret
 warns_nothing_of_value() { ! grep -q "CANARY" "$T/err"; }
@@ -44,6 +52,8 @@ check "deleting is possible, or says why not" sh -c 'union delete secret big_1 |
 count=$(union get secret -o json | grep -o '"big_[0-9]*"' | wc -l)
 mount -o remount,size=40m "$DATA"
 check "with room it takes writes again, without a restart" run_with_input "$v" union create secret after
+check "and its log says that there is room" grep -q "there is room on the disk again" "$plane_log"
+equals "/readyz too" ready "$(is_ready)"
 check "and everything acknowledged is there" union get secret kept
 check "secrets are released again" union run --remote "$T/home/use.py" main
 check "and the trail is whole" union audit verify
