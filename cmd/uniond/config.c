@@ -58,6 +58,7 @@ static const struct config_key keys[] = {
 	TEXT_KEY("listen", "unix", listen_unix),
 	TEXT_KEY("listen", "tcp", listen_tcp),
 	BOOL_KEY("listen", "unencrypted_on_the_network", unencrypted),
+	BOOL_KEY("listen", "open_metrics", open_metrics),
 	TEXT_KEY("tls", "certificate", tls_certificate),
 	TEXT_KEY("tls", "key", tls_key),
 	TEXT_KEY("tls", "client_ca", tls_client_ca),

@@ -44,7 +44,7 @@ struct config {
 	char tls_client_ca[PATH_MAX];
 	char key_provider[32]; /* "file" or "passphrase"; only read when the key ring is made */
 	char passphrase_file[PATH_MAX];
-	char audit_reads[16]; /* "summed", "each" or "off" */
+	char audit_reads[16];      /* "summed", "each" or "off" */
 	char tasks_path[PATH_MAX]; /* where tasks look for programs; empty: where uniond does */
 	char tasks_uid_range[32];  /* "FIRST-LAST", "none", or empty: the usual one where we may */
 	char tasks_show[PATH_MAX]; /* folders, with colons */
@@ -55,8 +55,9 @@ struct config {
 	uint64_t lost_after_s; /* without a word of an attempt */
 	char log_level[16];
 	struct guard_policies guard;
-	uint64_t unencrypted; /* 1: TCP beyond loopback without TLS */
-	uint64_t token_seconds;   /* how long a login lasts; 0: the default */
+	uint64_t unencrypted;   /* 1: TCP beyond loopback without TLS */
+	uint64_t open_metrics;  /* 1: /metrics without a login */
+	uint64_t token_seconds; /* how long a login lasts; 0: the default */
 	uint64_t limits[CONFIG_LIMITS];
 	uint64_t workers;         /* threads that serve requests; 0: one a core, at most 8 */
 	uint64_t idle_timeout_s;  /* stop after this long without a client or a run; 0: never */

@@ -67,6 +67,9 @@ TEST(config, listens_on_any_address_with_tls_or_on_purpose_without)
 	                    "true}\n",
 	                    &c, &detail));
 	EXPECT_INT(1, c.unencrypted);
+	EXPECT_INT(0, c.open_metrics);
+	EXPECT_OK(read_text("data: /x\nlisten: {open_metrics: true}\n", &c, &detail));
+	EXPECT_INT(1, c.open_metrics);
 }
 
 TEST(config, limits_it_does_not_name_are_the_defaults)

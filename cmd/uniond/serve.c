@@ -220,6 +220,7 @@ options_of(struct announcement *what, const struct places *places, char *const *
 	                  .writable = config->tasks_writable,
 	                  .offline = config->tasks_offline,
 	                  .processes = config->tasks_processes},
+		.open_metrics = config->open_metrics != 0,
 		.embedded = config->embedded,
 	};
 }

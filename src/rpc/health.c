@@ -41,14 +41,19 @@ readyz(struct web_call *call, void *ctx)
 static void
 metrics(struct web_call *call, void *ctx)
 {
+	const struct server_options *options = &web_server(call)->options;
+	struct un_detail detail = {0};
 	struct buf text;
-	enum un_err err;
+	enum un_err err = UN_OK;
 
 	(void)ctx;
 	buf_init(&text, METRICS_TEXT_MAX, BUF_PLAIN);
-	err = metrics_format(web_server(call)->metrics, &text);
+	if (options->may_measure)
+		err = options->may_measure(call, options->measure_ctx, &detail);
+	if (!err)
+		err = metrics_format(web_server(call)->metrics, &text);
 	if (err)
-		web_fail(call, err, NULL);
+		web_fail(call, err, &detail);
 	else
 		web_reply(call, 200, "text/plain; version=0.0.4; charset=utf-8", text.data,
 		          text.len);

@@ -20,6 +20,7 @@
 #define SERVER_WORKERS_MAX 64
 
 struct server;
+struct web_call;
 
 /* Everything pointed to is lent until server_free, except listeners (copied). */
 struct server_options {
@@ -43,8 +44,12 @@ struct server_options {
 	enum un_err (*worker_init)(void *ctx, struct loop *loop, unsigned index, void **ret_worker);
 	void (*worker_fini)(void *ctx, void *worker);
 	void *worker_ctx;
-	/* For /readyz, on any worker's thread; writes why not to `why`. NULL: ready while serving.
-	 */
+	/* Who may read /metrics; NULL: everybody. */
+	enum un_err (*may_measure)(struct web_call *call, void *ctx,
+	                           struct un_detail *detail);
+	void *measure_ctx;
+	/* For /readyz, on any worker's thread; writes why not to `why`, or what is worth to be known
+	 * although it is ready. NULL: ready while serving. */
 	bool (*ready)(void *ctx, struct un_detail *why);
 	void *ready_ctx;
 	struct metrics *metrics; /* NULL: the server makes its own */

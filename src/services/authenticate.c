@@ -170,3 +170,19 @@ authenticate_is_welcome(const struct rpc_call *call, void *ctx)
 	return principal->kind != PRINCIPAL_API_KEY ||
 	       directory_find_key_id(directory_peek(&worker->access), principal->key_id);
 }
+
+enum un_err
+authenticate_metrics(struct web_call *call, void *ctx, struct un_detail *detail)
+{
+	static const struct scope everything;
+	const struct authz_target target = {.scope = &everything};
+	struct plane_worker *worker = web_worker(call);
+	struct principal principal;
+	enum un_err err = authenticate_web(call, &principal, detail);
+
+	(void)ctx;
+	if (err)
+		return err;
+	return authz_check(&principal, directory_peek(&worker->access), AUTHZ_PLANE_INSPECT,
+	                   &target, detail);
+}

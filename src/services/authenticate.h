@@ -24,5 +24,8 @@ bool authenticate_is_welcome(const struct rpc_call *call, void *ctx);
 /* The same for a route; records a refusal. */
 MUST_CHECK enum un_err authenticate_web(struct web_call *call, struct principal *ret_principal,
                                         struct un_detail *detail);
+/* server_options.may_measure: those who may inspect the control plane (AUTHZ_PLANE_INSPECT). */
+MUST_CHECK enum un_err authenticate_metrics(struct web_call *call, void *ctx,
+                                            struct un_detail *detail);
 
 #endif

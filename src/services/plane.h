@@ -64,8 +64,9 @@ struct plane_options {
 	struct net_limits limits; /* zeroes: the defaults */
 	const struct guard_policies *guard; /* NULL: known for all */
 	struct machine_options tasks;       /* what they may do here */
-	unsigned token_seconds;   /* of a login; 0: LOGIN_TOKEN_SECONDS */
-	const char *audit_reads;  /* "summed", "each" or "off": reads that release nothing */
+	unsigned token_seconds;             /* of a login; 0: LOGIN_TOKEN_SECONDS */
+	const char *audit_reads; /* "summed", "each" or "off": reads that release nothing */
+	bool open_metrics;       /* /metrics without a login */
 	bool embedded;
 };
 
@@ -77,7 +78,7 @@ struct plane_worker {
 	struct keeper_client *keeper;
 	struct directory_reader access; /* keys and grants */
 	struct loop_timer access_retry; /* access_view.h */
-	struct audit_notes *notes; /* audit_notes.h */
+	struct audit_notes *notes;      /* audit_notes.h */
 	unsigned index;
 	unsigned logins; /* that wait for the store */
 };
@@ -97,7 +98,7 @@ void plane_free(struct plane *plane);
 struct store *plane_store(const struct plane *plane);
 const char *plane_data_dir(const struct plane *plane);
 struct directory *plane_access(const struct plane *plane); /* keys and grants; any thread */
-struct login *plane_login(const struct plane *plane); /* any thread */
+struct login *plane_login(const struct plane *plane);      /* any thread */
 /* An API key is gone: streams of who used it end soon. Any thread. */
 void plane_recheck_callers(struct plane *plane);
 

@@ -201,6 +201,7 @@ plane_services_offer(struct plane *plane, struct server_options *options)
 	options->authenticate = authenticate_call;
 	options->is_welcome = authenticate_is_welcome;
 	options->authenticate_ctx = plane->services->login;
+	options->may_measure = plane->options.open_metrics ? NULL : authenticate_metrics;
 }
 
 unsigned

@@ -245,16 +245,20 @@ H2_ROWS = [
 ]
 
 
+def metrics_head():
+    return head(b"/metrics", more=[(b"authorization", b"Bearer " + TOKEN[0])])
+
+
 def closed_windows(c):
     """Answers are asked for and none is taken."""
-    c.sendall(PREFACE + settings((4, 0)) + b"".join(frame(1, 5, 2 * i + 1, head(b"/metrics"))
+    c.sendall(PREFACE + settings((4, 0)) + b"".join(frame(1, 5, 2 * i + 1, metrics_head())
                                                     for i in range(120)))
     return drain(c)
 
 
 def crumbs(c):
     """A window that is opened by a byte at a time."""
-    c.sendall(PREFACE + settings((4, 0)) + frame(1, 5, 1, head(b"/metrics")))
+    c.sendall(PREFACE + settings((4, 0)) + frame(1, 5, 1, metrics_head()))
     seen = b""
     for _ in range(100):
         c.sendall(window(1, 1))
@@ -431,7 +435,26 @@ def guesses(c, plane):
     return json.dumps([sorted(seen), sorted(names)]).encode()
 
 
+def metrics_for(role):
+    """What /metrics says to a key with that role, in the whole organization and in a project."""
+    def send(c, plane):
+        seen = []
+        for scope in ({}, {"project": "p"}):
+            name = "m-%s%d" % (role, len(seen))
+            token = plane.token(name, role=role, **scope)
+            c.sendall(h1("GET /metrics HTTP/1.1", HOST, b"authorization: Bearer " + token))
+            reply = drain(c, 0.5, True)
+            seen += status(reply)
+        return json.dumps(seen).encode()
+    return send
+
+
 TOKEN_ROWS = [
+    Row("metrics without a login", lambda c: say_all(c, h1("GET /metrics HTTP/1.1", HOST,
+                                                         "connection: close")),
+        lambda seen: status(seen) == [401] and b"union_net" not in seen, None),
+    Row("metrics for a viewer", metrics_for("viewer"), in_turn(200, 403), None, plane=True),
+    Row("metrics for a runner", metrics_for("runner"), in_turn(403, 403), None, plane=True),
     Row("no token", with_tokens(None), all_are(401), None),
     Row("an empty token", with_tokens(b"", b"Bearer", b"Bearer ", b"Basic eDp5", b"Bearer \xff"),
         all_are(401), None),
