@@ -58,9 +58,10 @@ make_set(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-	static walk *const walks[] = {walk_json, walk_msgpack, walk_pickle, walk_tar,
-	                              walk_zip,  walk_npy,     walk_arrow,  walk_parquet,
-	                              walk_shared, walk_block, walk_codec};
+	static walk *const walks[] = {walk_json,   walk_msgpack,     walk_pickle, walk_tar,
+	                              walk_zip,    walk_npy,         walk_arrow,  walk_parquet,
+	                              walk_shared, walk_block,       walk_codec,  walk_avro,
+	                              walk_orc,    walk_safetensors, walk_png,    walk_pdf};
 	static struct redact_set *set;
 	struct guard_options options = {.deadline_ms = clock_mono_ms() + 60000};
 	struct guard *guard;

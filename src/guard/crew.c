@@ -15,7 +15,7 @@ struct crew {
 	void (*work)(void *ctx);
 	void *ctx;
 	unsigned turn; /* of work */
-	int busy; /* below 0: some were there before they were counted */
+	int busy;      /* below 0: some were there before they were counted */
 	bool end;
 };
 

@@ -91,6 +91,52 @@ begins_arrow_stream(const uint8_t *bytes, size_t len)
 	       (bytes[4] | bytes[5] | bytes[6]) != 0 && bytes[11] == 0 && bytes[10] == 0;
 }
 
+struct mark {
+	const char *bytes;
+	uint8_t len;
+	uint16_t at;
+	const char *what;
+};
+#define MARK(text, what)                                                                           \
+	{                                                                                          \
+		text, sizeof(text) - 1, 0, what                                                    \
+	}
+#define NOT_INSIDE ", which is not looked into"
+
+static const struct mark named[] = {
+	MARK("\x89HDF\r\n\x1a\n", "is an HDF5 file" NOT_INSIDE),
+	MARK("SQLite format 3\0", "is an SQLite database" NOT_INSIDE),
+	MARK("7z\xbc\xaf\x27\x1c", "is a 7z archive" NOT_INSIDE),
+	MARK("Rar!\x1a\x07", "is a RAR archive" NOT_INSIDE),
+	MARK("LZIP", "is packed with lzip" NOT_INSIDE),
+	MARK("\x1f\x9d", "is packed with compress" NOT_INSIDE),
+	MARK("\x89LZO\0\r\n\x1a\n", "is packed with lzop" NOT_INSIDE),
+	MARK("\xff\x06\0\0sNaPpY", "is a snappy stream" NOT_INSIDE),
+	MARK("\xff\xd8\xff", "is an image" NOT_INSIDE),
+	MARK("GIF87a", "is an image" NOT_INSIDE),
+	MARK("GIF89a", "is an image" NOT_INSIDE),
+	MARK("II*\0", "is an image" NOT_INSIDE),
+	MARK("MM\0*", "is an image" NOT_INSIDE),
+	{"WEBP", 4, 8, "is an image" NOT_INSIDE},
+	{"ftyp", 4, 4, "is a video" NOT_INSIDE},
+	MARK("\x7f"
+             "ELF",
+             "is a program" NOT_INSIDE),
+	MARK("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old office document" NOT_INSIDE),
+	MARK("Salted__", "is encrypted"),
+	MARK("age-encryption.org/", "is encrypted"),
+};
+
+const char *
+format_named(const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < sizeof named / sizeof *named; i++)
+		if (len > named[i].at &&
+		    begins(bytes + named[i].at, len - named[i].at, named[i].bytes, named[i].len))
+			return named[i].what;
+	return NULL;
+}
+
 static enum format
 by_mark(const uint8_t *bytes, size_t len)
 {
@@ -102,6 +148,22 @@ by_mark(const uint8_t *bytes, size_t len)
 		return FORMAT_ZSTD;
 	if (BEGINS("\x04\x22\x4d\x18"))
 		return FORMAT_LZ4;
+	if (BEGINS("\xfd"
+	           "7zXZ\0"))
+		return FORMAT_XZ;
+	if (BEGINS("BZh") && len > 10 && bytes[3] >= '1' && bytes[3] <= '9' &&
+	    (text_equal(bytes + 4, "1AY&SY", 6) || text_equal(bytes + 4, "\x17rE8P\x90", 6)))
+		return FORMAT_BZIP2;
+	if (BEGINS("Obj\1"))
+		return FORMAT_AVRO;
+	if (BEGINS("ORC"))
+		return FORMAT_ORC;
+	if (BEGINS("FEA1"))
+		return FORMAT_RAW;
+	if (BEGINS("\x89PNG\r\n\x1a\n"))
+		return FORMAT_PNG;
+	if (BEGINS("%PDF-"))
+		return FORMAT_PDF;
 	if (BEGINS("\x93NUMPY"))
 		return FORMAT_NPY;
 	if (BEGINS("ARROW1\0\0") || begins_arrow_stream(bytes, len))
@@ -115,6 +177,10 @@ by_mark(const uint8_t *bytes, size_t len)
 		return FORMAT_TAR;
 	if (zlib_begins(bytes, len))
 		return FORMAT_ZLIB;
+	if (safetensors_begins(bytes, len))
+		return FORMAT_SAFETENSORS;
+	if (format_named(bytes, len))
+		return FORMAT_NAMED;
 	return FORMAT_UNKNOWN;
 }
 
@@ -147,5 +213,6 @@ format_is_plain(const uint8_t *bytes, size_t len, bool all)
 bool
 format_is_flat(enum format format)
 {
-	return format == FORMAT_UNKNOWN || format == FORMAT_TEXT;
+	return format == FORMAT_UNKNOWN || format == FORMAT_TEXT || format == FORMAT_RAW ||
+	       format == FORMAT_NAMED;
 }

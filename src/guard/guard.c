@@ -217,6 +217,10 @@ walk(struct guard *guard, enum format format, const uint8_t *bytes, size_t len)
 		return guard_unpack(guard, CODEC_ZSTD, true, bytes, len);
 	case FORMAT_LZ4:
 		return guard_unpack(guard, CODEC_LZ4_FRAME, true, bytes, len);
+	case FORMAT_XZ:
+		return guard_unpack(guard, CODEC_XZ, true, bytes, len);
+	case FORMAT_BZIP2:
+		return guard_unpack(guard, CODEC_BZIP2, true, bytes, len);
 	case FORMAT_TAR:
 		return walk_tar(guard, bytes, len);
 	case FORMAT_ZIP:
@@ -227,7 +231,19 @@ walk(struct guard *guard, enum format format, const uint8_t *bytes, size_t len)
 		return walk_arrow(guard, bytes, len);
 	case FORMAT_PARQUET:
 		return walk_parquet(guard, bytes, len);
+	case FORMAT_AVRO:
+		return walk_avro(guard, bytes, len);
+	case FORMAT_ORC:
+		return walk_orc(guard, bytes, len);
+	case FORMAT_SAFETENSORS:
+		return walk_safetensors(guard, bytes, len);
+	case FORMAT_PNG:
+		return walk_png(guard, bytes, len);
+	case FORMAT_PDF:
+		return walk_pdf(guard, bytes, len);
 	case FORMAT_TEXT:
+	case FORMAT_RAW:
+	case FORMAT_NAMED:
 	case FORMAT_UNKNOWN:
 		break;
 	}
@@ -248,6 +264,8 @@ look_inside(struct guard *guard, const uint8_t *bytes, size_t len, bool whole)
 	format = format_of(bytes, len, whole && guard->options.strict);
 	if (format == FORMAT_UNKNOWN && whole)
 		guard_blind_here(guard, "is of no format that is known here");
+	if (format == FORMAT_NAMED && whole)
+		guard_blind_here(guard, format_named(bytes, len));
 	if (format_is_flat(format) || guard->over)
 		return UN_OK;
 	if (guard->depth == GUARD_DEPTH_MAX) {

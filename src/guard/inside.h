@@ -91,12 +91,23 @@ enum format {
 	FORMAT_ZLIB,
 	FORMAT_ZSTD,
 	FORMAT_LZ4,
+	FORMAT_XZ,
+	FORMAT_BZIP2,
 	FORMAT_TAR,
 	FORMAT_ZIP,
 	FORMAT_NPY,
 	FORMAT_ARROW,
 	FORMAT_PARQUET,
+	FORMAT_AVRO,
+	FORMAT_ORC,
+	FORMAT_SAFETENSORS,
+	FORMAT_PNG,
+	FORMAT_PDF,
+	FORMAT_RAW,   /* known, and written so that searching it as it is is enough */
+	FORMAT_NAMED, /* known by name only: format_named */
 };
+/* "is an HDF5 file, which is not looked into". */
+const char *format_named(const uint8_t *bytes, size_t len);
 /* By what the bytes begin (and end) with; `all`: a text is one in all of its bytes. */
 enum format format_of(const uint8_t *bytes, size_t len, bool all);
 /* A text that holds nothing else; asked without a parser. */
@@ -113,6 +124,12 @@ bool tar_begins(const uint8_t *bytes, size_t len);
 MUST_CHECK enum un_err walk_zip(struct guard *guard, const uint8_t *bytes, size_t len);
 MUST_CHECK enum un_err walk_npy(struct guard *guard, const uint8_t *bytes, size_t len);
 MUST_CHECK enum un_err walk_arrow(struct guard *guard, const uint8_t *bytes, size_t len);
+MUST_CHECK enum un_err walk_avro(struct guard *guard, const uint8_t *bytes, size_t len);
+MUST_CHECK enum un_err walk_orc(struct guard *guard, const uint8_t *bytes, size_t len);
+bool safetensors_begins(const uint8_t *bytes, size_t len);
+MUST_CHECK enum un_err walk_safetensors(struct guard *guard, const uint8_t *bytes, size_t len);
+MUST_CHECK enum un_err walk_png(struct guard *guard, const uint8_t *bytes, size_t len);
+MUST_CHECK enum un_err walk_pdf(struct guard *guard, const uint8_t *bytes, size_t len);
 MUST_CHECK enum un_err walk_parquet(struct guard *guard, const uint8_t *bytes, size_t len);
 
 #endif

@@ -244,6 +244,9 @@ codec_of(int64_t number, enum codec *ret_codec)
 	case 2:
 		*ret_codec = CODEC_GZIP;
 		return true;
+	case 4:
+		*ret_codec = CODEC_BROTLI;
+		return true;
 	case 6:
 		*ret_codec = CODEC_ZSTD;
 		return true;

@@ -157,6 +157,10 @@ walk_tar(struct guard *guard, const uint8_t *bytes, size_t len)
 			size = names.size;
 		if (header[156] >= '1' && header[156] <= '6') /* links and devices have none */
 			size = 0;
+		/* GNU's sparse files: more of their map may lie in between */
+		if (header[156] == 'S' && header[482])
+			while ((data = span_take(&in, BLOCK)) != NULL && data[504])
+				;
 		data = span_take(&in, size);
 		if (!data) {
 			guard_blind_here(guard, "is cut off");

@@ -1,5 +1,4 @@
-#include "guard/unpack.h"
-#include "guard/span.h"
+#include "guard/flow.h"
 
 #include "base/alloc.h"
 
@@ -9,24 +8,12 @@
 #define ZSTD_STATIC_LINKING_ONLY /* for an allocator of our own */
 #include <zstd.h>
 
-#define STEP (256u << 10)
 #define LZ4_BACK 65536u /* bytes that a block of LZ4 may look back */
-
-/* What comes out. Held whole until `max`; then searched, and only the end of it is kept. */
-struct flow {
-	struct guard *guard;
-	struct block held;
-	size_t max;
-	bool exact;         /* more than max is an error */
-	bool spilled;       /* the beginning is gone */
-	enum format format; /* of it, then */
-	const char *why;    /* it stopped, before its end */
-};
 
 /* ---- memory that is wiped ---- */
 
-static void *
-wiped_alloc(void *unused, size_t len)
+void *
+flow_alloc(void *unused, size_t len)
 {
 	size_t *block = mem_alloc(len + 16); /* its length stands in front, which keeps alignment */
 
@@ -36,8 +23,8 @@ wiped_alloc(void *unused, size_t len)
 	return (uint8_t *)block + 16;
 }
 
-static void
-wiped_free(void *unused, void *bytes)
+void
+flow_free(void *unused, void *bytes)
 {
 	uint8_t *block = bytes;
 	size_t len;
@@ -51,7 +38,7 @@ wiped_free(void *unused, void *bytes)
 static void *
 zlib_alloc(void *unused, unsigned count, unsigned len)
 {
-	return wiped_alloc(unused, (size_t)count * len);
+	return flow_alloc(unused, (size_t)count * len);
 }
 
 static enum un_err
@@ -103,8 +90,8 @@ spill(struct flow *flow)
 }
 
 /* Room for `want` more bytes, or in a block of known size for what is left of it. */
-static enum un_err
-make_room(struct flow *flow, size_t want, size_t *ret_room)
+enum un_err
+flow_room(struct flow *flow, size_t want, size_t *ret_room)
 {
 	struct block *held = &flow->held;
 	enum un_err err = UN_OK;
@@ -124,8 +111,8 @@ make_room(struct flow *flow, size_t want, size_t *ret_room)
 	return err;
 }
 
-static void
-added(struct flow *flow, size_t len)
+void
+flow_added(struct flow *flow, size_t len)
 {
 	flow->held.len += len;
 	if (len > flow->guard->unpacked_left) {
@@ -147,7 +134,7 @@ inflate_one(struct flow *flow, struct span *in, z_stream *zip, bool *ret_end)
 	while (!err && !flow->why && state == Z_OK) {
 		size_t room, piece = in->left < (1u << 30) ? in->left : 1u << 30, got;
 
-		err = make_room(flow, STEP, &room);
+		err = flow_room(flow, FLOW_STEP, &room);
 		if (err || flow->why)
 			break;
 		zip->next_in = (uint8_t *)(uintptr_t)in->at; /* zlib's old signature; only read */
@@ -157,7 +144,7 @@ inflate_one(struct flow *flow, struct span *in, z_stream *zip, bool *ret_end)
 		got = zip->avail_out;
 		state = inflate(zip, Z_NO_FLUSH);
 		(void)span_take(in, piece - zip->avail_in);
-		added(flow, got - zip->avail_out);
+		flow_added(flow, got - zip->avail_out);
 	}
 	if (state == Z_MEM_ERROR)
 		return UN_ERR_NO_MEMORY;
@@ -170,7 +157,7 @@ inflate_one(struct flow *flow, struct span *in, z_stream *zip, bool *ret_end)
 static enum un_err
 run_zlib(struct flow *flow, struct span *in, int window_bits)
 {
-	z_stream zip = {.zalloc = zlib_alloc, .zfree = wiped_free};
+	z_stream zip = {.zalloc = zlib_alloc, .zfree = flow_free};
 	bool end = false;
 	enum un_err err;
 
@@ -187,7 +174,7 @@ run_zlib(struct flow *flow, struct span *in, int window_bits)
 bool
 zlib_begins(const uint8_t *bytes, size_t len)
 {
-	z_stream zip = {.zalloc = zlib_alloc, .zfree = wiped_free};
+	z_stream zip = {.zalloc = zlib_alloc, .zfree = flow_free};
 	uint8_t out[512];
 	int state;
 
@@ -208,7 +195,7 @@ zlib_begins(const uint8_t *bytes, size_t len)
 static enum un_err
 run_zstd(struct flow *flow, struct span *in)
 {
-	ZSTD_customMem memory = {.customAlloc = wiped_alloc, .customFree = wiped_free};
+	ZSTD_customMem memory = {.customAlloc = flow_alloc, .customFree = flow_free};
 	ZSTD_DCtx *zstd = ZSTD_createDCtx_advanced(memory);
 	size_t state = 1;
 	enum un_err err = UN_OK;
@@ -224,7 +211,7 @@ run_zstd(struct flow *flow, struct span *in)
 
 		if (state == 0 && (in->left < 4 || in->at[3] != 0xfd || in->at[0] != 0x28))
 			break; /* the end of a frame, and no other comes */
-		err = make_room(flow, STEP, &room);
+		err = flow_room(flow, FLOW_STEP, &room);
 		if (err || flow->why)
 			break;
 		to.dst = flow->held.bytes + flow->held.len;
@@ -235,7 +222,7 @@ run_zstd(struct flow *flow, struct span *in)
 		else if (state && to.pos == 0 && from.pos == 0)
 			flow->why = in->left || !room ? "is damaged" : "is cut off";
 		(void)span_take(in, from.pos);
-		added(flow, to.pos);
+		flow_added(flow, to.pos);
 	}
 	(void)ZSTD_freeDCtx(zstd);
 	return err;
@@ -247,7 +234,7 @@ lz4_block(struct flow *flow, const uint8_t *bytes, size_t len, bool stored, size
 {
 	size_t room, back;
 	int got;
-	enum un_err err = make_room(flow, most, &room);
+	enum un_err err = flow_room(flow, most, &room);
 
 	if (err || flow->why)
 		return err;
@@ -259,7 +246,7 @@ lz4_block(struct flow *flow, const uint8_t *bytes, size_t len, bool stored, size
 			return UN_OK;
 		}
 		memcpy(flow->held.bytes + flow->held.len, bytes, len);
-		added(flow, len);
+		flow_added(flow, len);
 		return UN_OK;
 	}
 	back = flow->held.len < LZ4_BACK ? flow->held.len : LZ4_BACK;
@@ -269,7 +256,7 @@ lz4_block(struct flow *flow, const uint8_t *bytes, size_t len, bool stored, size
 	if (got < 0)
 		flow->why = "is damaged";
 	else
-		added(flow, (size_t)got);
+		flow_added(flow, (size_t)got);
 	return UN_OK;
 }
 
@@ -330,12 +317,20 @@ run(struct flow *flow, enum codec codec, struct span *in)
 		return run_zstd(flow, in);
 	case CODEC_LZ4_FRAME:
 		return run_lz4_frame(flow, in);
+	case CODEC_XZ:
+		return flow_xz(flow, in);
+	case CODEC_LZMA:
+		return flow_lzma(flow, in);
+	case CODEC_BZIP2:
+		return flow_bzip2(flow, in);
+	case CODEC_BROTLI:
+		return flow_brotli(flow, in);
 	case CODEC_LZ4_BLOCK:
 		return in->left <= INT32_MAX ? lz4_block(flow, in->at, in->left, false, flow->max)
 		                             : UN_OK;
 	case CODEC_SNAPPY:
 		if (snappy_unpack(in->at, in->left, flow->held.bytes, flow->max))
-			added(flow, flow->max);
+			flow_added(flow, flow->max);
 		break;
 	}
 	return UN_OK;
@@ -372,12 +367,11 @@ guard_unpack(struct guard *guard, enum codec codec, bool inside, const uint8_t *
 	return err;
 }
 
-enum un_err
-guard_unpack_block(struct guard *guard, enum codec codec, const uint8_t *bytes, size_t len,
-                   uint64_t size, struct block *ret_block)
+static enum un_err
+unpack_to(struct guard *guard, enum codec codec, struct span in, uint64_t size, bool less,
+          struct block *ret_block)
 {
 	struct flow flow = {.guard = guard, .max = (size_t)size, .exact = true};
-	struct span in = span_of(bytes, len);
 	enum un_err err = UN_OK;
 
 	*ret_block = (struct block){0};
@@ -390,7 +384,7 @@ guard_unpack_block(struct guard *guard, enum codec codec, const uint8_t *bytes, 
 	err = resize(&flow, (size_t)size);
 	if (!err)
 		err = run(&flow, codec, &in);
-	if (err || flow.why || flow.held.len != size) {
+	if (err || flow.why || (!less && flow.held.len != size)) {
 		guard_block_free(guard, &flow.held);
 		if (!err)
 			guard_blind_here(guard, flow.why ? flow.why : "is damaged");
@@ -398,4 +392,18 @@ guard_unpack_block(struct guard *guard, enum codec codec, const uint8_t *bytes, 
 	}
 	*ret_block = flow.held;
 	return UN_OK;
+}
+
+enum un_err
+guard_unpack_block(struct guard *guard, enum codec codec, const uint8_t *bytes, size_t len,
+                   uint64_t size, struct block *ret_block)
+{
+	return unpack_to(guard, codec, span_of(bytes, len), size, false, ret_block);
+}
+
+enum un_err
+guard_unpack_within(struct guard *guard, enum codec codec, const uint8_t *bytes, size_t len,
+                    uint64_t most, struct block *ret_block)
+{
+	return unpack_to(guard, codec, span_of(bytes, len), most, true, ret_block);
 }

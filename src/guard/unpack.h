@@ -13,6 +13,10 @@ enum codec {
 	CODEC_DEFLATE,
 	CODEC_ZSTD,      /* any number of frames */
 	CODEC_LZ4_FRAME, /* the same */
+	CODEC_XZ,        /* the same */
+	CODEC_BZIP2,     /* the same */
+	CODEC_LZMA,      /* as in a zip */
+	CODEC_BROTLI,
 	CODEC_LZ4_BLOCK, /* the last two only into a block of known size */
 	CODEC_SNAPPY,
 };
@@ -31,6 +35,10 @@ struct block {
 MUST_CHECK enum un_err guard_unpack_block(struct guard *guard, enum codec codec,
                                           const uint8_t *bytes, size_t len, uint64_t size,
                                           struct block *ret_block);
+/* The same for one of `most` bytes at most. */
+MUST_CHECK enum un_err guard_unpack_within(struct guard *guard, enum codec codec,
+                                           const uint8_t *bytes, size_t len, uint64_t most,
+                                           struct block *ret_block);
 void guard_block_free(struct guard *guard, struct block *block); /* wipes */
 
 /* Whether these bytes begin a zlib stream: tries the first of them. */

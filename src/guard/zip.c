@@ -15,7 +15,10 @@
 enum method {
 	METHOD_STORED = 0,
 	METHOD_DEFLATE = 8,
+	METHOD_BZIP2 = 12,
+	METHOD_LZMA = 14,
 	METHOD_ZSTD = 93,
+	METHOD_XZ = 95,
 };
 
 struct directory {
@@ -134,12 +137,37 @@ read_entry(struct span *in, struct entry *ret_entry)
 	return true;
 }
 
+static bool
+codec_of(uint16_t method, enum codec *ret_codec)
+{
+	switch (method) {
+	case METHOD_DEFLATE:
+		*ret_codec = CODEC_DEFLATE;
+		return true;
+	case METHOD_BZIP2:
+		*ret_codec = CODEC_BZIP2;
+		return true;
+	case METHOD_LZMA:
+		*ret_codec = CODEC_LZMA;
+		return true;
+	case METHOD_ZSTD:
+		*ret_codec = CODEC_ZSTD;
+		return true;
+	case METHOD_XZ:
+		*ret_codec = CODEC_XZ;
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* *ret_whole: what the member takes up in the archive, with its own header. */
 static enum un_err
 look_member(struct guard *guard, const uint8_t *bytes, size_t len, const struct entry *entry,
             uint64_t *ret_whole)
 {
 	const uint8_t *local = span_within(bytes, len, entry->offset, LOCAL_LEN), *data;
+	enum codec codec = CODEC_DEFLATE;
 	struct span in;
 	uint64_t skip;
 
@@ -160,17 +188,12 @@ look_member(struct guard *guard, const uint8_t *bytes, size_t len, const struct 
 		guard_blind_here(guard, "is encrypted");
 		return UN_OK;
 	}
-	switch (entry->method) {
-	case METHOD_STORED:
+	if (entry->method == METHOD_STORED)
 		return guard_part(guard, data, (size_t)entry->packed, entry->packed > 0);
-	case METHOD_DEFLATE:
-		return guard_unpack(guard, CODEC_DEFLATE, true, data, (size_t)entry->packed);
-	case METHOD_ZSTD:
-		return guard_unpack(guard, CODEC_ZSTD, true, data, (size_t)entry->packed);
-	default:
-		guard_blind_here(guard, "is packed in a way that is not known here");
-		return UN_OK;
-	}
+	if (codec_of(entry->method, &codec))
+		return guard_unpack(guard, codec, true, data, (size_t)entry->packed);
+	guard_blind_here(guard, "is packed in a way that is not known here");
+	return UN_OK;
 }
 
 enum un_err

@@ -3,7 +3,7 @@
 
 usage: tests/guard/make_cases.py FOLDER
 
-Needs numpy, pyarrow, msgpack, zstandard and lz4 (PyPI); what it makes is kept in tests/guard/cases/ so
+Needs numpy, pyarrow, msgpack, zstandard, lz4, fastavro, cramjam, joblib and safetensors (PyPI); what it makes is kept in tests/guard/cases/ so
 that the test needs none of them. FOLDER/cases.txt says of each file what must come of it:
 
     NAME hit PATH       the value is there, and this is where
@@ -13,24 +13,33 @@ that the test needs none of them. FOLDER/cases.txt says of each file what must c
 
 import base64
 import bz2
+import decimal
 import gzip
 import io
 import json
+import lzma
 import os
 import pickle
+import sqlite3
+import struct
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 import zlib
 
+import fastavro
+import joblib
 import lz4.frame
 import msgpack
 import numpy
 import pyarrow
 import pyarrow.feather
 import pyarrow.ipc
+import pyarrow.orc
 import pyarrow.parquet
+import safetensors.numpy
 import zstandard
 
 VALUE = "hunter22-swordfish-4711"
@@ -71,6 +80,35 @@ def tarred(name, content, form=tarfile.PAX_FORMAT):
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     return out.getvalue()
+
+
+def zip64(name, content):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
+            member.write(content)
+    return out.getvalue()
+
+
+def named_gzip(name, comment=None):
+    """A header with the name of the file, and a comment, as gzip writes the one and others the other."""
+    packed = gzip.compress(b"nothing here\n", mtime=0)
+    extra = name.encode() + b"\0" + (comment.encode() + b"\0" if comment else b"")
+    return packed[:3] + bytes([8 | (16 if comment else 0)]) + packed[4:10] + extra + packed[10:]
+
+
+def sparse_tar(value):
+    """By GNU tar, of a file with holes: more of them than a header has room for."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "a.bin"), "wb") as file:
+            for i in range(12):
+                file.seek(i * 65536)
+                file.write(b"piece %d " % i)
+            file.write(value.encode())
+            file.truncate(1 << 20)
+        return gzip.compress(subprocess.run(
+            ["tar", "--sparse", "--format=gnu", "--mtime=@0", "-cf", "-", "a.bin"], cwd=folder, check=True,
+            stdout=subprocess.PIPE).stdout, mtime=0)
 
 
 def npy(array, allow_pickle=False):
@@ -148,8 +186,21 @@ def packed():
         where = bad.rindex(mark)
         bad[where + at] |= 1
     case("encrypted.zip", bytes(bad), "blind encrypted.zip/a.csv is encrypted")
-    case("bz2.zip", zipped("a.csv", text(VALUE), zipfile.ZIP_BZIP2),
-         "blind bz2.zip/a.csv is packed in a way that is not known here")
+    both("bz2.zip", lambda v: zipped("a.csv", text(v), zipfile.ZIP_BZIP2), "/a.csv")
+    both("lzma.zip", lambda v: zipped("a.csv", text(v), zipfile.ZIP_LZMA), "/a.csv")
+    both("large.zip", lambda v: zip64("a.csv", text(v)), "/a.csv")
+    other = bytearray(zipped("a.csv", text(VALUE)))
+    for mark, at in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+        other[other.rindex(mark) + at] = 9
+    case("deflate64.zip", bytes(other), "blind deflate64.zip/a.csv is packed in a way that is not known here")
+    both("sheet.docx", lambda v: zipped("word/document.xml", b"<w:t>%s</w:t>" % v.encode()), "/word/document.xml")
+    both("name.zip", lambda v: zipped("d/%s.csv" % v, b"x"), "")
+    both("name.tar", lambda v: tarred("d/%s.csv" % v, b"x"), "")
+    both("name.gz", lambda v: named_gzip(v + ".txt"), "")
+    both("comment.gz", lambda v: named_gzip("a", v), "")
+    case("sparse.tar.gz", sparse_tar(VALUE), "hit sparse.tar.gz/a.bin")
+    case("sparse-near.tar.gz", sparse_tar(NEAR),
+         "blind sparse-near.tar.gz/a.bin is of no format that is known here")
     hidden = zipped("a.csv", b"nothing")
     inner = zlib.compress(text(VALUE) * 3)
     # members lie behind something: their offsets are counted from the front of the archive
@@ -161,7 +212,14 @@ def packed():
     case("front.zip", b"PK\3\4" + out.getvalue()[4:], "blind front.zip has something between its members")
     case("cut.gz", gzip.compress("\n".join(map(str, range(900))).encode(), mtime=0)[:200],
          "blind cut.gz is cut off")
-    case("a.bz2", bz2.compress(text(VALUE)), "blind a.bz2 is of no format that is known here")
+    both("a.bz2", lambda v: bz2.compress(text(v)), "")
+    both("two.bz2", lambda v: bz2.compress(b"first\n") + bz2.compress(text(v)), "")
+    both("a.tar.bz2", lambda v: bz2.compress(tarred("data/a.csv", text(v))), "/data/a.csv")
+    both("a.xz", lambda v: lzma.compress(text(v)), "")
+    both("two.xz", lambda v: lzma.compress(b"first\n") + lzma.compress(text(v)), "")
+    both("a.tar.xz", lambda v: lzma.compress(tarred("data/a.csv", text(v))), "/data/a.csv")
+    case("cut.bz2", bz2.compress("\n".join(map(str, range(9000))).encode())[:900], "blind cut.bz2 is cut off")
+    case("cut.xz", lzma.compress("\n".join(map(str, range(9000))).encode())[:900], "blind cut.xz is cut off")
     nest = text(VALUE)
     for _ in range(14):
         nest = gzip.compress(nest, mtime=0)
@@ -231,8 +289,38 @@ def tables():
     both("nested.parquet", lambda v: parquet(nested(v), compression="snappy", use_dictionary=False),
          ' column "a.list.element.k"')
     both("metadata.parquet", lambda v: parquet(table("-").replace_schema_metadata({"note": v}), True), "")
-    case("brotli.parquet", parquet(table(VALUE, 20), compression="brotli"),
-         'blind brotli.parquet column "id" is compressed in a way that is not known here')
+    both("brotli.parquet", lambda v: parquet(table(v), compression="brotli"), column)
+    both("brotli2.parquet", lambda v: parquet(
+        table(v), compression="brotli", data_page_version="2.0", use_dictionary=False), column)
+    both("keys.parquet", lambda v: parquet(
+        table("-").replace_schema_metadata({v: "note"}), True), "")
+    both("name.parquet", lambda v: parquet(pyarrow.table({v: [1, 2]})), "")
+    both("decimal.parquet", lambda v: parquet(pyarrow.table({
+        "n": pyarrow.array([decimal.Decimal("1.25")]), "password": [v]}), compression="zstd"), column)
+    for codec in ("uncompressed", "snappy", "zlib", "lz4", "zstd"):
+        def orc(value):
+            out = io.BytesIO()
+            # not the least nor the greatest: those are in the statistics, too
+            pyarrow.orc.write_table(pyarrow.table({"n": range(3), "password": ["a", "see " + value, "z"]}),
+                                    out, compression=codec)
+            return out.getvalue()
+        both("%s.orc" % codec, orc, "" if codec == "uncompressed" else " stripe 1")
+    schema = {"type": "record", "name": "r", "fields": [
+        {"name": "n", "type": "long"}, {"name": "password", "type": ["null", "string"]}]}
+    for codec in ("null", "deflate", "snappy", "zstandard", "bzip2", "xz"):
+        def avro(value):
+            out = io.BytesIO()
+            fastavro.writer(out, fastavro.parse_schema(schema), [
+                {"n": i, "password": "see " + value if i == 40 else "text %d" % i} for i in range(80)],
+                codec=codec, sync_marker=b"0123456789abcdef")
+            return out.getvalue()
+        both("%s.avro" % codec, avro, "")
+    out = io.BytesIO()
+    pyarrow.feather.write_feather(pyarrow.table({"n": [1], "password": [VALUE]}), out, version=1)
+    case("one.feather", out.getvalue(), "hit one.feather")
+    out = io.BytesIO()
+    pyarrow.feather.write_feather(pyarrow.table({"n": [1], "password": [NEAR]}), out, version=1)
+    case("one-near.feather", out.getvalue(), "clean")
     for kind, opener in (("file", pyarrow.ipc.new_file), ("stream", pyarrow.ipc.new_stream)):
         for codec in (None, "lz4", "zstd"):
             def ipc(value, content=None):
@@ -257,9 +345,58 @@ def tables():
     case("a.feather", out.getvalue(), "hit a.feather" + column)
 
 
+def png(*chunks):
+    out = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), *chunks,
+                       (b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b"")):
+        out += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return out
+
+
+def sqlite(value):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "a.db")
+        base = sqlite3.connect(path)
+        base.execute("create table t (a text)")
+        base.execute("insert into t values (?)", (value,))
+        base.commit()
+        base.close()
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def documents():
+    """What is known, but looked into only in part or by name."""
+    blind = lambda name, content, why: case(name, content, "blind %s %s" % (name, why))
+    pixels = "is an image, of which only the texts are looked at"
+    case("plain.png", png((b"tEXt", b"Comment\0" + VALUE.encode())), "hit plain.png")
+    case("packed.png", png((b"zTXt", b"Comment\0\0" + zlib.compress(VALUE.encode()))), "hit packed.png")
+    case("utf8.png", png((b"iTXt", b"C\0\1\0en\0K\0" + zlib.compress(VALUE.encode()))), "hit utf8.png")
+    blind("near.png", png((b"zTXt", b"Comment\0\0" + zlib.compress(NEAR.encode()))), pixels)
+    pdf = lambda v: b"%%PDF-1.4\n%%\xe2\xe3\xcf\xd3\n1 0 obj\n<</Filter/FlateDecode>>\nstream\n%s\nendstream\n%%%%EOF" \
+        % zlib.compress(b"BT (%s) Tj ET" % v.encode())
+    case("a.pdf", pdf(VALUE), "hit a.pdf")
+    blind("near.pdf", pdf(NEAR), "is a PDF, whose letters may be drawn one by one")
+    tensors = {"w": numpy.arange(6, dtype="float32")}
+    both("a.safetensors", lambda v: safetensors.numpy.save(tensors, {"note": v}), ".__metadata__.note")
+    case("found.db", sqlite(VALUE), "hit found.db")
+    blind("near.db", sqlite(NEAR), "is an SQLite database, which is not looked into")
+    blind("a.h5", b"\x89HDF\r\n\x1a\n" + bytes(range(256)), "is an HDF5 file, which is not looked into")
+    blind("a.7z", b"7z\xbc\xaf\x27\x1c\0\4" + bytes(range(128, 256)), "is a 7z archive, which is not looked into")
+    blind("a.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(range(128, 256)), "is an image, which is not looked into")
+    for name, packer in (("zlib", ("zlib", 3)), ("gzip", ("gzip", 3)), ("bz2", ("bz2", 3)), ("xz", ("xz", 3))):
+        def job(value):
+            with tempfile.TemporaryDirectory() as folder:
+                path = os.path.join(folder, "m")
+                joblib.dump({"model": [1.5], "password": value}, path, compress=packer)
+                with open(path, "rb") as file:
+                    return file.read()
+        both("%s.joblib" % name, job, " (pickle, text 3)")
+
+
 def main():
     os.makedirs(FOLDER, exist_ok=True)
-    for make in (texts, messages, packed, arrays, tables):
+    for make in (texts, messages, packed, arrays, tables, documents):
         make()
     case("noise.bin", bytes((i * 7919 + (i >> 3) * 31) & 0xff | 1 for i in range(600)),
          "blind noise.bin is of no format that is known here")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Results: a value in fifteen disguises, what passes, and what the policy of a project makes of the rest.
+# Results: a value in seventeen disguises, what passes, and what the policy of a project makes of the rest.
 . "$(dirname "$0")/../lib.sh"
 story "no result carries a value away, whatever it is wrapped in"
 
@@ -7,7 +7,7 @@ value=$(canary)
 check "creates the secret" run_with_input "$value" union create secret my_secret
 
 cat >"$T/home/give.py" <<'PY'
-import base64, bz2, dataclasses, gzip, io, json, os, pickle, sys, tarfile, typing, zipfile, zlib
+import base64, bz2, dataclasses, gzip, io, json, lzma, os, pickle, sys, tarfile, typing, zipfile, zlib
 import union
 
 ask = union.task(secret_requests=[union.Secret(key="my_secret")])
@@ -87,6 +87,14 @@ def in_zlib() -> bytes:
     return zlib.compress(secret().encode())
 
 @ask
+def in_bzip2() -> bytes:
+    return bz2.compress(secret().encode())
+
+@ask
+def in_xz() -> bytes:
+    return lzma.compress(secret().encode())
+
+@ask
 def in_zip() -> bytes:
     return zipped("data/a.csv", "user,password\nme,%s\n" % secret())
 
@@ -112,7 +120,7 @@ def length() -> int:
 
 @ask
 def unknown() -> bytes:
-    return bz2.compress(secret().encode())
+    return bytes(b ^ 0xa5 for b in secret().encode())
 
 @ask
 def half() -> bytes:
@@ -140,6 +148,8 @@ give "bytes" "output 'o0'" in_bytes
 give "a pickle" "output 'o0 (pickle, text" in_pickle
 give "gzip" "output 'o0'" in_gzip
 give "zlib" "output 'o0'" in_zlib
+give "bzip2" "output 'o0'" in_bzip2
+give "xz" "output 'o0'" in_xz
 give "a zip" "output 'o0/data/a.csv'" in_zip
 give "a zip in a tar.gz" "output 'o0/inner.zip/b.txt'" in_tar
 give "base64 of a zip" "output 'o0/b.txt'" in_text_of_zip
