@@ -7,6 +7,8 @@ BUILD ?= build
 CHECK ?= build-check
 TSAN ?= build-tsan
 ROUNDS ?= 100
+GIGABYTES ?= 10
+FOLDERS ?= /usr
 VM ?= build-vm
 MESON ?= meson
 SHELL := bash
@@ -14,7 +16,7 @@ SHELL := bash
 # On a terminal ninja shows how far it is; elsewhere it speaks only when something is wrong.
 NINJA = if [ -t 1 ]; then ninja $(1); else ninja --quiet $(1) | { grep -v '^ninja: no work' || true; }; fi
 
-.PHONY: all quickstart check check-clients check-source check-layers check-static check-tsan check-leaks check-kill check-proofs check-vm bench fuzz install clean deps
+.PHONY: all quickstart check check-clients check-source check-layers check-static check-tsan check-leaks check-kill check-proofs check-false-positives check-vm bench fuzz install clean deps
 
 all: $(BUILD)/build.ninja
 	@$(call NINJA,-C $(BUILD))
@@ -79,6 +81,11 @@ check-proofs: $(CHECK)/build.ninja
 	@$(call NINJA,-C $(CHECK) tests/proofs/proof_regions_large)
 	@$(CHECK)/tests/proofs/proof_regions_large
 	@LARGE=1 tests/proofs/cbmc.sh
+
+# How often redaction takes away what is no value, over GIGABYTES of the files below FOLDERS.
+check-false-positives: all
+	@$(call NINJA,-C $(BUILD) bench/bench-false-positives)
+	@$(BUILD)/bench/bench-false-positives $(GIGABYTES) $(FOLDERS)
 
 # What one kernel and no service manager cannot show: Debian's own kernel with systemd and cgroup v2,
 # in a small virtual machine; ONLY=WORD for some of it.

@@ -164,6 +164,34 @@ clean_text(const struct redact_set *values, const char *text, struct buf *out)
 	return err;
 }
 
+/* A value may be in two parts, or may only have come about where bytes that are no text were
+ * replaced: then nothing is left of either text. */
+static enum un_err
+hide_parts(const struct redact_set *values, struct buf *code, struct buf *message)
+{
+	const char *name = NULL;
+	struct buf both;
+	enum un_err err;
+
+	buf_init(&both, 2 * code->max + message->max, BUF_WIPE);
+	err = buf_append(&both, code->data, code->len);
+	if (!err)
+		err = buf_append(&both, message->data, message->len);
+	if (!err)
+		err = buf_append(&both, code->data, code->len);
+	if (!err)
+		name = redact_find(values, both.data, both.len);
+	buf_fini(&both);
+	if (!name)
+		return err;
+	buf_clear(code);
+	buf_clear(message);
+	err = buf_append_text(code, "task-failed");
+	return err ? err
+	           : buf_appendf(message, "the error held parts of [secret %s] and is not shown",
+	                         name);
+}
+
 static enum un_err
 from_error_document(struct result *result, const struct redact_set *values,
                     const Flyteidl__Core__ContainerError *error)
@@ -178,6 +206,8 @@ from_error_document(struct result *result, const struct redact_set *values,
 	err = clean_text(values, error->code, &code);
 	if (!err)
 		err = clean_text(values, error->message, &message);
+	if (!err)
+		err = hide_parts(values, &code, &message);
 	if (!err)
 		err = fail(result,
 		           again ? UNION__V1__FINISH_REQUEST__OUTCOME__FAILED_RETRYABLE
@@ -321,10 +351,10 @@ of_status(struct result *result, const struct ending *ending)
 		(void)snprintf(message, sizeof message,
 		               "the task's process ended with exit status %d and left no error",
 		               ending->status);
-	return fail(result, UNION__V1__FINISH_REQUEST__OUTCOME__FAILED_RETRYABLE,
-	            un_err_slug(ending->memory_limit ? UN_ERR_TASK_OUT_OF_MEMORY
-	                                             : UN_ERR_TASK_FAILED),
-	            message);
+	return fail(
+		result, UNION__V1__FINISH_REQUEST__OUTCOME__FAILED_RETRYABLE,
+		un_err_slug(ending->memory_limit ? UN_ERR_TASK_OUT_OF_MEMORY : UN_ERR_TASK_FAILED),
+		message);
 }
 
 static enum un_err

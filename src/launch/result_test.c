@@ -66,18 +66,24 @@ write_bytes(struct fixture *f, const char *name, const void *bytes, size_t len)
 }
 
 static void
-write_error(struct fixture *f, const char *message, int kind)
+write_error_of(struct fixture *f, const char *code, const char *message, int kind)
 {
 	Flyteidl__Core__ErrorDocument document = FLYTEIDL__CORE__ERROR_DOCUMENT__INIT;
 	Flyteidl__Core__ContainerError error = FLYTEIDL__CORE__CONTAINER_ERROR__INIT;
 	uint8_t bytes[4096];
 
-	error.code = "USER:ValueError";
+	error.code = (char *)(uintptr_t)code;
 	error.message = (char *)(uintptr_t)message;
 	error.kind = (Flyteidl__Core__ContainerError__Kind)kind;
 	document.error = &error;
 	EXPECT(flyteidl__core__error_document__get_packed_size(&document) <= sizeof bytes);
 	write_bytes(f, "error.pb", bytes, flyteidl__core__error_document__pack(&document, bytes));
+}
+
+static void
+write_error(struct fixture *f, const char *message, int kind)
+{
+	write_error_of(f, "USER:ValueError", message, kind);
 }
 
 /* {"o0": literal} */
@@ -269,6 +275,24 @@ TEST(result, an_error_of_the_task_wins_and_is_redacted)
 	f.ending.status = 3;
 	expect(&f, RETRYABLE, "USER:ValueError", "try again");
 	EXPECT_INT(3, result_exit_status(&f.result));
+	fixture_end(&f);
+}
+
+TEST(result, a_value_in_two_parts_of_an_error_leaves_nothing_of_either)
+{
+	static const char *const parts[][2] = {{"hunter22-", "swordfish and more"},
+	                                       {"swordfish", "more and hunter22-"},
+	                                       {"aHVudGVyMjIt", "c3dvcmRmaXNo"}};
+	struct fixture f;
+
+	fixture_init(&f);
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		write_error_of(&f, parts[i][0], parts[i][1], 0);
+		expect(&f, FAILED, "task-failed",
+		       "the error held parts of [secret db] and is not shown");
+	}
+	write_error_of(&f, "hunter22-", "swordfi", 0);
+	expect(&f, FAILED, "hunter22-", "swordfi");
 	fixture_end(&f);
 }
 

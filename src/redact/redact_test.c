@@ -480,6 +480,20 @@ TEST(redact, white_space_behind_a_nul_at_the_end_of_a_value_is_not_part_of_it_ei
 	redact_set_free(set);
 }
 
+TEST(redact, the_lines_around_a_key_are_not_looked_for_by_themselves)
+{
+	static const char key[] = "-----BEGIN KEY-----\nMIIEvQIBADANBg+A/x\n-----END KEY-----\n";
+	static const struct named_value values[] = {{"pem", key, sizeof key - 1}};
+	struct redact_set *set = set_of(values, 1);
+
+	expect_redacted(set, key, "[secret pem]\n");
+	expect_redacted(set, "-----BEGIN KEY-----\nMIIE\n-----END KEY-----\n",
+	                "-----BEGIN KEY-----\nMIIE\n-----END KEY-----\n");
+	expect_redacted(set, "1: -----BEGIN KEY-----\n2: MIIEvQIBADANBg+A/x\n3: -----END KEY-----",
+	                "1: -----BEGIN KEY-----\n2: [secret pem]\n3: -----END KEY-----");
+	redact_set_free(set);
+}
+
 TEST(redact, what_a_terminal_does_not_show_does_not_hide_a_value)
 {
 	static const struct named_value values[] = {{"v", "hunter22-swordfish", 18}};

@@ -222,6 +222,18 @@ add_pattern(struct redact_set *set, uint32_t name, enum pattern_kind kind, const
 	return err;
 }
 
+/* The lines around a key in PEM: they are in many texts, and say nothing about the key. */
+static bool
+is_armour(const uint8_t *line, size_t len)
+{
+	static const char *const begins[] = {"-----BEGIN ", "-----END "};
+
+	for (size_t i = 0; i < 2; i++)
+		if (len > strlen(begins[i]) + 5 && text_equal(line, begins[i], strlen(begins[i])))
+			return text_equal(line + len - 5, "-----", 5);
+	return false;
+}
+
 static enum un_err
 add_lines(struct redact_set *set, uint32_t name, const uint8_t *bytes, size_t len)
 {
@@ -237,7 +249,7 @@ add_lines(struct redact_set *set, uint32_t name, const uint8_t *bytes, size_t le
 			line_len++;
 		at += line_len + 1;
 		strip(&line, &line_len);
-		if (line_len >= LINE_MIN)
+		if (line_len >= LINE_MIN && !is_armour(line, line_len))
 			err = add_pattern(set, name, PATTERN_LINE, line, line_len);
 	}
 	return err;

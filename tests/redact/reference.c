@@ -114,6 +114,16 @@ add(struct state *state, size_t value, enum kind kind, const uint8_t *bytes, siz
 	free(pattern->symbols);
 }
 
+/* As around a key in PEM. */
+static bool
+is_armour(const uint8_t *line, size_t len)
+{
+	bool begins = len > 16 && memcmp(line, "-----BEGIN ", 11) == 0;
+	bool ends = len > 14 && memcmp(line, "-----END ", 9) == 0;
+
+	return (begins || ends) && memcmp(line + len - 5, "-----", 5) == 0;
+}
+
 static void
 add_lines(struct state *state, size_t value, const uint8_t *bytes, size_t len)
 {
@@ -126,7 +136,7 @@ add_lines(struct state *state, size_t value, const uint8_t *bytes, size_t len)
 			size_t line_len = at - start;
 
 			strip(&line, &line_len);
-			if (line_len >= 8)
+			if (line_len >= 8 && !is_armour(line, line_len))
 				add(state, value, LINE, line, line_len);
 			start = at + 1;
 		}
