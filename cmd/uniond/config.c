@@ -17,6 +17,7 @@
 
 #define IDLE_TIMEOUT_EMBEDDED_S 900
 #define TASK_PROCESSES 4096
+#define PROJECT_EXECUTIONS 500 /* of the 1000 that a server has places for */
 #define DRAIN_TIMEOUT_S 5
 #define SECTION_MAX 32
 
@@ -78,6 +79,8 @@ static const struct config_key keys[] = {
 	LIMIT_KEY("write_s", CONFIG_WRITE_S, 3600),
 	LIMIT_KEY("call_s", CONFIG_CALL_S, 3600),
 	NUMBER_KEY("runs", "lost_after", lost_after_s, 86400),
+	NUMBER_KEY("projects", "executions", project_executions, 1000),
+	NUMBER_KEY("projects", "parallel_tasks", project_tasks, 1024),
 	TEXT_KEY("tasks", "path", tasks_path),
 	TEXT_KEY("tasks", "uid_range", tasks_uid_range),
 	TEXT_KEY("tasks", "show", tasks_show),
@@ -566,5 +569,6 @@ config_init(struct config *config)
 	config->token_seconds = LOGIN_TOKEN_SECONDS;
 	config->lost_after_s = LEASE_TTL_US / 1000000;
 	config->tasks_processes = TASK_PROCESSES;
+	config->project_executions = PROJECT_EXECUTIONS;
 	set_limits(config);
 }

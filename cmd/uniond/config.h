@@ -63,6 +63,8 @@ struct config {
 	uint64_t idle_timeout_s;  /* stop after this long without a client or a run; 0: never */
 	uint64_t drain_timeout_s; /* what requests in flight have at the end */
 	uint64_t parallel_tasks;  /* tasks at once; 0: one a core */
+	uint64_t project_executions; /* not over, of one project; 0: no shares */
+	uint64_t project_tasks;      /* at once, of one project; 0: any number */
 	bool embedded;            /* started by `union` for one person */
 };
 

@@ -158,7 +158,9 @@ load_config(struct arguments *args, struct un_detail *detail)
 	}
 	config_init(config);
 	config->embedded = args->embedded;
-	if (!args->embedded)
+	if (args->embedded)
+		config->project_executions = 0;
+	else
 		config->idle_timeout_s = 0;
 	path = args->config_path;
 	if (!path && args->embedded && find_own_config(own, sizeof own))

@@ -209,6 +209,8 @@ options_of(struct announcement *what, const struct places *places, char *const *
 		.launcher_environment = environment,
 		.workers = (unsigned)config->workers,
 		.parallel_tasks = (unsigned)config->parallel_tasks,
+		.project_executions = (unsigned)config->project_executions,
+		.project_tasks = (unsigned)config->project_tasks,
 		.idle_timeout_s = (unsigned)config->idle_timeout_s,
 		.lost_after_s = (unsigned)config->lost_after_s,
 		.token_seconds = (unsigned)config->token_seconds,

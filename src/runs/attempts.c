@@ -38,6 +38,8 @@ live_add(struct runs *runs, struct run *run, uint32_t place, struct live **ret_l
 	if (live == NULL)
 		return UN_ERR_NO_MEMORY;
 	live->run = run->id;
+	live->share = run->share;
+	share_count(runs, live->share, 0, 1);
 	live->place = place;
 	memcpy(live->id, run->execution->nodes[place].last.id, ATTEMPT_ID_LEN);
 	live->next = runs->lives;
@@ -53,6 +55,7 @@ live_drop(struct runs *runs, struct live **at)
 	struct live *live = *at;
 
 	*at = live->next;
+	share_count(runs, live->share, 0, -1);
 	mem_free(live);
 	runs->live_count--;
 }

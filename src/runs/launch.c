@@ -366,9 +366,9 @@ runs_launch(struct runs *runs, const Union__V1__LaunchRequest *request,
 	err = check_request(request, &name, detail);
 	if (err)
 		return err;
-	if (runs_active_count(runs) >= RUNS_ACTIVE_MAX)
-		return un_fail(detail, UN_ERR_AGAIN, "%d executions are running or waiting already",
-		               RUNS_ACTIVE_MAX);
+	err = share_check(runs, name.at.project, detail);
+	if (err)
+		return err;
 	err = runs_write(runs, launch_apply, &launch, detail);
 	if (err == UN_ERR_EXISTS)
 		*ret_name = name;

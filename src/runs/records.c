@@ -456,6 +456,7 @@ run_reload(struct runs *runs, struct run *run)
 	swap = *run;
 	*run = *fresh;
 	run->next = swap.next;
+	run->share = swap.share;
 	run->hold_us = swap.hold_us;
 	run->stale = false;
 	*fresh = swap;

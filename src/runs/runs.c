@@ -92,6 +92,7 @@ runs_free(struct runs *runs)
 		runs->lives = live->next;
 		mem_free(live);
 	}
+	shares_free(runs);
 	io_close(&runs->logs_fd);
 	io_close(&runs->bundles_fd);
 	mem_free(runs->data_dir);

@@ -26,6 +26,8 @@
 
 #define RUNS_ACTIVE_MAX 1000 /* executions that are not over; one more is UN_ERR_AGAIN */
 #define RUNS_LOST_AFTER_LEAST_S 15
+#define RUNS_KEPT 100       /* of these, for projects with few, where projects have shares */
+#define RUNS_FEW 10
 #define RUNS_LAUNCH_MAX 500  /* tasks, workflows and launch plans in one launch */
 #define RUNS_ENVS_MAX 200
 #define RUNS_LOG_MAX (256ull << 20) /* bytes of one attempt's log; the rest is dropped */
@@ -47,6 +49,8 @@ struct runs_options {
 	struct hub *hub;
 	const char *data_dir; /* holds logs/ and bundles/; copied */
 	unsigned slots;       /* attempts at once; at least 1 */
+	unsigned project_executions; /* that are not over, of one project; 0: no shares */
+	unsigned project_tasks;      /* attempts at once of one project; 0: any number */
 	const struct guard_policies *guard; /* lent; NULL: known for all */
 	/* How long nothing may be heard of a claimed attempt; 0: LEASE_TTL_US. */
 	int64_t lost_after_us;

@@ -14,9 +14,18 @@
 #define RUNS_RETRY_US 1000000 /* after something that may pass */
 #define LABEL_MAX (2 * SCOPE_PART_MAX + GRAPH_PATH_MAX + 32)
 
+/* What a project has of the server now. */
+struct share {
+	struct share *next;
+	char project[SCOPE_PART_MAX + 1];
+	unsigned executions; /* that are not over */
+	unsigned tasks;      /* attempts that run or begin */
+};
+
 /* An execution that is not over. */
 struct run {
 	struct run *next; /* oldest first */
+	struct share *share; /* of its project; NULL: there was no memory for it */
 	int64_t id;
 	int64_t change; /* as recorded */
 	struct execution *execution;
@@ -30,6 +39,7 @@ struct run {
 /* An attempt that has not ended, as the scheduler sees it. */
 struct live {
 	struct live *next;
+	struct share *share;
 	int64_t run;
 	uint32_t place;
 	uint8_t id[ATTEMPT_ID_LEN];
@@ -48,6 +58,7 @@ struct runs {
 	int64_t wall_us, mono_us; /* when it was made: the clock that never goes back */
 	struct run *first;
 	struct live *lives;
+	struct share *shares;
 	unsigned live_count;
 	unsigned starting; /* attempts whose ticket is being made */
 	int64_t turn;      /* the run that began an attempt last: the next one has the next turn */
@@ -116,6 +127,20 @@ MUST_CHECK enum un_err run_insert_nodes(struct store_txn *txn, const struct exec
 MUST_CHECK enum un_err runs_read(struct runs *runs, struct store_view **ret_view,
                                  struct un_detail *detail);
 void runs_read_end(struct runs *runs);
+
+/* ---- shares.c ---- */
+
+/* Counted by share_count; NULL: no memory. */
+struct share *share_of(struct runs *runs, const char *project);
+/* More, or fewer; it is gone when nothing is left of it. */
+void share_count(struct runs *runs, struct share *share, int executions, int tasks);
+void shares_free(struct runs *runs);
+/* Whether one more execution of the project may come: UN_ERR_AGAIN and which limit it is. */
+MUST_CHECK enum un_err share_check(const struct runs *runs, const char *project,
+                                   struct un_detail *detail);
+bool share_may_begin(const struct runs *runs, const struct share *share);
+/* Whose project has fewer tasks; of these, whose turn it is. */
+bool share_goes_before(const struct runs *runs, const struct run *run, const struct run *other);
 
 /* ---- scheduler.c ---- */
 

@@ -471,4 +471,118 @@ TEST(runs, a_name_is_given_once)
 	end(&f);
 }
 
+/* ---- shares of projects ---- */
+
+/* The diamond, whose first two tasks can begin at once, as `name` in `project`. */
+static enum un_err
+launch_in(struct plane_fixture *f, const char *project, const char *name)
+{
+	Union__V1__LaunchRequest *request = diamond();
+	struct runs_name made;
+
+	request->execution->project = (char *)(uintptr_t)project;
+	request->execution->name = (char *)(uintptr_t)name;
+	request->execution->inputs = ints(5);
+	return runs_launch(f->runs, request, &asker, &made, &f->detail);
+}
+
+static void
+restart_with_shares(struct plane_fixture *f, unsigned executions, unsigned tasks)
+{
+	f->project_executions = executions;
+	f->project_tasks = tasks;
+	EXPECT_OK(fixture_restart(f));
+}
+
+static unsigned
+tasks_of(const struct plane_fixture *f, const char *project)
+{
+	for (const struct share *share = f->runs->shares; share; share = share->next)
+		if (strcmp(share->project, project) == 0)
+			return share->tasks;
+	return 0;
+}
+
+TEST(runs, a_project_has_its_share_of_places_and_the_refusal_says_which)
+{
+	struct plane_fixture f;
+
+	begin(&f, 1);
+	restart_with_shares(&f, 2, 0);
+	EXPECT_OK(launch_in(&f, "greedy", "r1"));
+	EXPECT_OK(launch_in(&f, "greedy", "r2"));
+	EXPECT_ERR(UN_ERR_AGAIN, launch_in(&f, "greedy", "r3"));
+	EXPECT(strstr(un_message(UN_ERR_AGAIN, &f.detail), "2 executions of project 'greedy'"));
+	EXPECT(strstr(un_hint_text(UN_ERR_AGAIN, &f.detail), "projects.executions"));
+	EXPECT_OK(launch_in(&f, "modest", "r1"));
+	/* the same after a restart, and with a place again when one is over */
+	EXPECT_OK(fixture_restart(&f));
+	EXPECT_ERR(UN_ERR_AGAIN, launch_in(&f, "greedy", "r3"));
+	{
+		struct runs_name name = {.name = "r2"};
+
+		EXPECT_OK(scope_init(&name.at, "greedy", "d", NULL));
+		EXPECT_OK(runs_abort(f.runs, &name, "enough", &asker, &f.detail));
+	}
+	EXPECT_OK(launch_in(&f, "greedy", "r3"));
+	atomic_fetch_add(&f.runs->active, RUNS_ACTIVE_MAX - 3);
+	EXPECT_ERR(UN_ERR_AGAIN, launch_in(&f, "modest", "r2"));
+	EXPECT(strstr(un_message(UN_ERR_AGAIN, &f.detail), "on this server"));
+	end(&f);
+}
+
+TEST(runs, the_last_places_are_for_projects_with_few)
+{
+	struct plane_fixture f;
+	char name[8];
+
+	begin(&f, 1);
+	restart_with_shares(&f, 500, 0);
+	for (int i = 0; i < RUNS_FEW; i++) {
+		(void)snprintf(name, sizeof name, "r%d", i);
+		EXPECT_OK(launch_in(&f, "greedy", name));
+	}
+	atomic_fetch_add(&f.runs->active, RUNS_ACTIVE_MAX - RUNS_KEPT - RUNS_FEW);
+	EXPECT_ERR(UN_ERR_AGAIN, launch_in(&f, "greedy", "more"));
+	EXPECT(strstr(un_message(UN_ERR_AGAIN, &f.detail), "almost full"));
+	EXPECT_OK(launch_in(&f, "modest", "r1"));
+	end(&f);
+}
+
+TEST(runs, a_free_place_is_for_the_project_with_the_fewest_tasks)
+{
+	struct plane_fixture f;
+
+	begin(&f, 3);
+	EXPECT_OK(launch_in(&f, "greedy", "r1"));
+	EXPECT_OK(launch_in(&f, "greedy", "r2"));
+	EXPECT_OK(launch_in(&f, "greedy", "r3"));
+	EXPECT_OK(launch_in(&f, "modest", "r1"));
+	EXPECT_INT(3, tasks_of(&f, "greedy"));
+	EXPECT_INT(0, tasks_of(&f, "modest"));
+	EXPECT_OK(claim_as(&f, &f.engine.launchers[0], NULL));
+	EXPECT_OK(finish_as(&f, &f.engine.launchers[0], OUTCOME_SUCCEEDED, ints(1)));
+	EXPECT_INT(2, tasks_of(&f, "greedy")); /* although more of its executions had their turn */
+	EXPECT_INT(1, tasks_of(&f, "modest"));
+	end(&f);
+}
+
+TEST(runs, a_project_has_no_more_tasks_at_once_than_it_may)
+{
+	struct plane_fixture f;
+
+	begin(&f, 4);
+	restart_with_shares(&f, 500, 1);
+	EXPECT_OK(launch_in(&f, "greedy", "r1"));
+	EXPECT_OK(launch_in(&f, "greedy", "r2"));
+	EXPECT_INT(1, tasks_of(&f, "greedy"));
+	EXPECT_OK(launch_in(&f, "modest", "r1"));
+	EXPECT_INT(1, tasks_of(&f, "modest"));
+	EXPECT_OK(claim_as(&f, &f.engine.launchers[0], NULL));
+	EXPECT_OK(finish_as(&f, &f.engine.launchers[0], OUTCOME_SUCCEEDED, ints(1)));
+	EXPECT_INT(3, f.engine.count);
+	EXPECT_INT(1, tasks_of(&f, "greedy"));
+	end(&f);
+}
+
 TEST_MAIN()

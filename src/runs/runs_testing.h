@@ -189,6 +189,7 @@ struct plane_fixture {
 	int64_t now_us;
 	int64_t wait_us; /* until the tick that was asked for last */
 	unsigned slots;
+	unsigned project_executions, project_tasks;
 };
 
 static int64_t
@@ -214,6 +215,8 @@ fixture_open(struct plane_fixture *f)
 	        .hub = f->hub,
 	        .data_dir = f->scratch.dir,
 	        .slots = f->slots,
+	        .project_executions = f->project_executions,
+	        .project_tasks = f->project_tasks,
 	        .now_us = test_now,
 	        .wake_in = test_wake_in,
 	        .ctx = f,

@@ -21,6 +21,7 @@
 /* An attempt on its way: the ticket is being made. */
 struct beginning {
 	struct runs *runs;
+	struct share *share;
 	int64_t run;
 	uint32_t place;
 	uint8_t id[ATTEMPT_ID_LEN];
@@ -39,6 +40,8 @@ runs_add(struct runs *runs, struct run *run)
 		at = &(*at)->next;
 	run->next = *at;
 	*at = run;
+	run->share = share_of(runs, run->execution->at.project);
+	share_count(runs, run->share, 1, 0);
 	atomic_fetch_add(&runs->active, 1);
 }
 
@@ -52,6 +55,7 @@ runs_drop(struct runs *runs, struct run *run)
 	if (*at == NULL)
 		return;
 	*at = run->next;
+	share_count(runs, run->share, -1, 0);
 	run_free(run);
 	atomic_fetch_sub(&runs->active, 1);
 }
@@ -341,6 +345,7 @@ begin_granted(void *ctx, enum un_err err, const struct un_detail *detail, struct
 		else
 			begin_recorded(runs, run, beginning, ticket);
 	}
+	share_count(runs, beginning->share, 0, -1);
 	secbuf_free(ticket);
 	beginning_free(beginning);
 	if (!runs->ticking)
@@ -401,11 +406,14 @@ ask_for_ticket(struct runs *runs, const struct run *run, struct beginning *begin
 		/* before the call: the answer may come inside it */
 		run->execution->nodes[beginning->place].starting = true;
 		runs->starting++;
+		beginning->share = run->share;
+		share_count(runs, run->share, 0, 1);
 		err = runs->options.vault.grant(runs->options.vault.ctx, &grant, begin_granted,
 		                                beginning);
 		if (err) {
 			run->execution->nodes[beginning->place].starting = false;
 			runs->starting--;
+			share_count(runs, run->share, 0, -1);
 		}
 	}
 	arena_free(arena);
@@ -443,12 +451,12 @@ begin(struct runs *runs, struct run *run, uint32_t place)
 
 /* ---- turns ---- */
 
-/* The oldest run after `turn` (then from the front) that has something to begin. */
+/* Of those that have something to begin: one of the project with the fewest tasks, of these the
+ * oldest after `turn`, then from the front. */
 static struct run *
 next_turn(struct runs *runs, int64_t now_us, int *ret_place, int64_t *due_us)
 {
-	struct run *before = NULL;
-	int before_place = -1;
+	struct run *best = NULL;
 
 	for (struct run *run = runs->first; run != NULL; run = run->next) {
 		int64_t due;
@@ -461,22 +469,19 @@ next_turn(struct runs *runs, int64_t now_us, int *ret_place, int64_t *due_us)
 				*due_us = run->hold_us;
 			continue;
 		}
+		/* the end of a task is a reason to look again, also where this gives up early */
+		if (!share_may_begin(runs, run->share) ||
+		    (best != NULL && !share_goes_before(runs, run, best)))
+			continue;
 		place = execution_next(run->execution, now_us, &due);
 		if (due < *due_us)
 			*due_us = due;
 		if (place < 0)
 			continue;
-		if (run->id > runs->turn) {
-			*ret_place = place;
-			return run;
-		}
-		if (before == NULL) {
-			before = run;
-			before_place = place;
-		}
+		best = run;
+		*ret_place = place;
 	}
-	*ret_place = before_place;
-	return before;
+	return best;
 }
 
 static void

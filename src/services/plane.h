@@ -59,6 +59,8 @@ struct plane_options {
 	unsigned drain_ms;        /* what requests in flight have at the end; 0: 5 s */
 	unsigned workers;         /* 0: one a processor, at most 8 */
 	unsigned parallel_tasks;  /* 0: one a processor */
+	unsigned project_executions; /* that are not over, of one project; 0: no shares */
+	unsigned project_tasks;      /* at once, of one project; 0: any number */
 	unsigned idle_timeout_s;  /* 0: never stop by itself */
 	unsigned lost_after_s;    /* of an attempt without a word; 0: LEASE_TTL_US */
 	struct net_limits limits; /* zeroes: the defaults */

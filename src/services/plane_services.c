@@ -113,6 +113,8 @@ open_runs(struct plane *plane, struct plane_services *services, struct un_detail
 		.endpoint = endpoint,
 		.environment = plane->options.launcher_environment,
 		.slots = plane->parallel_tasks,
+		.project_executions = plane->options.project_executions,
+		.project_tasks = plane->options.project_tasks,
 		.guard = plane->options.guard,
 		.lost_after_s = plane->options.lost_after_s,
 		.tasks = plane->options.tasks,

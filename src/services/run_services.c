@@ -51,6 +51,8 @@ begin(struct run_services *services, struct un_detail *detail)
 	        .hub = services->hub,
 	        .data_dir = services->data_dir,
 	        .slots = services->options.slots,
+	        .project_executions = services->options.project_executions,
+	        .project_tasks = services->options.project_tasks,
 	        .guard = services->options.guard,
 	        .lost_after_us = (int64_t)services->options.lost_after_s * 1000000,
 	        .wake_in = wake_in,

@@ -29,6 +29,8 @@ struct run_services_options {
 	const char *endpoint;     /* for launchers: "unix:///..." */
 	char *const *environment; /* of launchers; ended by NULL */
 	unsigned slots;           /* attempts at once */
+	unsigned project_executions; /* runs.h */
+	unsigned project_tasks;
 	const struct guard_policies *guard; /* NULL: known for all */
 	unsigned lost_after_s;              /* of an attempt; 0: LEASE_TTL_US */
 	struct machine_options tasks;       /* what they may do here */
