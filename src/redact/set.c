@@ -370,28 +370,36 @@ add_exact(struct redact_set *set, uint32_t name, const uint8_t *bytes, size_t le
 	return squeezed ? automaton_add(&set->automaton, bytes, len, pattern) : UN_OK;
 }
 
-/* In a shell's quotes, where a backslash stands for itself: each quote is written in one of two
- * ways. */
+/* Ways to write a quote within quotes: a shell's, where a backslash stands for itself, and two
+ * quotes for one, as SQL, CSV, YAML and PowerShell have it. */
+static const struct way {
+	char quote;
+	const char *instead;
+	bool backslash; /* only of values with a backslash: others are seen without */
+} ways[] = {
+	{'\'', "'\\''", true}, {'\'', "'\"'\"'", true}, {'\'', "''", false}, {'"', "\"\"", false}};
+
 static enum un_err
 add_in_quotes(struct redact_set *set, uint32_t name, const uint8_t *bytes, size_t len)
 {
-	static const char *const ways[] = {"'\\''", "'\"'\"'"};
 	enum un_err err = UN_OK;
 
-	if (!memchr(bytes, '\'', len) || !memchr(bytes, '\\', len) || len > REVERSED_MAX)
-		return UN_OK;
-	for (size_t way = 0; way < 2 && !err; way++) {
+	for (size_t i = 0; i < sizeof ways / sizeof *ways && !err && len <= REVERSED_MAX; i++) {
+		size_t used = 0, instead = strlen(ways[i].instead);
 		struct secbuf *quoted;
-		size_t used = 0;
 
-		err = secbuf_new(len * strlen(ways[way]), &quoted);
+		if (!memchr(bytes, ways[i].quote, len) ||
+		    (ways[i].backslash && !memchr(bytes, '\\', len)))
+			continue;
+		err = secbuf_new(len * instead, &quoted);
 		if (err)
 			return err;
-		for (size_t i = 0; i < len; i++) {
-			size_t part = bytes[i] == '\'' ? strlen(ways[way]) : 1;
+		for (size_t k = 0; k < len; k++) {
+			bool is_quote = bytes[k] == ways[i].quote;
+			size_t part = is_quote ? instead : 1;
 
 			memcpy(secbuf_edit(quoted) + used,
-			       part > 1 ? (const uint8_t *)ways[way] : bytes + i, part);
+			       is_quote ? (const uint8_t *)ways[i].instead : bytes + k, part);
 			used += part;
 		}
 		err = add_pattern(set, name, PATTERN_QUOTED, secbuf_peek(quoted), used);

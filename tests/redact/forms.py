@@ -16,6 +16,7 @@ import textwrap
 import urllib.parse
 import zlib
 
+STRINGS = ["\x1b]8;;https://example.org/\x1b\\", "\x1b]0;a title\x07", "\x0f", "\x1bP1$r0m\x1b\\"]
 COLOURS = ["\x1b[0m", "\x1b[1;31m", "\x1b[K", "\x1b(B"]
 
 
@@ -30,6 +31,15 @@ def phase(value, before):
 
 def wrap(text, column, line_end="\n"):
     return line_end.join(text[i:i + column] for i in range(0, len(text), column))
+
+
+def quoted(text):
+    """As Go, Rust and Ruby write a text: what cannot be shown with a backslash."""
+    return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def ansi_c(text):
+    return "$'%s'" % text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
 
 
 def json_all(text):
@@ -84,6 +94,23 @@ FORMS = [
     ("shell, `set -x`", lambda t: "'" + t.replace("'", "'\\''") + "'", True),
     ("shell, a backslash before each mark", lambda t: "".join(
         c if c.isalnum() or ord(c) > 127 or c == "\n" else "\\" + c for c in t), True),
+    ("shell, `printf %q` and its kin", ansi_c, True),
+    ("Go `%q`, Rust `{:?}`, Ruby `inspect`", quoted, True),
+    ("Go `%v` of bytes", lambda t: "[" + " ".join(str(b) for b in t.encode()) + "]", True),
+    ("Go `% x`", lambda t: t.encode().hex(" "), True),
+    ("Rust `escape_default`", lambda t: "".join(
+        c if " " <= c <= "~" and c not in "\\\"'" else {"\n": "\\n"}.get(c) or (
+            "\\" + c if c in "\\\"'" else "\\u{%x}" % ord(c)) for c in t), True),
+    ("TOML and Python, `\\UXXXXXXXX` for all", lambda t: "".join("\\U%08X" % ord(c) for c in t), True),
+    ("SQL and YAML, two single quotes for one", lambda t: "'" + t.replace("'", "''") + "'", True),
+    ("CSV, two double quotes for one", lambda t: '"' + t.replace('"', '""') + '"', True),
+    ("YAML, double-quoted and folded", lambda t: json.dumps(t).replace(" ", "\\\n  \\ "), True),
+    ("`jq`, `tojson` with UTF-8", lambda t: json.dumps(t, ensure_ascii=False), True),
+    ("terminal titles and links between its characters", lambda t: "".join(
+        STRINGS[i % 4] * (i > 0) + c for i, c in enumerate(t)), True),
+    ("8-bit terminal sequences between its characters", lambda t: b"\x9b31m".join(
+        c.encode() for c in t), True),
+    ("within a terminal's title", lambda t: "\x1b]0;%s\x07" % t, True),
     ("XML", lambda t: html.escape(t, quote=False), True),
     ("HTML", html.escape, True),
     ("decimal entities for all", lambda t: "".join("&#%d;" % ord(c) for c in t), True),
@@ -99,6 +126,17 @@ FORMS = [
     ("gzip in base64", lambda t: base64.b64encode(gzip.compress(t.encode(), mtime=1)).decode(), True),
     ("zlib in base64", lambda t: base64.b64encode(zlib.compress(t.encode())).decode(), True),
     ("base64 of base64", lambda t: base64.b64encode(base64.b64encode(t.encode())).decode(), False),
+    ("base64 of a JSON text, where that escapes something", lambda t: base64.b64encode(
+        json_all(t).encode()).decode(), False),
+    ("JSON in JSON, `\\uXXXX` for all", lambda t: json_all(t).replace("\\", "\\\\"), False),
+    ("percent-encoded twice", lambda t: "".join("%%25%02x" % b for b in t.encode()), False),
+    ("entities, escaped once more", lambda t: "".join("&amp;#%d;" % ord(c) for c in t), False),
+    ("ASCII85", lambda t: base64.a85encode(t.encode()).decode(), False),
+    ("overstrike, as manual pages print bold", lambda t: "".join(c + "\b" + c for c in t), False),
+    ("`xxd`", lambda t: "\n".join("%08x: %s" % (
+        i, t.encode()[i:i + 8].hex(" ", 2)) for i in range(0, len(t.encode()), 8)), False),
+    ("`od -tx1`", lambda t: "\n".join("%07o %s" % (
+        i, t.encode()[i:i + 8].hex(" ")) for i in range(0, len(t.encode()), 8)), False),
     ("base85", lambda t: base64.b85encode(t.encode()).decode(), False),
     ("rot13 and other ciphers", lambda t: t.translate(str.maketrans(
         "abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")), False),

@@ -222,14 +222,17 @@ add_recoded(struct state *state, size_t value, const uint8_t *bytes, size_t len)
 static void
 add_in_quotes(struct state *state, size_t value, const uint8_t *bytes, size_t len)
 {
-	static const char *const ways[] = {"'\\''", "'\"'\"'"};
+	static const char *const ways[] = {"'\\''", "'\"'\"'", "''", "\"\""};
 	uint8_t *out = malloc(len * 5);
 
-	for (size_t way = 0; way < 2; way++) {
+	for (size_t way = 0; way < 4; way++) {
 		size_t used = 0;
 
+		if (!memchr(bytes, way < 3 ? '\'' : '"', len) ||
+		    (way < 2 && !memchr(bytes, '\\', len)))
+			continue;
 		for (size_t i = 0; i < len; i++) {
-			if (bytes[i] != '\'') {
+			if (bytes[i] != (way < 3 ? '\'' : '"')) {
 				out[used++] = bytes[i];
 				continue;
 			}
@@ -261,7 +264,7 @@ make_patterns(struct state *state)
 				add_turned(state, v, bytes, len);
 			if (kind == RECODED)
 				add_recoded(state, v, bytes, len);
-			if (kind == QUOTED && memchr(bytes, '\'', len) && memchr(bytes, '\\', len))
+			if (kind == QUOTED)
 				add_in_quotes(state, v, bytes, len);
 			if (kind == PLUS && memchr(bytes, ' ', len)) {
 				uint8_t *plus = malloc(len);

@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -135,6 +136,67 @@ def prompt():
     os.close(master)
 
 
+def waits_for(fd, wanted):
+    """What has come by the time that `wanted` has, or the command is stuck for 20 s."""
+    seen, until = b"", time.monotonic() + 20
+    while len(seen) < len(wanted) and time.monotonic() < until:
+        if select.select([fd], [], [], 1)[0]:
+            part = os.read(fd, 65536)
+            seen += part
+            if not part:
+                break
+    return seen
+
+
+def prompts():
+    """On a pipe and on a terminal, whatever a prompt ends with, a beginning of the value or not."""
+    ends = ["? ", ": ", "h", "hu", "hun", "68", "%68", "a", "aHV", "\\", "&", "%", "=", "\x1b", "\x1b[0m", "'"]
+    for options in [[], ["--pty"]]:
+        wrong = []
+        script = "".join("printf %%s '%s'; read x; " % ("go on" + e).replace("'", "'\\''") for e in ends)
+        process = subprocess.Popen(
+            [EXEC, "redact", "--from-env", "VALUE", *options, "--", "sh", "-c", "stty -echo 2>/dev/null; " +
+             script + "printf %s hunt; read x; printf er22-fish"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=dict(os.environ, VALUE="hunter22-fish"))
+        for end in ends:
+            wanted = b"go on" + end.encode()
+            seen = waits_for(process.stdout.fileno(), wanted)
+            if seen != wanted:
+                wrong.append((end, seen))
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        rest = waits_for(process.stdout.fileno(), b"[secret VALUE]")
+        process.stdin.close()
+        process.wait()
+        where = "terminal" if options else "pipe"
+        check("each prompt appears, on a %s" % where, not wrong, wrong)
+        check("four bytes of the value wait for what follows, on a %s" % where, rest == b"[secret VALUE]", rest)
+        process.stdout.close()
+
+
+def unharmed():
+    """What holds no value comes out byte for byte, also in single bytes."""
+    bar = "".join("\r\x1b[2K\x1b[32m%s\x1b[0m%s %3d%%" % ("#" * i, "." * (40 - i), i * 100 // 40)
+                  for i in range(41))
+    colours = "".join("\x1b[38;5;%dm%d\x1b[48;2;%d;0;0m \x1b[m\x0f\x1b(B" % (i, i, i) for i in range(256))
+    titles = "\x1b]0;title\x07\x1b]8;;file:///x\x1b\\link\x1b]8;;\x1b\\\x1b[?25l\x1b7\x1b8\x1b[999;999H\x1b[6n"
+    data = (bar + "\r\n" + colours + titles + "\u041b\u251c\u2500\u2713 100%\r\n").encode() + b"\x9b31m\xff\xfe\x00end"
+    value = "hunter22-swordfish"
+    check("progress bars, colours and titles pass unharmed", redact(value, data) == data)
+    check("also in single bytes", redact(value, data, split=1) == data)
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(data)
+        f.flush()
+        done = subprocess.run([EXEC, "redact", "--from-env", "VALUE", "--pty", "--", "sh", "-c",
+                               'stty -opost; cat "$1"', "sh", f.name], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              env=dict(os.environ, VALUE=value), check=False)
+    check("and from a terminal", done.stdout == data, done.stdout[:200])
+
+
 def page():
     value = "hunter22 \"sword/fish\""
     lines = ["# What redaction finds", "",
@@ -148,7 +210,20 @@ def page():
         lines.append("| %s | %s | `%s` |" % (name, "yes" if found else "**no**", text.replace("|", "\\|")))
     lines += ["", "- Each line of 8 bytes or more of a value with several lines is found by itself, in the forms "
               "that are text.",
-              "- Escapes may be mixed with plain text at will; terminal colours may stand anywhere in any form.",
+              "  The lines around a key in PEM (`-----BEGIN ...-----`) are not: they are in many texts.",
+              "- Escapes may be mixed with plain text at will; terminal colours may stand anywhere in any form. In "
+              "plain text so may",
+              "  titles, links and other strings for the terminal, on one line and of up to 1,024 bytes with their "
+              "ends, sequences of",
+              "  parameters of up to 1,024 bytes (elsewhere 48), 8-bit CSI (byte 9b) and changes of the character "
+              "set. 8-bit OSC and",
+              "  CSI in UTF-8 (c2 9b) are not passed over. A value that begins within a sequence of parameters is "
+              "found if no other",
+              "  sequence is in it.",
+              "- Escapes of escapes (JSON in JSON, `%25..`, PowerShell's `` ` ``) are read once only: a value is "
+              "found in them where it",
+              "  has nothing to be escaped. Lists of numbers are found with `0x0a`, not with `0xa`, and not with "
+              "negative ones (Java).",
               "- Values of 4 to 7 bytes are found only as they are, and only as words of their own. Shorter ones "
               "are not looked", "  for: the attempt's log names them.",
               "- A value of 8 bytes or more of which fewer than 8 are left without white space, NUL and "
@@ -171,6 +246,8 @@ def main():
     commands()
     signals()
     prompt()
+    prompts()
+    unharmed()
     with open(PAGE, encoding="utf-8") as f:
         check("docs/reference/redaction.md is current", f.read() == page(),
               "run tests/tools/redaction_test.py --write")
