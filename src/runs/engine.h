@@ -24,6 +24,7 @@ struct engine_start {
 	uint8_t attempt[ATTEMPT_ID_LEN];
 	const struct secbuf *ticket; /* lent for the call */
 	const char *label;           /* "execution/node.attempt", for logs */
+	const char *project;         /* of the execution; NULL: none is known */
 };
 
 /* The launcher of `attempt` is gone. Called from the loop, never from inside an engine call. */

@@ -261,7 +261,7 @@ local_start(struct engine *engine, const struct engine_start *start, struct engi
 	err = ticket_pipe(start->ticket, &ticket_fd);
 	if (err)
 		return err;
-	uid = machine_take_uid(local->machine);
+	uid = machine_take_uid(local->machine, start->project);
 	failed = spawn(local, ticket_fd, uid, &pid);
 	io_close(&ticket_fd);
 	if (failed)

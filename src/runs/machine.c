@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/capability.h>
@@ -22,6 +23,10 @@
 #include <unistd.h>
 
 #define UIDS_MAX (1u << 20)
+#define NOBODYS 0u
+#define STRANGER UINT32_MAX /* of a project that is not known any more */
+#define WRITABLE_MAX 64
+#define ENTRIES_MAX 100000
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define PLACES_MAX 2048
 #define NEW_S 60
@@ -32,7 +37,9 @@ struct machine {
 	uid_t first;
 	uint32_t count; /* 0: no uids */
 	uint32_t next;
-	uint8_t *taken; /* a bit each */
+	uint8_t *taken;   /* a bit each */
+	uint32_t *owners; /* the project that had it last, as a number; NULL: nothing stays */
+	bool full;        /* said already: no uid is left that no other project had */
 	char places[PLACES_MAX];
 };
 
@@ -152,9 +159,13 @@ set_range(struct machine *machine, const char *given, struct un_detail *detail)
 void
 machine_keep_uid(struct machine *machine, uid_t uid)
 {
-	if (uid >= machine->first && uid - machine->first < machine->count)
-		machine->taken[(uid - machine->first) / 8] |=
-			(uint8_t)(1u << (uid - machine->first) % 8);
+	uint32_t at = uid - machine->first;
+
+	if (uid < machine->first || at >= machine->count)
+		return;
+	machine->taken[at / 8] |= (uint8_t)(1u << at % 8);
+	if (machine->owners) /* until the taker says which project it is */
+		machine->owners[at] = STRANGER;
 }
 
 void
@@ -165,19 +176,107 @@ machine_give_uid(struct machine *machine, uid_t uid)
 			(uint8_t) ~(1u << (uid - machine->first) % 8);
 }
 
-uid_t
-machine_take_uid(struct machine *machine)
+/* Not 0, and not STRANGER, for any name; two projects with one number are taken for one: of 65,536
+ * uids and as many projects that is as good as never. */
+static uint32_t
+number_of(const char *project)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *project; project++)
+		hash = (hash ^ (uint8_t)*project) * 16777619u;
+	return hash == NOBODYS || hash == STRANGER ? 1 : hash;
+}
+
+static uid_t
+take(struct machine *machine, uint32_t project)
 {
 	for (uint32_t tried = 0; tried < machine->count; tried++) {
 		uint32_t at = machine->next;
 
 		machine->next = (at + 1) % machine->count;
-		if (!is_taken(machine, at)) {
+		if (!is_taken(machine, at) &&
+		    (!machine->owners || !project || machine->owners[at] == NOBODYS ||
+		     machine->owners[at] == project)) {
 			machine_keep_uid(machine, machine->first + at);
 			return machine->first + at;
 		}
 	}
 	return 0;
+}
+
+uid_t
+machine_take_uid(struct machine *machine, const char *project)
+{
+	uint32_t number = number_of(project ? project : "");
+	uid_t uid = take(machine, number);
+
+	if (!uid && machine->owners) {
+		uid = take(machine, 0);
+		if (uid && !machine->full)
+			log_warn("runs",
+			         "every uid of tasks.uid_range was in use before: tasks may own "
+			         "what other projects left in tasks.writable");
+		machine->full = machine->full || uid;
+	}
+	if (uid && machine->owners)
+		machine->owners[uid - machine->first] = number;
+	return uid;
+}
+
+/* Whose files lie in folders that stay is known for as many entries as can be looked at soon. */
+static void
+note_owners(struct machine *machine, const char *list)
+{
+	char paths[PATH_MAX], *folders[WRITABLE_MAX + 1] = {NULL};
+	size_t count = 0, seen = 0;
+	FTSENT *entry;
+	FTS *walk;
+
+	(void)snprintf(paths, sizeof paths, "%s", list);
+	for (char *at = paths; at && count < WRITABLE_MAX;) {
+		char *colon = strchr(at, ':');
+
+		if (colon)
+			*colon++ = '\0';
+		if (*at == '/')
+			folders[count++] = at;
+		at = colon;
+	}
+	walk = count ? fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL) : NULL;
+	while (walk && seen < ENTRIES_MAX && (entry = fts_read(walk)) != NULL) {
+		uid_t uid = entry->fts_statp ? entry->fts_statp->st_uid : 0;
+
+		seen++;
+		if (entry->fts_info != FTS_NS && uid >= machine->first &&
+		    uid - machine->first < machine->count)
+			machine->owners[uid - machine->first] = STRANGER;
+	}
+	if (seen == ENTRIES_MAX)
+		log_warn("runs",
+		         "more than %d files are in tasks.writable: of the rest it is not known "
+		         "whose they are",
+		         ENTRIES_MAX);
+	if (walk)
+		(void)fts_close(walk);
+}
+
+static enum un_err
+watch_writable(struct machine *machine, const char *list)
+{
+	if (!list || !*list)
+		return UN_OK;
+	if (!machine->count) {
+		log_warn("runs",
+		         "tasks have one user for all, so what one project's tasks leave in "
+		         "tasks.writable is for those of every other to read and change");
+		return UN_OK;
+	}
+	machine->owners = mem_zalloc(machine->count, sizeof *machine->owners);
+	if (!machine->owners)
+		return UN_ERR_NO_MEMORY;
+	note_owners(machine, list);
+	return UN_OK;
 }
 
 /* An attempt's folder has the group of its uid. What a killed launcher left there keeps it. */
@@ -396,6 +495,8 @@ machine_new(const struct machine_options *options, const char *workdir,
 	if (!machine)
 		return UN_ERR_NO_MEMORY;
 	err = set_range(machine, options->uid_range, detail);
+	if (!err)
+		err = watch_writable(machine, options->writable);
 	if (err) {
 		machine_free(machine);
 		return err;
@@ -415,5 +516,6 @@ machine_free(struct machine *machine)
 	if (!machine)
 		return;
 	mem_free(machine->taken);
+	mem_free(machine->owners);
 	mem_free(machine);
 }

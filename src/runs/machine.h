@@ -33,8 +33,10 @@ bool machine_range_is_sound(const char *uid_range);
 MUST_CHECK enum un_err machine_new(const struct machine_options *options, const char *workdir,
                                    struct machine **ret_machine, struct un_detail *detail);
 void machine_free(struct machine *machine);
-/* One that nobody has; 0: there is none to give. */
-uid_t machine_take_uid(struct machine *machine);
+/* One that nobody has; 0: there is none to give. Where tasks may write to folders that stay
+ * (`writable`), a uid that another project had, or whose files are there, is only given when there
+ * is no other. */
+uid_t machine_take_uid(struct machine *machine, const char *project);
 /* It is in use, as we learn. */
 void machine_keep_uid(struct machine *machine, uid_t uid);
 /* Its attempt is over. */

@@ -286,6 +286,7 @@ start_launcher(struct runs *runs, struct run *run, struct live *live, const stru
 
 	runs_label(run, place, node->last.number, label);
 	start.label = label;
+	start.project = run->execution->at.project;
 	memcpy(start.attempt, live->id, ATTEMPT_ID_LEN);
 	err = runs->options.engine->ops->start(runs->options.engine, &start, &live->where, &detail);
 	if (err) {
