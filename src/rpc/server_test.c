@@ -26,7 +26,7 @@ static void
 get_secret(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
 	const Cloudidl__Secret__GetSecretRequest *request =
-	        (const Cloudidl__Secret__GetSecretRequest *)message;
+		(const Cloudidl__Secret__GetSecretRequest *)message;
 	Cloudidl__Secret__GetSecretResponse response = CLOUDIDL__SECRET__GET_SECRET_RESPONSE__INIT;
 
 	(void)ctx;
@@ -54,7 +54,7 @@ fini(void *ctx, void *worker)
 
 static const char *const names[] = {"cloudidl.secret.SecretService", NULL};
 static const struct rpc_method methods[] = {
-        {.name = "GetSecret",
+	{.name = "GetSecret",
          .input = &cloudidl__secret__get_secret_request__descriptor,
          .output = &cloudidl__secret__get_secret_response__descriptor,
          .handler = get_secret},
@@ -98,8 +98,9 @@ fixture_end(struct fixture *f)
 	(void)rmdir(f->folder);
 }
 
+/* `field`: one more of the head, with its line end, or "". */
 static int
-ask(const struct fixture *f, const char *name)
+ask_with(const struct fixture *f, const char *name, const char *field)
 {
 	char body[64], text[512];
 	int fd = -1, len, body_len;
@@ -107,11 +108,17 @@ ask(const struct fixture *f, const char *name)
 	body_len = snprintf(body, sizeof body, "{\"id\":{\"name\":\"%s\"}}", name);
 	len = snprintf(text, sizeof text,
 	               "POST /cloudidl.secret.SecretService/GetSecret HTTP/1.1\r\nHost: x\r\n"
-	               "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-	               body_len, body);
+	               "Content-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s",
+	               field, body_len, body);
 	EXPECT_OK(net_unix_connect(f->path, 1000, &fd));
 	EXPECT_INT(len, write(fd, text, (size_t)len));
 	return fd;
+}
+
+static int
+ask(const struct fixture *f, const char *name)
+{
+	return ask_with(f, name, "");
 }
 
 static int
@@ -154,6 +161,22 @@ TEST(server, cancels_what_does_not_end_within_the_grace)
 	EXPECT_INT(1, atomic_load(&cancelled));
 	EXPECT_INT(0, server_active_calls(f.server));
 	EXPECT_INT(503, status_of(fd));
+	fixture_end(&f);
+}
+
+/* Whether the client says nothing, or more than is given. */
+TEST(server, ends_a_call_that_takes_too_long)
+{
+	struct fixture f;
+
+	fixture_init(&f);
+	f.options.limits.call_ms = 20;
+	f.options.limits.deadline_max_ms = 20;
+	EXPECT_OK(server_new(&f.options, &f.server, NULL));
+	EXPECT_OK(server_start(f.server, NULL));
+	EXPECT_INT(504, status_of(ask(&f, "never")));
+	EXPECT_INT(504, status_of(ask_with(&f, "never", "Connect-Timeout-Ms: 3600000\r\n")));
+	EXPECT_INT(2, atomic_load(&cancelled));
 	fixture_end(&f);
 }
 

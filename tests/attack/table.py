@@ -23,8 +23,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "wire")]
 
 from h2lib import PREFACE, frame, frames, goaway, head, text  # noqa: E402
-from plane import (CONNECTIONS, OTHERS, PER_ADDRESS, TOKEN, Row, as_users, drain, closed, run_table,  # noqa: E402
-                   say_all, spread_users)
+from plane import (CONNECTIONS, END, NOBODY, OTHERS, PER_ADDRESS, TOKEN, Row, WAIT, as_users, drain, closed,  # noqa: E402
+                   run_table, say_all, spread_users)
 
 START = PREFACE + frame(4, 0, 0, b"")
 GET = "/cloudidl.secret.SecretService/GetSecret"
@@ -203,8 +203,13 @@ H2_ROWS = [
         open_request(2 * i + 1) + frame(3, 0, 2 * i + 1, b"\0\0\0\x08") for i in range(20000)),
        ends_with(2)),
     h2("CONTINUATION without end", frame(1, 1, 1, head()) + frame(9, 0, 1, text(b"x", b"y")) * 10000,
-       closed),
-    h2("empty CONTINUATION without end", frame(1, 1, 1, head()) + frame(9, 0, 1, b"") * 100000, closed),
+       lambda seen: closed(seen) and goaway(seen) is None),
+    h2("SETTINGS that wait for an answer", frame(4, 0, 0, b"") * 5000, closed),  # too few for a flood
+    # no GOAWAY: nothing is said to it; another frame between them would get one
+    h2("empty CONTINUATION without end", frame(1, 1, 1, head()) + frame(9, 0, 1, b"") * 100000,
+       lambda seen: closed(seen) and goaway(seen) is None),
+    h2("more than 64 fields", frame(1, 5, 1, head(more=[(b"x%d" % i, b"y") for i in range(70)])),
+       lambda seen: b"Request Header Fields Too Large" in seen, "head"),
     h2("SETTINGS flood", frame(4, 0, 0, b"") * 50000, closed, ("http2", "flood")),
     h2("PING flood", frame(6, 0, 0, b"12345678") * 50000, closed, ("http2", "flood")),
     h2("acknowledgements of nothing", frame(6, 1, 0, b"12345678") * 50000, ends_with(11), "flood"),
@@ -281,7 +286,45 @@ def many_h2_requests(c):
     return seen
 
 
+def takes_nothing(c):
+    """HTTP/1.1: answers asked for and never read, until neither side can say anything."""
+    request = h1("GET /metrics HTTP/1.1", HOST, bearer())
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    c.settimeout(1)
+    try:
+        while True:
+            c.sendall(request * 100)
+    except OSError:
+        pass
+    until = time.monotonic() + WAIT
+    while time.monotonic() < until:  # it ends although nobody reads
+        try:
+            c.sendall(b"x")
+        except (TimeoutError, ssl.SSLWantWriteError):
+            continue
+        except OSError:
+            return END
+        select.select([], [], [], 0.1)
+    return b"it lives"
+
+
+def at_the_socket(c, plane):
+    """Somebody else, where the folder would let her."""
+    os.seteuid(os.getuid())
+    for path, mode in ((plane.folder, 0o755), (os.path.dirname(plane.unix), 0o755), (plane.unix, 0o666)):
+        os.chmod(path, mode)
+    os.seteuid(NOBODY)
+    with plane.connect_unix() as unix:
+        seen = say_all(unix, SMUGGLED)
+    os.seteuid(os.getuid())
+    os.chmod(os.path.dirname(plane.unix), 0o700)
+    return seen
+
+
 AMOUNT_ROWS = [
+    Row("another user at the Unix socket", at_the_socket, lambda seen: seen == END, "peer", plane=True,
+        needs=as_users),
+    Row("answers over HTTP/1.1 that nobody reads", takes_nothing, closed, "write-time"),
     Row("windows that stay closed", closed_windows,
         lambda seen: any(f[0] == 3 for f in frames(seen)) and not any(f[0] == 0 and f[3] for f in frames(seen)),
         "write-time", alpn="h2"),
