@@ -235,14 +235,19 @@ log_in(struct cli *cli, const struct target *target)
 enum un_err
 cli_connect_to(struct cli *cli, const struct target *target)
 {
-	const char *ca_file = target->config.ca_file[0] ? target->config.ca_file : NULL;
+	const struct config *config = &target->config;
+	const struct wire_remote like = {
+		.ca_file = config->ca_file[0] ? config->ca_file : NULL,
+		.certificate_file = config->certificate_file[0] ? config->certificate_file : NULL,
+		.key_file = config->key_file[0] ? config->key_file : NULL,
+		.skip_verify = config->skip_verify,
+	};
 	const struct wire_remote *remote = NULL;
 	struct endpoint endpoint;
 	enum un_err err = endpoint_parse(target->url, &endpoint, &cli->detail);
 
 	if (!err && endpoint.kind == ENDPOINT_HTTPS)
-		err = remote_load(cli->paths.program_dir, ca_file, target->config.skip_verify,
-		                  &remote, &cli->detail);
+		err = remote_load(cli->paths.program_dir, &like, &remote, &cli->detail);
 	if (err)
 		return err;
 	if (endpoint.kind == ENDPOINT_HTTPS && target->config.skip_verify)

@@ -9,7 +9,7 @@
 #define PATH_SIZE 4096
 
 enum un_err
-remote_load(const char *program_dir, const char *ca_file, bool skip_verify,
+remote_load(const char *program_dir, const struct wire_remote *like,
             const struct wire_remote **ret_remote, struct un_detail *detail)
 {
 	static const char *const places[] = {"/union-tls.so", "/src/client/union-tls.so",
@@ -30,8 +30,10 @@ remote_load(const char *program_dir, const char *ca_file, bool skip_verify,
 			return un_fail(detail, UN_ERR_UNSUPPORTED, "cannot load %.300s: %.300s",
 			               path, dlerror());
 		remote = offer();
-		remote.ca_file = ca_file;
-		remote.skip_verify = skip_verify;
+		remote.ca_file = like->ca_file;
+		remote.certificate_file = like->certificate_file;
+		remote.key_file = like->key_file;
+		remote.skip_verify = like->skip_verify;
 		*ret_remote = &remote;
 		return UN_OK;
 	}

@@ -7,9 +7,8 @@
 
 #include "client/wire.h"
 
-/* Lends what the module offers, with `ca_file` (lent, NULL: the system's authorities);
- * `skip_verify`: who the server is stays unchecked. */
-MUST_CHECK enum un_err remote_load(const char *program_dir, const char *ca_file, bool skip_verify,
+/* Lends what the module offers, with the files and skip_verify of `like`. */
+MUST_CHECK enum un_err remote_load(const char *program_dir, const struct wire_remote *like,
                                    const struct wire_remote **ret_remote, struct un_detail *detail);
 
 #endif

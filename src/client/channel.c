@@ -159,8 +159,15 @@ enum un_err
 channel_failed(struct channel *channel, enum un_err err, struct un_detail *detail)
 {
 	long owner = err == UN_ERR_UNREACHABLE ? other_owner(channel) : -1;
+	const char *refusal = channel->wire.refusal;
 
 	channel_hang_up(channel);
+	if (err == UN_ERR_UNREACHABLE && refusal) {
+		un_hint(detail, "a certificate of its authority and its key: "
+		                "admin.clientCertFilePath and admin.clientKeyFilePath in the "
+		                "configuration");
+		return un_fail(detail, UN_ERR_UNAUTHENTICATED, "the control plane %s", refusal);
+	}
 	if (owner >= 0) {
 		un_hint(detail,
 		        "it answers to its own user only: leave --endpoint and UNION_ENDPOINT out "

@@ -99,6 +99,8 @@ skip_value(struct reader *reader, const yaml_event_t *event)
 enum key {
 	KEY_ENDPOINT,
 	KEY_CA_FILE,
+	KEY_CERTIFICATE_FILE,
+	KEY_KEY_FILE,
 	KEY_INSECURE,
 	KEY_SKIP_VERIFY,
 	KEY_AUTH_TYPE,
@@ -122,6 +124,8 @@ key_of(const char *word)
 	} keys[] = {
 		{"endpoint", KEY_ENDPOINT},
 		{"caCertFilePath", KEY_CA_FILE},
+		{"clientCertFilePath", KEY_CERTIFICATE_FILE},
+		{"clientKeyFilePath", KEY_KEY_FILE},
 		{"insecure", KEY_INSECURE},
 		{"insecureSkipVerify", KEY_SKIP_VERIFY},
 		{"authType", KEY_AUTH_TYPE},
@@ -246,6 +250,10 @@ take_scalar(struct reader *reader, const yaml_event_t *event, enum key key, cons
 		return take_text(reader, event, config->endpoint, CONFIG_TEXT_MAX);
 	case KEY_CA_FILE:
 		return take_text(reader, event, config->ca_file, CONFIG_TEXT_MAX);
+	case KEY_CERTIFICATE_FILE:
+		return take_text(reader, event, config->certificate_file, CONFIG_TEXT_MAX);
+	case KEY_KEY_FILE:
+		return take_text(reader, event, config->key_file, CONFIG_TEXT_MAX);
 	case KEY_INSECURE:
 		return take_flag(reader, event, &reader->has_insecure, &config->insecure);
 	case KEY_SKIP_VERIFY:
@@ -398,6 +406,10 @@ settle(struct config *config, const char *name, struct un_detail *detail)
 	if (config->auth == CONFIG_AUTH_COMMAND && !config->command_words)
 		return un_fail(detail, UN_ERR_BAD_CONFIG, "%s: authType: %s needs command", name,
 		               config->auth_type);
+	if (!config->certificate_file[0] != !config->key_file[0])
+		return un_fail(detail, UN_ERR_BAD_CONFIG,
+		               "%s: clientCertFilePath and clientKeyFilePath need each other",
+		               name);
 	if (!config->insecure || !config->endpoint[0])
 		return UN_OK;
 	if (strncmp(bare, "dns:///", 7) == 0)

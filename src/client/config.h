@@ -5,6 +5,8 @@
  *     endpoint: dns:///union.example.com     # or unix:///..., https://..., http://127.0.0.1:8080
  *     insecure: false                        # true: cleartext, on this machine only
  *     caCertFilePath: /etc/union/ca.pem
+ *     clientCertFilePath: /etc/union/me.pem  # where the server asks for a certificate, and
+ *     clientKeyFilePath: /etc/union/me.key   # its key
  *     authType: ClientSecret                 # or ExternalCommand
  *     clientId: ci
  *     clientSecretEnvVar: UNION_CLIENT_SECRET  # or clientSecretLocation: FILE
@@ -36,6 +38,8 @@ enum config_auth {
 struct config {
 	char endpoint[CONFIG_TEXT_MAX]; /* empty: not given; ready for endpoint_parse */
 	char ca_file[CONFIG_TEXT_MAX];
+	char certificate_file[CONFIG_TEXT_MAX]; /* the client's own; both or none */
+	char key_file[CONFIG_TEXT_MAX];
 	bool insecure;
 	bool skip_verify; /* insecureSkipVerify */
 	enum config_auth auth;

@@ -79,6 +79,8 @@ TEST(config, refuses_everything_else)
 		"admin:\n  endpoint: [a]\n",
 		"admin:\n  endpoint: ''\n",
 		"admin:\n  insecure: maybe\n",
+		"admin: {endpoint: 'https://a', clientCertFilePath: /a}",
+		"admin: {endpoint: 'https://a', clientKeyFilePath: /a}",
 		"admin: *x",
 		"admin: &a {endpoint: b}\nother: *a",
 		"admin:\n\tendpoint: a\n",

@@ -21,6 +21,30 @@ struct tls {
 	SSL *ssl;
 };
 
+/* With TLS 1.3 a client learns only after its handshake that its certificate is not accepted. */
+static const char *
+refusal_of(const SSL *ssl)
+{
+	unsigned long error = ERR_peek_last_error();
+
+	if (ERR_GET_LIB(error) != ERR_LIB_SSL)
+		return NULL;
+	switch (ERR_GET_REASON(error)) {
+	case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+		return "asks for a certificate of the client's";
+	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+	case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+		return SSL_get_certificate(ssl) ? "does not accept the certificate of this client"
+		                                : "asks for a certificate of the client's";
+	default:
+		return NULL;
+	}
+}
+
 /* Waits for what OpenSSL asks for. UN_ERR_UNREACHABLE: the connection is over. */
 static enum un_err
 wait_for(struct wire *wire, int result, int64_t deadline_ms)
@@ -33,6 +57,7 @@ wait_for(struct wire *wire, int result, int64_t deadline_ms)
 	case SSL_ERROR_WANT_WRITE:
 		return wire_wait(wire->fd, POLLOUT, wire->wake_fd, deadline_ms);
 	default:
+		wire->refusal = refusal_of(tls->ssl);
 		return UN_ERR_UNREACHABLE;
 	}
 }
@@ -127,6 +152,26 @@ static const struct wire_ops tls_ops = {
 	.close = tls_close,
 };
 
+/* Nobody is asked for a passphrase: the key is one that a file protects. */
+static int
+no_passphrase(char *buf, int size, int writes, void *ctx)
+{
+	(void)buf;
+	(void)size;
+	(void)writes;
+	(void)ctx;
+	return 0;
+}
+
+static bool
+use_certificate(SSL_CTX *context, const struct wire_remote *remote)
+{
+	SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+	return SSL_CTX_use_certificate_chain_file(context, remote->certificate_file) == 1 &&
+	       SSL_CTX_use_PrivateKey_file(context, remote->key_file, SSL_FILETYPE_PEM) == 1 &&
+	       SSL_CTX_check_private_key(context) == 1;
+}
+
 static enum un_err
 set_up(struct tls *tls, const struct wire_remote *remote, const struct endpoint *endpoint, int fd)
 {
@@ -149,6 +194,8 @@ set_up(struct tls *tls, const struct wire_remote *remote, const struct endpoint 
 		                      : SSL_CTX_set_default_verify_paths(tls->context)) == 1;
 	if (!ok)
 		return UN_ERR_BAD_CONFIG;
+	if (remote->certificate_file && !use_certificate(tls->context, remote))
+		return UN_ERR_FILE_MISSING;
 	SSL_CTX_set_mode(tls->context, SSL_MODE_AUTO_RETRY | SSL_MODE_RELEASE_BUFFERS);
 	tls->ssl = SSL_new(tls->context);
 	if (!tls->ssl || SSL_set_fd(tls->ssl, fd) != 1)
@@ -200,12 +247,17 @@ start_tls(const struct wire_remote *remote, struct wire *wire, const struct endp
 	err = set_up(tls, remote, endpoint, wire->fd);
 	if (err) {
 		tls_free(tls);
+		if (err == UN_ERR_FILE_MISSING)
+			return un_fail(detail, UN_ERR_BAD_CONFIG,
+			               "cannot use the certificate %.200s with the key %.200s",
+			               remote->certificate_file, remote->key_file);
 		return err == UN_ERR_BAD_CONFIG
 		               ? un_fail(detail, err, "cannot read the authorities in %.300s",
 		                         remote->ca_file ? remote->ca_file : "the system's store")
 		               : err;
 	}
 	wire->tls = tls;
+	wire->refusal = NULL;
 	while (!err) {
 		int result;
 

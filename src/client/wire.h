@@ -25,6 +25,8 @@ struct wire_remote {
 	                         const struct endpoint *endpoint, int64_t deadline_ms,
 	                         struct un_detail *detail);
 	const char *ca_file; /* PEM; NULL: the system's; lent */
+	/* PEM of a certificate of the client's own (leaf first) and its key; lent; NULL: none */
+	const char *certificate_file, *key_file;
 	bool skip_verify;    /* whoever answers is taken for the server; asked for by name only */
 };
 
@@ -43,6 +45,7 @@ struct wire {
 	int fd;      /* -1: not connected */
 	int wake_fd; /* readable: every wait ends with UN_ERR_INTERRUPTED; -1: none */
 	void *tls;
+	const char *refusal; /* what the other side said of our certificate at its end, or NULL */
 };
 
 /* UN_ERR_UNREACHABLE with the reason in `detail`. `remote` may be NULL: then Unix sockets and

@@ -249,6 +249,24 @@ lane_of(const struct conn *conn, int64_t now_us)
 	return conn->stage <= CONN_SHAKE && conn->tls_mode != NET_TLS_OFF ? LOOP_SOON : LOOP_NOW;
 }
 
+/* After an alert: closed at once, with bytes unread, the kernel would reset the connection, and the
+ * other side never learn that its certificate is not accepted. */
+static void
+part(struct conn *conn)
+{
+	if (shutdown(conn->watch.fd, SHUT_WR)) {
+		conn_close(conn);
+		return;
+	}
+	tls_conn_free(conn->tls);
+	conn->tls = NULL;
+	conn->tls_wants_write = false;
+	conn->stage = CONN_LINGER;
+	conn->since_ms = now_ms(conn);
+	watch_update(conn);
+	conn_arm(conn);
+}
+
 static void
 shook(struct conn *conn, enum un_err err)
 {
@@ -258,7 +276,7 @@ shook(struct conn *conn, enum un_err err)
 	}
 	if (err) {
 		worker_count(conn->worker, NET_TLS_FAILED, 1);
-		conn_close(conn);
+		part(conn);
 		return;
 	}
 	conn->peer.tls = true;

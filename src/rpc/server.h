@@ -48,7 +48,7 @@ struct server_options {
 	enum un_err (*may_measure)(struct web_call *call, void *ctx,
 	                           struct un_detail *detail);
 	void *measure_ctx;
-	/* For /readyz, on any worker's thread; writes why not to `why`, or what is worth to be known
+	/* For /readyz, on any worker's thread; writes why not to `why`, or what should be known
 	 * although it is ready. NULL: ready while serving. */
 	bool (*ready)(void *ctx, struct un_detail *why);
 	void *ready_ctx;
