@@ -487,7 +487,23 @@ guard_at(struct guard *guard, const char *path, bool flat, const uint8_t *bytes,
 static size_t
 enter_file(struct guard *guard, const char *name)
 {
-	return guard_enter_name(guard, guard->path_len ? ": " : "", name, strlen(name), "");
+	bool searched = guard->searched;
+	size_t mark;
+
+	guard->searched = false; /* what refers to it was, its name was not */
+	mark = guard_enter_name(guard, guard->path_len ? ": " : "", name, strlen(name), "");
+	guard->searched = searched;
+	return mark;
+}
+
+enum un_err
+guard_name(struct guard *guard, const char *name)
+{
+	size_t mark = enter_file(guard, name);
+	enum un_err err = guard_search(guard, (const uint8_t *)name, strlen(name));
+
+	guard_leave(guard, mark);
+	return err;
 }
 
 void

@@ -60,6 +60,8 @@ MUST_CHECK enum un_err guard_member(struct guard *guard, const char *name, const
  */
 MUST_CHECK enum un_err guard_at(struct guard *guard, const char *path, bool flat,
                                 const uint8_t *bytes, size_t len);
+/* A name that leaves: of a file, or where a link goes. */
+MUST_CHECK enum un_err guard_name(struct guard *guard, const char *name);
 /* The path of a file as it would be shown here. */
 void guard_path_of(struct guard *guard, const char *name, char ret_path[GUARD_PATH_MAX + 1]);
 /* Inside of `refers`, or between files: something that the caller itself cannot look into. `why`

@@ -132,6 +132,20 @@ look_opened(struct look *look, int fd, const char *name, unsigned depth)
 	return err;
 }
 
+/* A name can carry a value as well, and so can what a link says. */
+static enum un_err
+look_at_names(const struct look *look, int dir_fd, const char *path, const char *own)
+{
+	char target[PATH_MAX];
+	ssize_t len = readlinkat(dir_fd, own, target, sizeof target - 1);
+	enum un_err err = guard_name(look->guard, path);
+
+	if (err || len < 0)
+		return err;
+	target[len] = '\0';
+	return guard_name(look->guard, target);
+}
+
 /* One entry of a folder; a link is followed to a file, never to a folder. */
 static enum un_err
 look_entry(struct look *look, int dir_fd, const char *folder, const struct dirent *entry,
@@ -139,9 +153,13 @@ look_entry(struct look *look, int dir_fd, const char *folder, const struct diren
 {
 	char path[PATH_MAX];
 	struct stat facts = {0};
+	enum un_err err;
 	int fd;
 
 	(void)snprintf(path, sizeof path, "%s%s%s", folder, *folder ? "/" : "", entry->d_name);
+	err = look_at_names(look, dir_fd, path, entry->d_name);
+	if (err)
+		return err;
 	if (fstatat(dir_fd, entry->d_name, &facts, 0) == 0 && S_ISDIR(facts.st_mode)) {
 		fd = open_for_task(look, dir_fd, entry->d_name, O_DIRECTORY | O_NOFOLLOW);
 		if (fd < 0 || depth == LEAVING_FOLDER_DEPTH) {

@@ -258,6 +258,68 @@ TEST(leaving, a_value_in_the_code_is_told_or_refused)
 	fixture_end(&f);
 }
 
+TEST(leaving, names_of_files_folders_and_links_are_results_too)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+
+	for (int kind = 0; kind < 4; kind++) { /* a file, a folder, a link, a pipe */
+		int fd, inner = -1;
+
+		fixture_init(&f, GUARD_KNOWN);
+		EXPECT_OK(tree_make(f.raw_fd, "dir", &fd, NULL));
+		EXPECT_OK(check_reference(&f, "", "dir", &detail));
+		if (kind == 0)
+			put(fd, "a-" VALUE ".csv", "nothing");
+		else if (kind == 1)
+			EXPECT_OK(tree_make(fd, VALUE, &inner, NULL));
+		else if (kind == 2)
+			EXPECT_INT(0, symlinkat("/nowhere/" VALUE, fd, "link"));
+		else
+			EXPECT_INT(0, mkfifoat(fd, VALUE, 0600));
+		EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "", "dir", &detail));
+		EXPECT_STR("output 'o0: ?' contains the value of secret 'db'", detail.message);
+		(void)close(fd);
+		io_close(&inner);
+		fixture_end(&f);
+	}
+}
+
+/* What is a result only by its size on paper, or twice, or not of this kind. */
+TEST(leaving, sparse_files_hard_links_and_devices_are_what_they_are)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+	int fd, file;
+
+	fixture_init(&f, GUARD_KNOWN);
+	EXPECT_OK(tree_make(f.raw_fd, "dir", &fd, NULL));
+	file = openat(fd, "sparse", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	EXPECT_INT(0, ftruncate(file, 64 << 20));
+	if (check_reference(&f, "", "dir", &detail))
+		EXPECT_STR("", detail.message);
+	EXPECT_INT((long long)strlen(VALUE), pwrite(file, VALUE, strlen(VALUE), 40 << 20));
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "", "dir", &detail));
+	EXPECT_STR("output 'o0: dir/sparse' contains the value of secret 'db'", detail.message);
+	EXPECT_INT(0, unlinkat(fd, "sparse", 0));
+	put(f.raw_fd, "elsewhere", VALUE);
+	EXPECT_INT(0, linkat(f.raw_fd, "elsewhere", fd, "hard", 0));
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "", "dir", &detail));
+	EXPECT_INT(0, unlinkat(fd, "hard", 0));
+	/* links to what is no file are named; nothing is opened, so that nothing waits */
+	EXPECT_INT(0, symlinkat("/dev/tty", fd, "terminal"));
+	EXPECT_INT(0, symlinkat("/dev/zero", fd, "endless"));
+	EXPECT_INT(0, mkfifoat(fd, "pipe", 0600));
+	f.leaving.policy = GUARD_STRICT;
+	EXPECT_ERR(UN_ERR_RESULT_UNSEEN, check_reference(&f, "", "dir", &detail));
+	EXPECT(strstr(detail.message, "dir/terminal is no file") != NULL);
+	EXPECT(strstr(detail.message, "dir/endless is no file") != NULL);
+	EXPECT(strstr(detail.message, "dir/pipe is no file") != NULL);
+	(void)close(file);
+	(void)close(fd);
+	fixture_end(&f);
+}
+
 /* ---- a looker that goes wrong, or is made to ---- */
 
 static enum un_err

@@ -267,8 +267,11 @@ await(struct looker *looker, struct guard *guard, int64_t deadline_ms)
 {
 	struct told *told = &looker->told;
 	struct pollfd socket = {.fd = looker->fd, .events = POLLIN};
+	int ready;
 
-	while (poll(&socket, 1, POLL_MS) == 0) {
+	while ((ready = poll(&socket, 1, POLL_MS)) <= 0) {
+		if (ready < 0 && errno != EINTR)
+			return bury(looker, NULL);
 		if (looker->options.stop && looker->options.stop(looker->options.ctx)) {
 			end(looker);
 			return UN_ERR_ABORTED;
@@ -290,7 +293,7 @@ await(struct looker *looker, struct guard *guard, int64_t deadline_ms)
 
 /* Whether there is one to ask. */
 static enum un_err
-ready(struct looker *looker)
+prepare(struct looker *looker)
 {
 	looker->why = "cannot be looked into: too many before it could not";
 	return looker->deaths >= LOOKER_DEATHS_MAX ? UN_ERR_RESULT_UNSEEN : begin(looker);
@@ -302,7 +305,7 @@ looker_outputs(struct looker *looker, const Flyteidl__Core__LiteralMap *outputs,
 {
 	size_t len = protobuf_c_message_get_packed_size(&outputs->base);
 	uint8_t *bytes;
-	enum un_err err = ready(looker);
+	enum un_err err = prepare(looker);
 
 	if (err)
 		return err;
@@ -322,7 +325,7 @@ looker_file(struct looker *looker, const char *path, bool flat, int fd, uint64_t
             struct guard *guard)
 {
 	int64_t deadline_ms = looker->options.deadline_ms, now_ms = clock_mono_ms();
-	enum un_err err = ready(looker);
+	enum un_err err = prepare(looker);
 
 	if (err)
 		return err;
