@@ -1,7 +1,9 @@
-/* bench-redact VALUES LOG - redaction of LOG, in memory, in writes of 64 KiB, with the first 1, 10,
- * 100 and 1,000 lines of VALUES; of a log of near misses; and Hyperscan's search for the bare
- * values where it is installed. Prints ROW lines for bench/run. */
+/* bench-redact VALUES LOG [WORD] - redaction of LOG, in memory, in writes of 64 KiB, with the first
+ * 1, 10, 100 and 1,000 lines of VALUES; of texts as programs print them, and of near misses; the
+ * memory that it takes; and Hyperscan's search for the bare values where it is installed. Prints
+ * ROW lines for bench/run. WORD: only texts with this name. */
 #include "redact/redact.h"
+#include "redact_texts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,8 @@
 #define VALUES_MAX 1000
 #define LINE_MAX_LEN 128
 #define ROUNDS 3
+#define COUNTS 4 /* of values: 1, 10, 100, 1,000 */
+#define TEXT_LEN (2u << 20)
 
 static char values[VALUES_MAX][LINE_MAX_LEN];
 static size_t value_count;
@@ -106,51 +110,6 @@ gb_per_s(const struct redact_set *set, const uint8_t *bytes, size_t len)
 	return best;
 }
 
-/* Every value but its last byte, in a form each: as it is, hex, base64, percent, escapes. */
-static size_t
-near_misses(uint8_t *out, size_t room, size_t count)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t used = 0;
-
-	for (size_t i = 0; used + 8 * LINE_MAX_LEN < room; i++) {
-		const char *value = values[i % count];
-		size_t len = strlen(value) - 1;
-
-		for (size_t k = 0; k < len; k++) {
-			char *at = (char *)out + used;
-			uint8_t byte = (uint8_t)value[k];
-
-			switch (i / count % 5) {
-			case 0:
-				used += (size_t)snprintf(at, 8, "%c", byte);
-				break;
-			case 1:
-				used += (size_t)snprintf(at, 8, "%02x", byte);
-				break;
-			case 2:
-				used += (size_t)snprintf(at, 8, "%%%02X", byte);
-				break;
-			case 3:
-				used += (size_t)snprintf(at, 8, "\\x%02x", byte);
-				break;
-			default:
-				if (k % 3 == 0 && k + 2 < len) {
-					unsigned three = (unsigned)byte << 16 |
-					                 (unsigned)value[k + 1] << 8 |
-					                 (unsigned)value[k + 2];
-
-					for (int shift = 18; shift >= 0; shift -= 6)
-						out[used++] = (uint8_t)digits[three >> shift & 63];
-				}
-			}
-		}
-		out[used++] = '~';
-	}
-	return used;
-}
-
 #ifdef HAVE_HYPERSCAN
 static int
 on_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *ctx)
@@ -218,29 +177,63 @@ row(size_t count, double wanted)
 	redact_set_free(set);
 }
 
+/* One row for a text: with 1, 10, 100 and 1,000 values. */
+static void
+text_row(struct redact_set *const *sets, const char *const *names, const struct text_kind *kind,
+         const char *wanted)
+{
+	char *made = malloc(TEXT_LEN), seen_text[64];
+	size_t used = 0;
+
+	must(made != NULL);
+	for (size_t i = 0, count = 1; i < COUNTS; i++, count *= 10) {
+		size_t len = text_fill(kind, names, count, made, TEXT_LEN);
+
+		used += (size_t)snprintf(seen_text + used, sizeof seen_text - used, "%s%.2f",
+		                         i ? " / " : "",
+		                         gb_per_s(sets[i], (const uint8_t *)made, len));
+	}
+	(void)printf("ROW redaction of %s, 1 / 10 / 100 / 1,000 values | %s GB/s | %s GB/s\n",
+	             kind->name, wanted, seen_text);
+	(void)fflush(stdout);
+	free(made);
+}
+
+static void
+text_rows(const char *word)
+{
+	struct redact_set *sets[COUNTS];
+	const char *names[VALUES_MAX];
+
+	for (size_t i = 0; i < value_count; i++)
+		names[i] = values[i];
+	for (size_t i = 0, count = 1; i < COUNTS; i++, count *= 10)
+		sets[i] = make_set(count);
+	for (size_t i = 0; i < real_text_count; i++)
+		if (!word || strstr(real_texts[i].name, word))
+			text_row(sets, names, &real_texts[i], ">= 1.5 / 1 / 0.6 / 0.2");
+	for (size_t i = 0; i < near_text_count; i++)
+		if (!word || strstr(near_texts[i].name, word))
+			text_row(sets, names, &near_texts[i], "near misses: >= 0.15");
+	for (size_t i = 0; i < COUNTS; i++)
+		redact_set_free(sets[i]);
+}
+
 int
 main(int argc, char **argv)
 {
 	static const double wanted[] = {1.5, 1.0, 0.6, 0.2};
-	size_t room = 16u << 20;
-	uint8_t *misses = malloc(room);
 
-	if (argc != 3 || !misses) {
-		(void)fprintf(stderr, "usage: bench-redact VALUES LOG\n");
+	if (argc < 3) {
+		(void)fprintf(stderr, "usage: bench-redact VALUES LOG [WORD]\n");
 		return 2;
 	}
 	load(argv[1], argv[2]);
-	for (size_t i = 0, count = 1; count <= value_count; i++, count *= 10)
-		row(count, wanted[i < 3 ? i : 3]);
-	for (size_t count = 1; count <= value_count; count *= 100) {
-		struct redact_set *set = make_set(count);
-
-		(void)printf("ROW redaction of near misses alone, %zu values | >= 0.15 GB/s | %.2f "
-		             "GB/s\n",
-		             count, gb_per_s(set, misses, near_misses(misses, room, count)));
-		redact_set_free(set);
-	}
-	free(misses);
+	must(value_count == VALUES_MAX);
+	if (argc == 3)
+		for (size_t i = 0, count = 1; i < COUNTS; i++, count *= 10)
+			row(count, wanted[i]);
+	text_rows(argv[3]);
 	free(text);
 	return 0;
 }

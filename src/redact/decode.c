@@ -67,6 +67,20 @@ decode_utf8(uint32_t point, uint8_t ret_bytes[4])
 
 static const struct unit more = {0};
 
+/* The digits of base 16, from 1; 0: none. */
+static const uint8_t hex_from_1[256] = {
+	['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+	['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+	['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+	['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
+
+static inline bool
+is_hex(uint8_t byte)
+{
+	return hex_from_1[byte] != 0;
+}
+
 static struct unit
 one_byte(uint8_t byte, uint32_t len)
 {
@@ -91,14 +105,21 @@ digits(const uint8_t *at, size_t left, uint32_t base, size_t most, size_t *ret_c
 	size_t count = 0;
 
 	for (; count < left && count < most; count++) {
-		int digit = text_hex_digit((char)at[count]);
+		uint32_t digit = hex_from_1[at[count]] - 1u;
 
-		if (digit < 0 || (uint32_t)digit >= base)
+		if (digit >= base)
 			break;
-		number = number * base + (uint32_t)digit;
+		number = number * base + digit;
 	}
 	*ret_count = count;
 	return number;
+}
+
+/* Two digits of base 16 at `at`, after what `len` bytes say. */
+static inline struct unit
+hex_pair(const uint8_t *at, uint32_t len)
+{
+	return one_byte((uint8_t)((hex_from_1[at[0]] - 1u) << 4 | (hex_from_1[at[1]] - 1u)), len);
 }
 
 /* \u and four digits at `at`, which may be the first half of a pair. */
@@ -129,10 +150,13 @@ utf16_escape(const uint8_t *at, size_t left, bool final)
 static struct unit
 numeric_escape(const uint8_t *at, size_t left, bool final)
 {
-	bool is_hex = at[1] == 'x';
-	size_t skip = is_hex ? 2 : 1, most = is_hex ? 2 : 3, count;
-	uint32_t number = digits(at + skip, left - skip, is_hex ? 16 : 8, most, &count);
+	bool hex = at[1] == 'x';
+	size_t skip = hex ? 2 : 1, most = hex ? 2 : 3, count;
+	uint32_t number;
 
+	if (hex && left >= 4 && is_hex(at[2]) && is_hex(at[3]))
+		return hex_pair(at + 2, 4);
+	number = digits(at + skip, left - skip, hex ? 16 : 8, most, &count);
 	if (count < most && count == left - skip && !final)
 		return more;
 	if (!count)
@@ -187,8 +211,16 @@ quote(const uint8_t *at, size_t left, bool final)
 static struct unit
 backslash(const uint8_t *at, size_t left, bool final)
 {
-	static const char names[] = "abtnvfre", codes[] = "\a\b\t\n\v\f\r\x1b";
-	const char *name;
+	/* What one letter stands for; LONGER: more follows; 0: itself. */
+	enum { LONGER = 1 };
+	static const uint8_t codes[256] = {
+		['a'] = '\a',    ['b'] = '\b',   ['t'] = '\t',   ['n'] = '\n',   ['v'] = '\v',
+		['f'] = '\f',    ['r'] = '\r',   ['e'] = 0x1b,   ['x'] = LONGER, ['u'] = LONGER,
+		['U'] = LONGER,  ['0'] = LONGER, ['1'] = LONGER, ['2'] = LONGER, ['3'] = LONGER,
+		['4'] = LONGER,  ['5'] = LONGER, ['6'] = LONGER, ['7'] = LONGER, [ESC] = LONGER,
+		['\n'] = LONGER,
+	};
+	uint8_t code;
 
 	if (at[0] == '\'')
 		return quote(at, left, final);
@@ -196,20 +228,20 @@ backslash(const uint8_t *at, size_t left, bool final)
 		return one_byte(at[0], 1);
 	if (left < 2)
 		return final ? one_byte('\\', 1) : more;
+	code = codes[at[1]];
+	if (code != LONGER)
+		return one_byte(code ? code : at[1], 2);
 	if (at[1] == ESC) /* begins a terminal sequence, whatever stands before */
 		return one_byte('\\', 1);
 	if (at[1] == '\n')
 		return (struct unit){.len = 2};
-	if (at[1] == 'x' || (at[1] >= '0' && at[1] <= '7'))
-		return numeric_escape(at, left, final);
 	if (at[1] == 'u' && left > 2 && at[2] == '{')
 		return braced_escape(at, left, final);
 	if (at[1] == 'u')
 		return utf16_escape(at, left, final);
 	if (at[1] == 'U')
 		return long_escape(at, left, final);
-	name = at[1] ? strchr(names, at[1]) : NULL;
-	return one_byte(name ? (uint8_t)codes[name - names] : at[1], 2);
+	return numeric_escape(at, left, final);
 }
 
 static struct unit
@@ -220,27 +252,31 @@ percent(const uint8_t *at, size_t left, bool final)
 
 	if (at[0] != '%')
 		return one_byte(at[0], 1);
+	if (left >= 3 && is_hex(at[1]) && is_hex(at[2]))
+		return hex_pair(at + 1, 3);
 	number = digits(at + 1, left - 1, 16, 2, &count);
 	if (count == 2)
 		return one_byte((uint8_t)number, 3);
 	return count == left - 1 && !final ? more : one_byte('%', 1);
 }
 
-/* The characters of ASCII that have names in HTML, as encoders write them. */
+/* The characters of ASCII that have names in HTML, as encoders write them; the usual ones first. */
 static const struct {
-	const char *name;
+	char name[8]; /* padded with NUL */
 	char byte;
-} entities[] = {{"amp", '&'},    {"lt", '<'},    {"gt", '>'},      {"quot", '"'},   {"apos", '\''},
-                {"excl", '!'},   {"num", '#'},   {"dollar", '$'},  {"percnt", '%'}, {"lpar", '('},
-                {"rpar", ')'},   {"ast", '*'},   {"plus", '+'},    {"comma", ','},  {"period", '.'},
-                {"sol", '/'},    {"colon", ':'}, {"semi", ';'},    {"equals", '='}, {"quest", '?'},
-                {"commat", '@'}, {"lsqb", '['},  {"bsol", '\\'},   {"rsqb", ']'},   {"Hat", '^'},
-                {"lowbar", '_'}, {"grave", '`'}, {"lcub", '{'},    {"verbar", '|'}, {"rcub", '}'},
-                {"nbsp", ' '},   {"Tab", '\t'},  {"NewLine", '\n'}};
+} entities[] = {
+	{"amp", '&'},    {"lt", '<'},     {"gt", '>'},      {"quot", '"'},   {"apos", '\''},
+	{"nbsp", ' '},   {"excl", '!'},   {"num", '#'},     {"dollar", '$'}, {"percnt", '%'},
+	{"lpar", '('},   {"rpar", ')'},   {"ast", '*'},     {"plus", '+'},   {"comma", ','},
+	{"period", '.'}, {"sol", '/'},    {"colon", ':'},   {"semi", ';'},   {"equals", '='},
+	{"quest", '?'},  {"commat", '@'}, {"lsqb", '['},    {"bsol", '\\'},  {"rsqb", ']'},
+	{"Hat", '^'},    {"lowbar", '_'}, {"grave", '`'},   {"lcub", '{'},   {"verbar", '|'},
+	{"rcub", '}'},   {"Tab", '\t'},   {"NewLine", '\n'}};
 
 static struct unit
 entity(const uint8_t *at, size_t left, bool final)
 {
+	uint64_t name = 0, known;
 	size_t end = 1, count;
 	uint32_t number;
 
@@ -253,18 +289,22 @@ entity(const uint8_t *at, size_t left, bool final)
 	if (end == UNIT_MAX || at[end] != ';')
 		return one_byte('&', 1);
 	if (end > 2 && at[1] == '#') {
-		bool is_hex = at[2] == 'x' || at[2] == 'X';
-		size_t skip = is_hex ? 3 : 2;
+		bool hex = at[2] == 'x' || at[2] == 'X';
+		size_t skip = hex ? 3 : 2;
 
-		number = digits(at + skip, end - skip, is_hex ? 16 : 10, 7, &count);
+		number = digits(at + skip, end - skip, hex ? 16 : 10, 7, &count);
 		if (!count || skip + count != end)
 			return one_byte('&', 1);
 		return one_point(number, (uint32_t)end + 1);
 	}
-	for (size_t i = 0; i < sizeof entities / sizeof *entities; i++)
-		if (strlen(entities[i].name) == end - 1 &&
-		    text_equal(entities[i].name, at + 1, end - 1))
+	if (end - 1 > sizeof name)
+		return one_byte('&', 1);
+	memcpy(&name, at + 1, end - 1);
+	for (size_t i = 0; i < sizeof entities / sizeof *entities; i++) {
+		memcpy(&known, entities[i].name, sizeof known);
+		if (known == name)
 			return one_byte((uint8_t)entities[i].byte, (uint32_t)end + 1);
+	}
 	return one_byte('&', 1);
 }
 
@@ -278,6 +318,8 @@ quoted(const uint8_t *at, size_t left, bool final)
 		return one_byte(at[0], 1);
 	if (left < 2)
 		return final ? one_byte('=', 1) : more;
+	if (left >= 3 && is_hex(at[1]) && is_hex(at[2]))
+		return hex_pair(at + 1, 3);
 	if (at[1] == '\n')
 		return (struct unit){.len = 2};
 	if (at[1] == '\r') {
@@ -382,30 +424,4 @@ decode_unit(enum escape_kind kind, const uint8_t *at, size_t left, bool final)
 		break;
 	}
 	return one_byte(at[0], 1);
-}
-
-bool
-decode_begins(enum escape_kind kind, const uint8_t *at, size_t left)
-{
-	int next = left > 1 ? at[1] : -1;
-
-	switch (kind) {
-	case ESCAPE_BACKSLASH:
-		return at[0] == '\\' ||
-		       (at[0] == '\'' && (next == '\\' || next == '"' || next < 0));
-	case ESCAPE_PERCENT:
-		return at[0] == '%' && (next < 0 || text_hex_digit((char)next) >= 0);
-	case ESCAPE_ENTITY:
-		return at[0] == '&' && (next < 0 || next == '#' || (next | 0x20) >= 'a');
-	case ESCAPE_QUOTED:
-		return at[0] == '=' && (next < 0 || next == '\n' || next == '\r' ||
-		                        text_hex_digit((char)next) >= 0);
-	case ESCAPE_TERMINAL:
-		return at[0] == ESC || at[0] == 0x0e || at[0] == 0x0f ||
-		       (at[0] == 0x9b && (next < 0 || (next >= 0x20 && next <= 0x7e)));
-	case ESCAPE_INSIDE:
-	case ESCAPE_NONE:
-		break;
-	}
-	return false;
 }

@@ -45,9 +45,6 @@ decode_has_terminal(enum escape_kind kind)
 	return kind >= ESCAPE_TERMINAL;
 }
 
-/* An escape of `kind` may begin here: its first byte, and no proof against it in the next. */
-bool decode_begins(enum escape_kind kind, const uint8_t *at, size_t left);
-
 /* UTF-8 of a code point; 0 when there is none. */
 uint32_t decode_utf8(uint32_t point, uint8_t ret_bytes[4]);
 

@@ -30,8 +30,10 @@ reader_found(struct reader *reader, uint64_t start, uint64_t end, uint32_t name,
 		.start = start, .end = end, .lead = end - start, .name = name, .form = form};
 
 	if (last && last->start == start && last->name == name && last->form == form) {
-		last->end = end;
-		last->lead = end - start;
+		if (end > last->end) { /* views find it in their own order */
+			last->end = end;
+			last->lead = end - start;
+		}
 		return;
 	}
 	if (!reader->found || reader->found_count == reader->found_room) {
@@ -292,23 +294,26 @@ take_byte(struct machine *machine, struct reader *reader, uint8_t byte, uint64_t
 static void
 run_plain(struct machine *machine, struct reader *reader, uint64_t stop)
 {
-	static const uint8_t special[] = {
-		[VIEW_TEXT] = CLASS_ESC,
-		[VIEW_BACKSLASH] = CLASS_ESC | CLASS_BACKSLASH | CLASS_QUOTE,
-		[VIEW_PERCENT] = CLASS_ESC | CLASS_PERCENT,
-		[VIEW_ENTITY] = CLASS_ESC | CLASS_AND,
-		[VIEW_QUOTED] = CLASS_ESC | CLASS_EQUALS,
-		[VIEW_TERMINAL] = CLASS_ESC | CLASS_QUOTE,
-		[VIEW_INSIDE] = CLASS_ESC,
+	/* Bits: the views for which these bytes are no plain ones. */
+	static const uint8_t marks[256] = {
+		[0x1b] = 0xff,
+		['\\'] = 1 << VIEW_BACKSLASH,
+		['\''] = 1 << VIEW_BACKSLASH,
+		['%'] = 1 << VIEW_PERCENT,
+		['&'] = 1 << VIEW_ENTITY,
+		['='] = 1 << VIEW_QUOTED,
+		[0x0e] = 1 << VIEW_TERMINAL,
+		[0x0f] = 1 << VIEW_TERMINAL,
+		[0x9b] = 1 << VIEW_TERMINAL,
 	};
 	const uint8_t *class = reader->set->filter.tables->class;
-	uint8_t mask = special[machine->view];
+	uint8_t mark = (uint8_t)(1u << machine->view);
 	uint64_t at = machine->at;
 
 	for (; at < stop; at++) {
 		uint8_t byte = reader->bytes[at - reader->base];
 
-		if (class[byte] & mask)
+		if (marks[byte] & mark)
 			break;
 		if (class[byte] & CLASS_SYMBOL)
 			take_symbol(machine, reader, byte, at, at + 1);

@@ -14,7 +14,6 @@
 
 #define LANES_MAX 8
 #define DIGITS_KEPT 16   /* a power of two */
-#define GAP_MAX 1024     /* bytes between two symbols that belong together, at most */
 #define WRAPPED_LEAST 16 /* symbols of a value that may be wrapped where it has no white space */
 #define PARTIAL_MAX ((uint64_t)4 << 20) /* a longer beginning of a match is taken for one */
 

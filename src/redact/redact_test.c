@@ -516,7 +516,7 @@ TEST(redact, what_a_terminal_does_not_show_does_not_hide_a_value)
 		char input[2000] = "x ";
 
 		for (size_t at = 0; at < 18; at++) {
-			strncat(input, values[0].bytes + at, 1);
+			strcat(input, (char[]){values[0].bytes[at], 0});
 			strcat(input, at < 17 ? between[i] : " y");
 		}
 		expect_redacted(set, input, "x [secret v] y");

@@ -565,7 +565,7 @@ take_anchors(struct anchors *anchors)
 			set->filter.lead_max = lead;
 		take_anchor(anchors, text, pattern->len, VIEW_TEXT);
 		if (!anchors->measure)
-			filter_joints(&set->filter, text, pattern->len);
+			filter_symbols(&set->filter, text, pattern->len);
 	}
 	for (size_t i = 0; i < set->count; i++) {
 		const uint8_t *bytes = secbuf_peek(set->values[i].core);

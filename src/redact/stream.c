@@ -15,8 +15,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PIECE 16384
+#define PIECE 32768
 #define WINDOW_FIRST 4000 /* a slot of a page */
+
+/* Where plain text came to an escape within what may be the beginning of a match. */
+struct joint {
+	uint64_t from; /* the beginning */
+	uint64_t latest;
+	uint32_t views; /* bits: that know the escape */
+};
 
 struct redact_stream {
 	const struct redact_set *set;
@@ -34,6 +41,9 @@ struct redact_stream {
 	struct reader reader;
 	struct scan scan;
 	struct machine machines[VIEW_COUNT];
+	struct joint *joints; /* of this scan, in order */
+	size_t joint_count;
+	size_t joint_room;
 	uint64_t short_hold;
 	enum un_err broken; /* a push that failed: the stream ends there */
 };
@@ -202,89 +212,152 @@ begin_at(const struct redact_stream *stream, uint32_t views, uint64_t hold)
 	return stream->base + (views & 1u << VIEW_TERMINAL ? filter_string(bytes, at) : at);
 }
 
-/* Plain text, and for each escape where a match of plain text that reaches it began: the machines
- * that know the escape must begin there, too. Returns the views that somebody points to. */
+/* At an escape that a match of plain text has come to: the machines that know the escape must begin
+ * where it began. */
+static void
+note_joint(struct redact_stream *stream, uint64_t at, uint32_t views)
+{
+	uint64_t hold = machine_hold(&stream->machines[VIEW_TEXT], &stream->reader, 1);
+	struct joint joint = {.latest = at, .views = views};
+
+	if (hold > at)
+		return;
+	joint.from = begin_at(stream, views, hold);
+	if (!stream->joints || stream->joint_count == stream->joint_room) {
+		size_t room = stream->joint_room ? stream->joint_room * 2 : 16;
+		struct joint *joints = mem_realloc(stream->joints, room * sizeof *joints);
+
+		if (!joints) {
+			stream->reader.err = UN_ERR_NO_MEMORY;
+			return;
+		}
+		stream->joints = joints;
+		stream->joint_room = room;
+	}
+	stream->joints[stream->joint_count++] = joint;
+}
+
+static void
+run_text(struct redact_stream *stream, uint64_t stop)
+{
+	struct machine *text = &stream->machines[VIEW_TEXT];
+
+	while (text->awake && text->at < stop) {
+		uint64_t from = text->at > stream->scan_from ? text->at - stream->scan_from : 0, at;
+		uint32_t views;
+
+		at = stream->scan_from + filter_escape(&stream->scan, (size_t)from, &views);
+		if (!views || at >= stop)
+			break;
+		if (at > text->at)
+			machine_run(text, &stream->reader, at);
+		if (text->at < at) /* it sleeps, or waits for more input */
+			return;
+		note_joint(stream, at, views);
+		machine_run(text, &stream->reader, at + 1);
+		if (text->at <= at)
+			return;
+	}
+	machine_run(text, &stream->reader, stop);
+}
+
+/* Plain text. Returns the views that somebody points to. */
 static uint32_t
 read_text(struct redact_stream *stream, uint64_t end)
 {
-	struct machine *text = &stream->machines[VIEW_TEXT];
-	struct scan *scan = &stream->scan;
-	size_t h = 0, e = 0, kept = 0;
+	const struct hints *hints = &stream->scan.hints;
 	uint32_t views = 0;
 
-	while (h < scan->hint_count || e < scan->escape_count) {
-		struct hint *escape = e < scan->escape_count ? &scan->escapes[e] : NULL;
-		struct hint *hint = h < scan->hint_count ? &scan->hints[h] : NULL;
+	stream->joint_count = 0;
+	for (size_t h = 0; h < hints->count; h++) {
+		const struct hint *hint = &hints->list[h];
 
-		if (escape && (!hint || escape->first <= hint->from)) {
-			uint64_t at = stream->scan_from + escape->first, hold;
-
-			if (escape->deep && !text->awake &&
-			    !(escape->views & ~VIEWS_ESCAPED)) { /* no match reaches it */
-				e++;
-				continue;
-			}
-			machine_run(text, &stream->reader, at);
-			hold = machine_hold(text, &stream->reader, 1);
-			escape->hold = stream->scan_from + escape->from;
-			if (hold < escape->hold)
-				escape->hold = begin_at(stream, escape->views, hold);
-			if (escape->deep && hold > at)
-				escape->views &= ~VIEWS_ESCAPED;
-			views |= escape->views;
-			if (escape->views)
-				scan->escapes[kept++] = *escape;
-			e++;
-		} else if (hint) {
-			if (hint->views & 1u << VIEW_TEXT)
-				wake(stream, VIEW_TEXT, hint);
-			views |= hint->views;
-			h++;
-		}
+		views |= hint->views;
+		if (!(hint->views & 1u << VIEW_TEXT))
+			continue;
+		run_text(stream, stream->scan_from + hint->from);
+		wake(stream, VIEW_TEXT, hint);
+		for (enum view view = VIEW_BACKSLASH; view <= VIEW_TERMINAL; view++)
+			if (filter_has_escape(&stream->scan, view, hint->from, hint->until))
+				views |= 1u << view;
 	}
-	scan->escape_count = kept;
-	machine_run(text, &stream->reader, end);
+	run_text(stream, end);
+	for (size_t j = 0; j < stream->joint_count; j++)
+		views |= stream->joints[j].views;
+	for (size_t h = 0; h < stream->scan.escaped.count; h++)
+		views |= stream->scan.escaped.list[h].views;
 	return views;
 }
 
-static void
-read_escaped(struct redact_stream *stream, enum view view, uint64_t end)
+/* The next one of a list that points to a view; NULL: none. */
+static const struct hint *
+next_hint(const struct redact_stream *stream, const struct hints *hints, enum view view, size_t *at)
 {
-	struct machine *machine = &stream->machines[view];
+	for (; *at < hints->count; (*at)++) {
+		const struct hint *hint = &hints->list[*at];
 
-	for (size_t e = 0; e < stream->scan.escape_count; e++) {
-		const struct hint *escape = &stream->scan.escapes[e];
-
-		if (!(escape->views & 1u << view))
-			continue;
-		if (machine->awake)
-			machine_run(machine, &stream->reader, stream->scan_from + escape->first);
-		machine_wake(machine, &stream->reader, escape->hold,
-		             stream->scan_from + escape->latest, stream->scan_from + escape->until);
+		if (hint->views & 1u << view)
+			return hint;
+		if (view <= VIEW_TERMINAL && hint->views & 1u << VIEW_TEXT &&
+		    filter_has_escape(&stream->scan, view, hint->from, hint->until))
+			return hint;
 	}
-	machine_run(machine, &stream->reader, end);
+	return NULL;
 }
 
+/* Some value has nothing that the filter could see: all text with escapes is read. */
 static void
-read_coded(struct redact_stream *stream, enum view view, uint64_t end)
+read_all(struct redact_stream *stream, enum view view, uint64_t end)
 {
-	const struct scan *scan = &stream->scan;
-	size_t h = 0, e = 0;
+	uint64_t from = stream->scan_from + stream->scan.blocks[0].enter[view - VIEW_BACKSLASH];
 
-	while (h < scan->hint_count || e < scan->escape_count) {
-		const struct hint *escape = e < scan->escape_count ? &scan->escapes[e] : NULL;
-		const struct hint *hint = h < scan->hint_count ? &scan->hints[h] : NULL;
-		const struct hint *one =
-			escape && (!hint || escape->from < hint->from) ? escape : hint;
+	for (size_t j = 0; j < stream->joint_count; j++)
+		if (stream->joints[j].views & 1u << view && stream->joints[j].from < from)
+			from = stream->joints[j].from;
+	machine_wake(&stream->machines[view], &stream->reader, from, end, end);
+}
 
-		if (one && one->views & 1u << view)
-			wake(stream, view, one);
-		if (one == escape)
+/* Text with escapes, or a code: from where the filter points to in the text as it is, and in the
+ * text with its escapes decoded, and from where plain text came to an escape. */
+static void
+read_view(struct redact_stream *stream, enum view view, uint64_t end)
+{
+	struct machine *machine = &stream->machines[view];
+	size_t h = 0, e = 0, j = 0;
+
+	if (stream->set->always_text && view <= VIEW_TERMINAL &&
+	    stream->scan.any[view - VIEW_BACKSLASH])
+		read_all(stream, view, end);
+	for (;;) {
+		const struct hint *hint = next_hint(stream, &stream->scan.hints, view, &h);
+		const struct hint *escaped = next_hint(stream, &stream->scan.escaped, view, &e);
+		const struct joint *joint;
+		bool is_escaped = escaped && (!hint || escaped->from < hint->from);
+		struct hint one = is_escaped ? *escaped : hint ? *hint : (struct hint){0};
+
+		while (j < stream->joint_count && !(stream->joints[j].views & 1u << view))
+			j++;
+		joint = j < stream->joint_count ? &stream->joints[j] : NULL;
+		if (joint && (!(hint || escaped) || joint->from <= stream->scan_from + one.from)) {
+			if (machine->awake)
+				machine_run(machine, &stream->reader, joint->from);
+			machine_wake(machine, &stream->reader, joint->from, joint->latest,
+			             joint->latest);
+			j++;
+			continue;
+		}
+		if (!hint && !escaped)
+			break;
+		if (view <= VIEW_TERMINAL && !is_escaped) /* the start of a block */
+			one.from +=
+				stream->scan.blocks[one.from / BLOCK].enter[view - VIEW_BACKSLASH];
+		wake(stream, view, &one);
+		if (is_escaped)
 			e++;
 		else
 			h++;
 	}
-	machine_run(&stream->machines[view], &stream->reader, end);
+	machine_run(machine, &stream->reader, end);
 }
 
 static void
@@ -292,11 +365,9 @@ read_members(struct redact_stream *stream, uint64_t end)
 {
 	struct machine *machine = &stream->machines[VIEW_DEFLATE];
 
-	for (size_t e = 0; e < stream->scan.escape_count; e++) {
-		uint64_t at = stream->scan_from + stream->scan.escapes[e].first;
+	for (size_t i = 0; i < stream->scan.members.count; i++) {
+		uint64_t at = stream->scan_from + stream->scan.members.list[i].from;
 
-		if (!(stream->scan.escapes[e].views & 1u << VIEW_DEFLATE))
-			continue;
 		machine_run(machine, &stream->reader, at);
 		member_wake(machine, &stream->reader, at);
 	}
@@ -309,19 +380,19 @@ static void
 read_tail(struct redact_stream *stream, bool all, uint64_t end)
 {
 	const struct filter *filter = &stream->set->filter;
+	const struct scan *scan = &stream->scan;
 	size_t behind = filter->gram + filter->stride;
 	const uint8_t *bytes = stream->reader.bytes + (stream->scan_from - stream->base);
-	size_t tail = all ? behind : filter_tail(filter, &stream->scan, bytes);
+	size_t tail = all ? behind : filter_tail(filter, scan, bytes);
 	struct hint hint = {.latest = (uint32_t)(end - stream->scan_from)};
 
 	hint.until = hint.latest;
-	hint.from = (uint32_t)filter_back(filter, &stream->scan, bytes, behind);
+	hint.from = (uint32_t)filter_back(filter, scan, bytes, behind);
 	wake(stream, VIEW_TEXT, &hint);
 	machine_run(&stream->machines[VIEW_TEXT], &stream->reader, end);
-	if (!tail)
-		return;
-	hint.from = (uint32_t)filter_back(filter, &stream->scan, bytes, tail);
-	for (enum view view = VIEW_HEX; view <= VIEW_BASE32; view++) {
+	if (tail)
+		hint.from = (uint32_t)filter_back(filter, scan, bytes, tail);
+	for (enum view view = VIEW_HEX; tail && view <= VIEW_BASE32; view++) {
 		wake(stream, view, &hint);
 		machine_run(&stream->machines[view], &stream->reader, end);
 	}
@@ -356,19 +427,15 @@ search(struct redact_stream *stream, bool silent)
 			machine_wake(&stream->machines[VIEW_TEXT], reader, stream->scan_from, end,
 			             end);
 		views = read_text(stream, end);
-		if (views & 1u << VIEW_DEFLATE || stream->machines[VIEW_DEFLATE].awake)
+		if (stream->scan.members.count || stream->machines[VIEW_DEFLATE].awake)
 			read_members(stream, end);
 		for (enum view view = VIEW_BACKSLASH; view <= VIEW_BASE32; view++) {
-			if (!(views & 1u << view) && !stream->machines[view].awake)
-				continue;
-			if (view < VIEW_HEX)
-				read_escaped(stream, view, end);
-			else
-				read_coded(stream, view, end);
+			if (views & 1u << view || stream->machines[view].awake ||
+			    (stream->set->always_text && view <= VIEW_TERMINAL))
+				read_view(stream, view, end);
 		}
 		read_tail(stream, silent, end);
-		stream->scan_from += filter_back(filter, &stream->scan, bytes + offset,
-		                                 filter->gram + filter->stride);
+		stream->scan_from += stream->scan.next;
 	} else {
 		stream->scan_from = end;
 	}
@@ -464,6 +531,7 @@ redact_stream_free(struct redact_stream *stream)
 		machine_fini(&stream->machines[view]);
 	regions_fini(&stream->regions);
 	scan_fini(&stream->scan);
+	mem_free(stream->joints);
 	mem_free(stream->reader.found);
 	secbuf_free(stream->window);
 	mem_free(stream);
