@@ -14,7 +14,7 @@ from support import CANARY, FolderCase
 from test_remote import Handler, ServerCase, TcpServer, refusal
 from union import remote as remotes
 from union._login import Session
-from union._target import Credentials, find_target, is_made_for, parse_api_key
+from union._target import Credentials, find_target, is_made_for, origin, parse_api_key
 
 SECRET = CANARY + "+/%&=~"
 
@@ -239,6 +239,29 @@ class Keys(FolderCase):
             ("", "https://h", False),
         ):
             self.assertEqual(fits, is_made_for(maker, endpoint), (maker, endpoint))
+
+    def test_an_endpoint_has_one_host_whoever_reads_it(self):
+        for endpoint in (
+            "https://evil\\@host",
+            "https://host\\.evil",
+            "https://user@host",
+            "https://user:word@host",
+            "https://@host",
+            "https://ho st",
+            "https://host%2eevil",
+            "https://h\u00f6st",
+            "https://host:80:90",
+            "https://host:+80",
+            "https://host:",
+            "https://[::1",
+            "https://[::1%25eth0]",
+        ):
+            with self.assertRaises(union.UnionError, msg=endpoint):
+                origin(endpoint)
+            self.assertFalse(is_made_for("host", endpoint), endpoint)
+        self.assertEqual(("https", "host", 443, False), origin("host"))
+        self.assertEqual(("https", "::1", 8443, True), origin("https://[::1]:8443/path"))
+        self.assertEqual(("https", "a-b.example", 443, False), origin("dns:///A-b.example"))
 
     def test_nothing_shows_them(self):
         credentials = Credentials("ci", CANARY, "h")

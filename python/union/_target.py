@@ -93,19 +93,32 @@ def origin(endpoint: str) -> Tuple[str, str, int, bool]:
     from urllib.parse import urlsplit
 
     text = endpoint.replace("dns:///", "https://", 1) if endpoint.startswith("dns:") else endpoint
-    parts = urlsplit(text if "://" in text else f"https://{text}")
     try:
-        port = parts.port
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+        is_plain = _is_plain(parts.netloc)
     except ValueError:
-        port = 0
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        scheme, host, port, is_plain = "", None, 0, False
+    if scheme not in ("http", "https") or not host or port == 0 or not is_plain:
         raise UnionError(
             f"this is not an endpoint: '{endpoint}'",
             "write unix:///path/of/socket, https://host:port or http://127.0.0.1:port",
             "bad-config",
         )
-    usual = 443 if parts.scheme == "https" else 80
-    return parts.scheme, parts.hostname, port or usual, bool(port)
+    return scheme, host, port or (443 if scheme == "https" else 80), bool(port)
+
+
+def _is_plain(netloc: str) -> bool:
+    """Whether every program finds the same host there: letters, digits, dots and hyphens, or an
+    address in brackets, and a port. No user, nothing that one takes for the end and another not."""
+    host, colon, port = netloc.rpartition(":")
+    if not colon or "]" in port:
+        host, port = netloc, "0"
+    if host.startswith("[") and host.endswith("]"):
+        host, allowed = host[1:-1], "0123456789abcdefABCDEF:."
+    else:
+        allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
+    return bool(host) and all(c in allowed for c in host) and port.isascii() and port.isdigit()
 
 
 def is_made_for(maker: str, endpoint: str) -> bool:
