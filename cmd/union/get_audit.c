@@ -132,10 +132,31 @@ list_pages(struct cli *cli, Union__V1__ListAuditRequest *request, struct output 
 	return err;
 }
 
+/* Nothing was found: a filter may be too narrow, or there never was such a principal. */
+static enum un_err
+say_none(struct cli *cli, const Union__V1__ListAuditRequest *asked)
+{
+	Union__V1__ListAuditRequest request = UNION__V1__LIST_AUDIT_REQUEST__INIT;
+	Union__V1__ListAuditResponse *any = NULL;
+	enum un_err err;
+
+	(void)fprintf(stderr, "No records\n");
+	if (!asked->principal[0])
+		return UN_OK;
+	request.principal = asked->principal;
+	request.limit = 1;
+	err = cli_call(cli, "/union.v1.AuditService/ListAudit", &request,
+	               &union__v1__list_audit_response__descriptor, &any);
+	if (!err && !any->n_records)
+		cli_note(cli, "%.100s is in no record at all that you may see", asked->principal);
+	channel_message_free(any);
+	return err;
+}
+
 static enum un_err
 print_table(struct cli *cli, Union__V1__ListAuditRequest *request, struct output *out)
 {
-	static const char *const titles[] = {"?NUMBER", "AT",     "ACTION",     "VERDICT",
+	static const char *const titles[] = {"?NUMBER", "AT",    "ACTION",     "VERDICT",
 	                                     "<BY",     "<WHAT", "<EXECUTION", "?COUNT"};
 	enum un_err err = table_new(titles, sizeof titles / sizeof titles[0], &out->table);
 	uint64_t limit = out->left;
@@ -145,7 +166,7 @@ print_table(struct cli *cli, Union__V1__ListAuditRequest *request, struct output
 	if (!err && out->left < limit)
 		err = table_print(out->table);
 	else if (!err)
-		(void)fprintf(stderr, "No records\n");
+		err = say_none(cli, request);
 	table_free(out->table);
 	return err;
 }

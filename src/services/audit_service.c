@@ -107,6 +107,19 @@ take_record(void *ctx, const struct audit_record *from)
 	return !list->failed && list->reply->n_records < list->limit;
 }
 
+/* As principal_format writes them; else nobody ever was called so. */
+static bool
+is_principal(const char *text)
+{
+	static const char execution[] = "execution:";
+	struct principal principal;
+
+	if (strcmp(text, "nobody") == 0 || strcmp(text, "keeper") == 0 ||
+	    strncmp(text, execution, sizeof execution - 1) == 0)
+		return true;
+	return strchr(text, ':') && principal_parse(text, 0, &principal, NULL) == UN_OK;
+}
+
 /* False: the call has ended. */
 static bool
 read_filter(struct rpc_call *call, const Union__V1__ListAuditRequest *request,
@@ -122,6 +135,12 @@ read_filter(struct rpc_call *call, const Union__V1__ListAuditRequest *request,
 		.execution = request->execution,
 		.limit = UINT32_MAX,
 	};
+	if (request->principal[0] && !is_principal(request->principal)) {
+		rpc_failf(call, UN_ERR_INVALID,
+		          "'%.60s' is no principal: it is key:NAME, uid:NUMBER or execution:NAME",
+		          request->principal);
+		return false;
+	}
 	if (request->action[0]) {
 		filter->action = audit_action_of_text(request->action);
 		if (!filter->action) {
@@ -153,8 +172,7 @@ list_audit(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
 	const Union__V1__ListAuditRequest *request = (const void *)message;
 	Union__V1__ListAuditResponse reply = UNION__V1__LIST_AUDIT_RESPONSE__INIT;
-	struct record_list list = {
-		.call = call, .reply = &reply, .limit = page_of(request->limit)};
+	struct record_list list = {.call = call, .reply = &reply, .limit = page_of(request->limit)};
 	struct caller_filter *sees = rpc_alloc(call, sizeof *sees);
 	char token[TOKEN_MAX] = "";
 	struct un_detail detail = {0};
@@ -288,7 +306,7 @@ read_cursor(struct rpc_call *call, const char *token, struct use_cursor *ret_cur
 	     text_parse_u64(dot + 1, &id) == UN_OK && last_us <= INT64_MAX && id <= INT64_MAX)) {
 		*ret_cursor = (struct use_cursor){(int64_t)last_us, (int64_t)id};
 	}
-		return true;
+	return true;
 	rpc_failf(call, UN_ERR_INVALID, "the token is not one of ours");
 	return false;
 }
@@ -307,16 +325,14 @@ list_secret_uses(struct rpc_call *call, void *ctx, const ProtobufCMessage *messa
 	enum un_err err;
 
 	(void)ctx;
-	if (!read_secret_id(call, request->id, &id) ||
-	    !read_cursor(call, request->token, &after) ||
+	if (!read_secret_id(call, request->id, &id) || !read_cursor(call, request->token, &after) ||
 	    !caller_may(call, AUTHZ_SECRET_READ, &id.scope))
 		return;
 	view = begin_read(call);
 	if (!view)
 		return;
 	reply.uses = rpc_alloc(call, page.limit * sizeof(void *));
-	err = reply.uses ? use_list(view, &id, &after, take_use, &page, &detail)
-	                 : UN_ERR_NO_MEMORY;
+	err = reply.uses ? use_list(view, &id, &after, take_use, &page, &detail) : UN_ERR_NO_MEMORY;
 	if (!err && page.failed)
 		err = UN_ERR_NO_MEMORY;
 	if (err) {

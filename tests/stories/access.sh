@@ -157,6 +157,15 @@ refuses "who looks after secrets reads no record" "not allowed audit.read" as op
 check "every refusal is on record" local_user get audit --principal key:ops -o json
 says "as one" '"verdict": "denied"'
 says "with the action" '"secret.update"'
+refuses "what cannot be a principal is not looked for" "'NONSENSE' is no principal: it is key:NAME" \
+	local_user get audit --principal NONSENSE
+refuses "nor a user without a number" "is no principal" local_user get audit --principal uid:me
+check "a key that there never was" local_user get audit --principal key:never
+warns "is in no record" "key:never is in no record at all"
+check "one that was there, but did not do that" local_user get audit --principal key:ops --action keys.rotate
+warns "has none of these" "No records"
+says_nothing_of_never() { ! grep -q "no record at all" "$T/err"; }
+check "and is not said to be unknown" says_nothing_of_never
 
 check "a key is deleted" local_user delete api-key ci
 refuses "and lets nobody in any more" "union: error" as ci union get execution
