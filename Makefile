@@ -6,6 +6,7 @@ SECONDS ?= 60
 BUILD ?= build
 CHECK ?= build-check
 TSAN ?= build-tsan
+LIMITS ?= build-limits
 ROUNDS ?= 100
 GIGABYTES ?= 10
 FOLDERS ?= /usr
@@ -16,7 +17,7 @@ SHELL := bash
 # On a terminal ninja shows how far it is; elsewhere it speaks only when something is wrong.
 NINJA = if [ -t 1 ]; then ninja $(1); else ninja --quiet $(1) | { grep -v '^ninja: no work' || true; }; fi
 
-.PHONY: all quickstart check check-clients check-source check-layers check-static check-tsan check-leaks check-kill check-proofs check-false-positives check-vm bench fuzz install clean deps
+.PHONY: all quickstart check check-clients check-source check-layers check-static check-tsan check-leaks check-limits-proof check-kill check-proofs check-false-positives check-vm bench fuzz install clean deps
 
 all: $(BUILD)/build.ninja
 	@$(call NINJA,-C $(BUILD))
@@ -71,6 +72,11 @@ check-leaks: $(CHECK)/build.ninja
 	@$(call NINJA,-C $(CHECK))
 	@tests/leaks/run --build $(CHECK)
 
+# That the test of each limit fails when the limit is gone: builds and runs for each, a quarter of an hour.
+check-limits-proof:
+	@tools/install-deps check
+	@tests/attack/proof.py $(LIMITS) $(WORDS)
+
 # Many rounds of kill -9 under load; `make check` has a few.
 check-kill: all
 	@ROUNDS=$(ROUNDS) UNION_BUILD=$(BUILD) tests/stories/kill.sh
@@ -108,4 +114,4 @@ install: all
 	@DESTDIR=$(DESTDIR) $(MESON) install -C $(BUILD) --quiet
 
 clean:
-	@rm -rf $(BUILD) $(CHECK) $(TSAN) build-fuzz build-static $(VM)
+	@rm -rf $(BUILD) $(CHECK) $(TSAN) $(LIMITS) build-fuzz build-static $(VM)

@@ -185,7 +185,8 @@ def fails(folder, build, test):
     else:
         args, wanted = [os.path.join(build, "test_" + test[1])], test[2]
     try:
-        done = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=180, check=False,
+        done = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+                              timeout=180 if test[0] == "table" else 30,
                               env=dict(os.environ, UNION_BUILD=build), cwd=folder)
     except subprocess.TimeoutExpired:
         return test[0] == "unit", []  # it waits for what does not happen any more
