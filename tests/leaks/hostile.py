@@ -163,6 +163,36 @@ def log_handler(name: str) -> str:
 
 
 @union.task(secret_requests=SECRETS)
+def tool(name: str) -> str:
+    """What libraries print by themselves."""
+    import threading
+    import warnings
+
+    secret = value()
+    if name == "warning":
+        warnings.warn("deprecated: " + secret)
+    elif name == "thread":
+        def work():
+            raise RuntimeError(secret)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    elif name == "child-error":
+        subprocess.run(["false", "--password", secret], check=True)
+    elif name == "title":
+        print("\x1b]0;%s\x07" % secret, flush=True)
+    elif name == "unraisable":
+        class Late:
+            def __del__(self):
+                raise RuntimeError(secret)
+        Late()
+    elif name == "module-trace":
+        subprocess.run([sys.executable, "-X", "importtime", "-v", "-c", "raise SystemExit(%r)" % secret],
+                       check=False)
+    return "done"
+
+
+@union.task(secret_requests=SECRETS)
 def cut(name: str) -> str:
     secret = value().encode()
     out = sys.stdout.buffer
@@ -266,6 +296,7 @@ def victim(name: str, gate: str) -> int:
         listener.listen()
         libc = ctypes.CDLL(None)
         libc.shmget(4711, 4096, 0o1666)
+        libc.mq_open(b"/victim", os.O_RDWR | os.O_CREAT, 0o666, None)
         print("WAITING", flush=True)
         while not os.path.exists(os.path.join(gate, "over")):
             time.sleep(0.05)
@@ -313,6 +344,78 @@ def foreign_fds() -> bool:
     return any(k.startswith(("socket:", "memfd:", "/memfd", "anon_inode:[pidfd")) for k in kinds)
 
 
+def written(*paths) -> bool:
+    """Whether one of these can be made, or added to."""
+    for path in paths:
+        try:
+            with open(path, "a"):
+                return True
+        except OSError:
+            pass
+    return False
+
+
+def connected(*paths) -> bool:
+    for path in paths:
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(path)
+                return True
+        except OSError:
+            pass
+    return False
+
+
+def installed() -> list[str]:
+    """Folders that the next task's interpreter takes code from."""
+    own = os.path.dirname(os.path.abspath(os.environ["TMPDIR"]))
+    return [p for p in sys.path + [os.path.dirname(union.__file__), sys.prefix, "/usr/local/lib"]
+            if os.path.isdir(p) and not os.path.abspath(p).startswith(own)]
+
+
+def typed_into_a_terminal() -> bool:
+    import fcntl
+
+    _, slave = os.openpty()
+    return fcntl.ioctl(slave, 0x5412, b"x") == 0  # TIOCSTI
+
+
+def reached_others(home: str) -> dict:
+    """Beyond the neighbour: the machine, its user, and the tasks to come."""
+    user = os.environ.get("USER", "root")
+    return {
+        "kernel-log": lambda: written("/dev/kmsg", "/dev/console", "/proc/kmsg"),
+        "terminals": lambda: any(n.isdigit() for n in os.listdir("/dev/pts")),
+        "typed-input": typed_into_a_terminal,
+        "buses": lambda: connected("/run/dbus/system_bus_socket", "/var/run/dbus/system_bus_socket",
+                                   "/run/systemd/private", "/run/docker.sock", "/tmp/.X11-unix/X0"),
+        "agent": lambda: any(n in os.environ for n in ("SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS",
+                                                       "DISPLAY", "XAUTHORITY", "GPG_AGENT_INFO")),
+        "privileges": lambda: "NoNewPrivs:\t1" not in open("/proc/self/status").read(),
+        "spools": lambda: written("/var/spool/cron/crontabs/" + user, "/etc/cron.d/leak",
+                                  "/var/spool/cron/atjobs/leak", "/var/mail/" + user,
+                                  "/var/spool/mail/" + user),
+        "packages": lambda: written(*(os.path.join(p, "poison.pth") for p in installed())),
+        "sdk": lambda: written(union.__file__),
+        "shell-start": lambda: written(home + "/.bashrc", home + "/.profile",
+                                       home + "/.ssh/authorized_keys", "/etc/profile.d/leak.sh"),
+        "own-keys": lambda: read(home + "/.ssh/id_test"),
+        "own-configuration": lambda: read(home + "/.config/union/uniond.yaml"),
+        "kernel-settings": lambda: written("/proc/sys/kernel/core_pattern", "/sys/kernel/uevent_helper",
+                                           "/proc/sys/vm/swappiness", "/proc/sysrq-trigger"),
+        "groups": lambda: written(*(os.path.join(f, "cgroup.procs") for f, _, _ in
+                                    os.walk("/sys/fs/cgroup"))),
+        "io-uring": lambda: syscall(425, 1, 0),
+        "message-queue": lambda: __import__("ctypes").CDLL(None).mq_open(b"/victim", os.O_RDWR) != -1,
+        "own-results-elsewhere": lambda: os.link(home + "/.config/union/uniond.yaml", "here") is None,
+        "disks": lambda: any(os.path.exists("/dev/" + d) for d in ("sda", "vda", "nvme0n1", "mem",
+                                                                   "port", "fuse", "kvm")),
+        "clock": lambda: syscall(227, 0, 0),
+        "module": lambda: syscall(175, 0, 0, 0),
+        "connections": lambda: len(open("/proc/net/tcp").readlines()) > 1,
+    }
+
+
 @union.task(secret_requests=SECRETS)
 def reach(name: str, pid: int, launcher: int, port: int, folder: str) -> str:
     """`pid`, `launcher`: as the machine numbers them."""
@@ -347,6 +450,8 @@ def reach(name: str, pid: int, launcher: int, port: int, folder: str) -> str:
         "terminal": lambda: open("/dev/tty", "w").write("x") > 0,
         "network": lambda: tcp(("127.0.0.1", port)),
     }
+    ways.update(reached_others(folder[:-len("/.local/share/union")]))
+    ways["neighbour-stat"] = lambda: read("/proc/%d/stat" % pid)
     attempt(name, ways[name])
     return "done"
 

@@ -29,6 +29,10 @@ class Plane:
         os.makedirs(config)
         with open(os.path.join(config, "uniond.yaml"), "w", encoding="utf-8") as file:
             file.write("tasks:\n  show: %s\nparallel_tasks: 2\n" % self.gate)
+        keys = os.path.join(self.home, ".ssh")
+        os.mkdir(keys, 0o755)  # which nobody should
+        with open(os.path.join(keys, "id_test"), "w", encoding="utf-8") as file:
+            file.write("a key")
         self.data = os.path.join(self.home, ".local", "share", "union")
         self.env = {"HOME": self.home, "PATH": os.path.abspath(build) + ":/usr/bin:/bin",
                     "TMPDIR": self.home, "LANG": "C.UTF-8", "UNION_PYTHON": "/usr/bin/python3",
