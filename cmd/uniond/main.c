@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "runs/machine.h"
 
 #include <getopt.h>
 #include <limits.h>
@@ -22,6 +23,7 @@ static const char usage_text[] =
 	"usage: uniond [--config FILE] [--data DIR] [--embedded] [--ready-fd N] [-t | -T]\n"
 	"       uniond init [--config FILE | --data DIR] [--host HOST] [--user USER]\n"
 	"       uniond restore [--data DIR | --config FILE] BACKUP\n"
+	"       uniond let-go\n"
 	"\n"
 	"The control plane of the secrets system. `union` starts it by itself when it needs one.\n"
 	"\n"
@@ -228,6 +230,10 @@ main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "init") == 0)
 		return init_program(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "let-go") == 0) {
+		(void)machine_let_go();
+		return 0;
+	}
 	err = parse_arguments(argc, argv, &args, &detail);
 	if (!err)
 		err = load_config(&args, &detail);

@@ -628,6 +628,7 @@ run_task(struct attempt *attempt, struct ending *ret_ending, struct un_detail *d
 	struct child child = {.pid_fd = -1, .out_fd = -1, .err_fd = -1};
 	struct supervision plan = {.sandbox = &attempt->sandbox,
 	                           .child = &child,
+	                           .cgroup = &attempt->rights.cgroup,
 	                           .reporter = attempt->reporter,
 	                           .values = attempt->values,
 	                           .signal_fd = attempt->signal_fd,

@@ -38,7 +38,6 @@ static bool
 limit_memory(const struct cgroup_part *part, uint64_t bytes)
 {
 	if (part->unified) {
-		(void)put(part->fd, "memory.swap.max", "0");
 		(void)put(part->fd, "memory.oom.group", "1");
 		return put_number(part->fd, "memory.max", bytes);
 	}
@@ -77,6 +76,8 @@ static void
 set_limits(struct cgroup *cgroup, const struct cgroup_part *part, const struct task_limits *limits,
            uint64_t processes)
 {
+	if (part->unified) /* a task's own memory has its values: none of it goes to the disk */
+		(void)put(part->fd, "memory.swap.max", "0");
 	if (part->memory && limits->memory)
 		cgroup->memory |= limit_memory(part, limits->memory);
 	if (part->cpu && (limits->cpu_milli || limits->cpu_share_milli))
@@ -112,7 +113,7 @@ add_place(struct cgroup *cgroup, const char *place, const struct task_limits *li
 	part->memory = part->unified || (len == 6 && strncmp(place, "memory", len) == 0);
 	part->pids = part->unified || (len == 4 && strncmp(place, "pids", len) == 0);
 	part->cpu = part->unified || (len == 3 && strncmp(place, "cpu", len) == 0);
-	if (!(part->memory && limits->memory) && !(part->pids && processes) &&
+	if (!part->unified && !(part->memory && limits->memory) && !(part->pids && processes) &&
 	    !(part->cpu && (limits->cpu_milli || limits->cpu_share_milli)))
 		return;
 	if (open_part(part, equals + 1, cgroup->name)) {
@@ -129,6 +130,8 @@ cgroup_make(struct cgroup *cgroup, const char *places, const char *name,
 
 	memset(cgroup, 0, sizeof *cgroup);
 	(void)snprintf(cgroup->name, sizeof cgroup->name, "%s", name);
+	cgroup->limits = *limits;
+	cgroup->processes = processes;
 	for (size_t len; *places; places += len + (places[len] == ',')) {
 		len = strcspn(places, ",");
 		if (len == 0 || len >= sizeof place)
@@ -172,6 +175,46 @@ read_field(int dir_fd, const char *file, const char *name)
 		}
 	}
 	return 0;
+}
+
+int
+cgroup_events(const struct cgroup *cgroup)
+{
+	for (size_t i = 0; i < cgroup->count; i++)
+		if (cgroup->parts[i].unified)
+			return openat(cgroup->parts[i].fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	return -1;
+}
+
+static bool
+is_frozen(const struct cgroup_part *part)
+{
+	char digit = '0';
+	int fd = openat(part->fd, "cgroup.freeze", O_RDONLY | O_CLOEXEC);
+	bool frozen = fd >= 0 && read(fd, &digit, 1) == 1 && digit == '1';
+
+	io_close(&fd);
+	return frozen;
+}
+
+bool
+cgroup_resume(struct cgroup *cgroup, int events_fd)
+{
+	char text[128];
+
+	if (pread(events_fd, text, sizeof text, 0) < 0) /* read, or it stays readable */
+		return true;
+	for (size_t i = 0; i < cgroup->count; i++) {
+		const struct cgroup_part *part = &cgroup->parts[i];
+
+		if (!part->unified || !is_frozen(part))
+			continue;
+		if (faccessat(part->fd, "memory.max", W_OK, 0) != 0)
+			return false;
+		set_limits(cgroup, part, &cgroup->limits, cgroup->processes);
+		(void)put(part->fd, "cgroup.freeze", "0");
+	}
+	return true;
 }
 
 uint64_t

@@ -25,6 +25,8 @@ struct cgroup {
 	struct cgroup_part parts[CONFINE_CGROUPS_MAX];
 	size_t count;
 	bool memory, pids, cpu; /* what is held to its limit */
+	struct task_limits limits;
+	uint64_t processes;
 };
 
 /* Makes what `limits` and `processes` (0: no limit) need of the places; what cannot be made is
@@ -33,6 +35,13 @@ void cgroup_make(struct cgroup *cgroup, const char *places, const char *name,
                  const struct task_limits *limits, uint64_t processes);
 /* Descriptors through which a process joins, for a confinement. */
 void cgroup_open(const struct cgroup *cgroup, struct confinement *confinement);
+/* Readable (POLLPRI) when the group is frozen or thawed; the caller's to close. -1: there is none.
+ */
+int cgroup_events(const struct cgroup *cgroup);
+/* A control plane that ends under a service manager freezes the groups of its attempts and takes
+ * the controllers away, with their limits. Once its next start gives them back this sets the limits
+ * again and thaws. `events_fd` is read. false: still frozen, ask again soon. */
+bool cgroup_resume(struct cgroup *cgroup, int events_fd);
 /* How many processes the kernel has killed in there for lack of memory. */
 uint64_t cgroup_oom_kills(const struct cgroup *cgroup);
 /* Kills what runs in there, where the kernel can do that at once. */

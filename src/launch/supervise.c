@@ -14,10 +14,11 @@
 #define PIECE 65536
 #define FOREVER_MS 3600000
 #define IDLE_MS 40        /* a prompt appears within 50 */
+#define FROZEN_MS 50      /* between looks whether the control plane is back */
 #define DRAIN_ROUNDS 1024 /* of PIECE each: what can be in a pipe is far less */
 #define DRAIN_MS 5000     /* somebody outside the sandbox may hold the other end */
 
-enum { AT_OUT, AT_ERR, AT_CHILD, AT_SIGNAL, AT_REPORT, AT_COUNT };
+enum { AT_OUT, AT_ERR, AT_CHILD, AT_SIGNAL, AT_REPORT, AT_GROUP, AT_COUNT };
 
 struct watch {
 	const struct supervision *plan;
@@ -26,6 +27,8 @@ struct watch {
 	int64_t timeout_at_ms;     /* INT64_MAX: never */
 	int64_t kill_at_ms;
 	int64_t idle_at_ms; /* then what is held back goes out, as far as it may */
+	int64_t thaw_at_ms; /* the task is frozen until the control plane is back */
+	int group_fd;
 	struct ending ending;
 	bool killed;
 	bool reaped;
@@ -173,6 +176,8 @@ next_wait_ms(struct watch *watch)
 		next = watch->kill_at_ms;
 	if (watch->idle_at_ms < next)
 		next = watch->idle_at_ms;
+	if (watch->thaw_at_ms < next)
+		next = watch->thaw_at_ms;
 	if (watch->plan->reporter && !watch->killed) {
 		int64_t fence = clock_mono_ms() + report_left_ms(watch->plan->reporter);
 
@@ -193,6 +198,15 @@ check_times(struct watch *watch)
 		kill_all(watch);
 	if (watch->plan->reporter && !watch->killed && report_left_ms(watch->plan->reporter) == 0)
 		end_task(watch, ENDED_LEASE_LOST, SIGKILL);
+}
+
+/* What a control plane froze for the time that it is away goes on when it is back. */
+static void
+look_at_group(struct watch *watch)
+{
+	bool thawed = cgroup_resume(watch->plan->cgroup, watch->group_fd);
+
+	watch->thaw_at_ms = thawed ? INT64_MAX : clock_mono_ms() + FROZEN_MS;
 }
 
 /* The task has been silent for a while: perhaps it waits for an answer to what is held back. */
@@ -221,6 +235,7 @@ follow(struct watch *watch)
 		[AT_SIGNAL] = {.fd = plan->signal_fd, .events = POLLIN},
 		[AT_REPORT] = {.fd = plan->reporter ? report_event_fd(plan->reporter) : -1,
 	                       .events = POLLIN},
+		[AT_GROUP] = {.fd = watch->group_fd, .events = POLLPRI},
 	};
 
 	while (!watch->reaped) {
@@ -246,6 +261,8 @@ follow(struct watch *watch)
 			take_signal(watch);
 		if (fds[AT_REPORT].revents)
 			take_report(watch);
+		if (fds[AT_GROUP].revents || clock_mono_ms() >= watch->thaw_at_ms)
+			look_at_group(watch);
 		check_times(watch);
 		if (fds[AT_CHILD].revents)
 			reap(watch);
@@ -283,6 +300,8 @@ supervise(const struct supervision *plan, struct ending *ret_ending)
 		.timeout_at_ms = plan->timeout_ms ? clock_mono_ms() + plan->timeout_ms : INT64_MAX,
 		.kill_at_ms = INT64_MAX,
 		.idle_at_ms = INT64_MAX,
+		.thaw_at_ms = INT64_MAX,
+		.group_fd = plan->cgroup ? cgroup_events(plan->cgroup) : -1,
 	};
 	enum un_err err = open_streams(&watch);
 
@@ -292,6 +311,7 @@ supervise(const struct supervision *plan, struct ending *ret_ending)
 		kill_all(&watch);
 		reap(&watch);
 	}
+	io_close(&watch.group_fd);
 	sandbox_kill(plan->sandbox, 0);
 	if (!err)
 		err = drain(&watch, plan->child->out_fd, watch.streams[0]);

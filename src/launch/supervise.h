@@ -8,6 +8,7 @@
 #define LAUNCH_SUPERVISE_H
 
 #include "base/err.h"
+#include "launch/cgroup.h"
 #include "launch/child.h"
 #include "launch/report.h"
 #include "launch/sandbox.h"
@@ -22,6 +23,7 @@
 struct supervision {
 	struct sandbox *sandbox;
 	struct child *child;
+	struct cgroup *cgroup;     /* NULL: none */
 	struct reporter *reporter; /* NULL: none; then output goes to `emit` only */
 	const struct redact_set *values;
 	redact_emit *emit; /* clean output, beside the reporter; NULL: none */
@@ -33,8 +35,8 @@ struct supervision {
 enum ending_cause {
 	ENDED_ITSELF,
 	ENDED_TIMEOUT,
-	ENDED_CANCELLED,   /* the control plane asked for it */
-	ENDED_TOLD,        /* this process was told to stop by a signal */
+	ENDED_CANCELLED, /* the control plane asked for it */
+	ENDED_TOLD,      /* this process was told to stop by a signal */
 	ENDED_LEASE_LOST,
 };
 

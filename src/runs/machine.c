@@ -430,21 +430,32 @@ passes_memory_on(const char *folder)
 	return found;
 }
 
-/* Ours in the v2 hierarchy. After a restart we are in the subgroup already. */
+/* The group that was given to us in the v2 hierarchy. After a restart we are in the subgroup
+ * already; what a manager runs beside its service it puts into another (systemd: ".control"). */
+static bool
+own_v2(const char *own, char *folder, size_t size)
+{
+	static const char *const subgroups[] = {"/" OWN_GROUP, "/.control"};
+	int wrote = snprintf(folder, size, CGROUP_ROOT "%s", strcmp(own, "/") == 0 ? "" : own);
+
+	if (wrote < 0 || (size_t)wrote >= size)
+		return false;
+	for (size_t i = 0; i < sizeof subgroups / sizeof *subgroups; i++) {
+		size_t len = strlen(folder), tail = strlen(subgroups[i]);
+
+		if (len > tail && strcmp(folder + len - tail, subgroups[i]) == 0)
+			folder[len - tail] = '\0';
+	}
+	return true;
+}
+
 static void
-find_v2(struct machine *machine, const char *mount, const char *own)
+find_v2(struct machine *machine, const char *own)
 {
 	char folder[PATH_MAX], tasks[PATH_MAX];
-	size_t len;
-	int wrote =
-		snprintf(folder, sizeof folder, "%s%s", mount, strcmp(own, "/") == 0 ? "" : own);
 
-	if (wrote < 0 || (size_t)wrote >= sizeof folder)
-		return;
-	len = strlen(folder);
-	if (len > sizeof OWN_GROUP && strcmp(folder + len - sizeof OWN_GROUP, "/" OWN_GROUP) == 0)
-		folder[len - sizeof OWN_GROUP] = '\0';
-	if (snprintf(tasks, sizeof tasks, "%s/" TASKS_GROUP, folder) >= (int)sizeof tasks)
+	if (!own_v2(own, folder, sizeof folder) ||
+	    snprintf(tasks, sizeof tasks, "%s/" TASKS_GROUP, folder) >= (int)sizeof tasks)
 		return;
 	if (!passes_memory_on(folder) &&
 	    (access(folder, W_OK) != 0 || !move_down(folder) ||
@@ -453,6 +464,43 @@ find_v2(struct machine *machine, const char *mount, const char *own)
 	if ((mkdir(tasks, 0755) == 0 || errno == EEXIST) &&
 	    put(tasks, "cgroup.subtree_control", "+memory +pids +cpu"))
 		add_place(machine, "unified", tasks);
+}
+
+static void
+freeze_all(const char *tasks)
+{
+	DIR *dir = opendir(tasks);
+	struct dirent *entry;
+	char path[PATH_MAX];
+
+	while (dir && (entry = readdir(dir)) != NULL)
+		if (strncmp(entry->d_name, "a-", 2) == 0 &&
+		    snprintf(path, sizeof path, "%s/%s", tasks, entry->d_name) < (int)sizeof path)
+			(void)put(path, "cgroup.freeze", "1");
+	if (dir)
+		(void)closedir(dir);
+}
+
+bool
+machine_let_go(void)
+{
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	char line[PATH_MAX], folder[PATH_MAX], tasks[PATH_MAX];
+	bool found = false;
+
+	while (file && !found && fgets(line, sizeof line, file)) {
+		line[strcspn(line, "\n")] = '\0';
+		found = strncmp(line, "0::", 3) == 0;
+	}
+	if (file)
+		(void)fclose(file);
+	if (!found || !own_v2(line + 3, folder, sizeof folder) ||
+	    snprintf(tasks, sizeof tasks, "%s/" TASKS_GROUP, folder) >= (int)sizeof tasks ||
+	    access(tasks, W_OK) != 0)
+		return false;
+	freeze_all(tasks);
+	return put(tasks, "cgroup.subtree_control", "-memory -pids -cpu") &&
+	       put(folder, "cgroup.subtree_control", "-memory -pids -cpu");
 }
 
 static void
@@ -471,7 +519,7 @@ find_groups(struct machine *machine)
 			continue; /* the list has commas between places */
 		*own++ = '\0';
 		if (!controllers[1] && unified)
-			find_v2(machine, CGROUP_ROOT, own);
+			find_v2(machine, own);
 		else if (controllers[1])
 			find_v1(machine, controllers + 1, own);
 	}

@@ -41,6 +41,12 @@ uid_t machine_take_uid(struct machine *machine, const char *project);
 void machine_keep_uid(struct machine *machine, uid_t uid);
 /* Its attempt is over. */
 void machine_give_uid(struct machine *machine, uid_t uid);
+/* After a control plane has ended whose attempts run on: freezes their groups, and gives up the
+ * controllers of the group that a service manager made for it. The kernel lets no process into a
+ * group that passes controllers on, so the manager could not start it again. The attempts'
+ * launchers set the limits and thaw when machine_new has taken the controllers again. v2 only;
+ * false: there was nothing to do. */
+bool machine_let_go(void);
 /* As --cgroups of union-exec takes it; "" without. */
 const char *machine_cgroups(const struct machine *machine);
 
