@@ -83,7 +83,8 @@ def write(path, text, mode=0o644):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
-    os.chmod(path, mode)
+    if not path.startswith("/proc/"):
+        os.chmod(path, mode)
 
 
 def value(word="value"):
