@@ -204,6 +204,22 @@ format_of(const uint8_t *bytes, size_t len, bool all)
 }
 
 bool
+format_is_packed(const uint8_t *bytes, size_t len)
+{
+	switch (by_mark(bytes, len)) {
+	case FORMAT_GZIP:
+	case FORMAT_ZLIB:
+	case FORMAT_ZSTD:
+	case FORMAT_LZ4:
+	case FORMAT_XZ:
+	case FORMAT_BZIP2:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool
 format_is_plain(const uint8_t *bytes, size_t len, bool all)
 {
 	return len < 3 ||

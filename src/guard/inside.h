@@ -12,6 +12,9 @@
 #include "base/buf.h"
 #include "guard/guard.h"
 
+#define PACKED_HEAD                                                                                \
+	(64u << 10)      /* bytes in front of a packed stream that are searched as they are        \
+	                  */
 #define JOINED_MAX 65536 /* bytes joined before they are searched */
 #define JOINED_PART_MAX 64
 
@@ -23,6 +26,7 @@ struct guard {
 	uint32_t members_left;
 	unsigned depth;
 	bool searched; /* what guard_part gets was searched already, without a find */
+	bool whole;    /* the last packed stream was unpacked up to its end */
 	bool deeper;   /* plain: there is more to look at */
 	bool over;     /* a limit of the whole look is reached: nothing more is looked at */
 	char path[GUARD_PATH_MAX + 1];
@@ -110,6 +114,8 @@ enum format {
 const char *format_named(const uint8_t *bytes, size_t len);
 /* By what the bytes begin (and end) with; `all`: a text is one in all of its bytes. */
 enum format format_of(const uint8_t *bytes, size_t len, bool all);
+/* One packed stream: what comes out is what was in it, and its bytes as they are say nothing. */
+bool format_is_packed(const uint8_t *bytes, size_t len);
 /* A text that holds nothing else; asked without a parser. */
 bool format_is_plain(const uint8_t *bytes, size_t len, bool all);
 bool format_is_flat(enum format format); /* searching it as it is is all there is to do */

@@ -8,7 +8,8 @@
 #define ZSTD_STATIC_LINKING_ONLY /* for an allocator of our own */
 #include <zstd.h>
 
-#define LZ4_BACK 65536u /* bytes that a block of LZ4 may look back */
+#define MEMBER_HEAD 4096u /* bytes of a further member of gzip that are searched as they are */
+#define LZ4_BACK 65536u   /* bytes that a block of LZ4 may look back */
 
 /* ---- memory that is wiped ---- */
 
@@ -165,8 +166,13 @@ run_zlib(struct flow *flow, struct span *in, int window_bits)
 		return UN_ERR_NO_MEMORY;
 	err = inflate_one(flow, in, &zip, &end);
 	while (!err && end && window_bits > 15 && in->left > 2 && in->at[0] == 0x1f &&
-	       in->at[1] == 0x8b && inflateReset(&zip) == Z_OK && !flow->why)
-		err = inflate_one(flow, in, &zip, &end);
+	       in->at[1] == 0x8b && inflateReset(&zip) == Z_OK && !flow->why) {
+		/* each member has a name and a comment of its own */
+		err = guard_search(flow->guard, in->at,
+		                   in->left < MEMBER_HEAD ? in->left : MEMBER_HEAD);
+		if (!err)
+			err = inflate_one(flow, in, &zip, &end);
+	}
 	(void)inflateEnd(&zip);
 	return err;
 }
@@ -364,6 +370,7 @@ guard_unpack(struct guard *guard, enum codec codec, bool inside, const uint8_t *
 		guard_blind_here(guard, flow.why);
 	if (!err && inside && !flow.why && in.left)
 		err = guard_part(guard, in.at, in.left, true);
+	guard->whole = !flow.why;
 	return err;
 }
 

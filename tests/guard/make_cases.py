@@ -197,6 +197,10 @@ def packed():
     both("name.zip", lambda v: zipped("d/%s.csv" % v, b"x"), "")
     both("name.tar", lambda v: tarred("d/%s.csv" % v, b"x"), "")
     both("name.gz", lambda v: named_gzip(v + ".txt"), "")
+    both("names.gz", lambda v: named_gzip("first") + named_gzip(v + ".txt"), "")
+    both("behind.gz", lambda v: gzip.compress(b"x" * 200000, mtime=0) + v.encode(), "")
+    case("behind.xz", lzma.compress(b"x") + VALUE.encode(), "hit behind.xz")
+    case("behind-near.xz", lzma.compress(b"x") + NEAR.encode(), "blind behind-near.xz is damaged")
     both("comment.gz", lambda v: named_gzip("a", v), "")
     case("sparse.tar.gz", sparse_tar(VALUE), "hit sparse.tar.gz/a.bin")
     case("sparse-near.tar.gz", sparse_tar(NEAR),
