@@ -159,7 +159,8 @@ choose_ciphers(SSL_CTX *ctx)
 }
 
 /* Sessions resume by tickets that only clients keep, under a key of this ctx: a reload ends them,
- * and nobody makes us remember sessions. One ticket a handshake is enough. */
+ * and nobody makes us remember sessions. One ticket a handshake is enough. Where certificates are
+ * asked for there are none: who resumes is not looked at again, and hers may have ended. */
 static enum un_err
 make_ctx(const struct tls_config *config, SSL_CTX **ret_ctx, struct un_detail *detail)
 {
@@ -174,7 +175,9 @@ make_ctx(const struct tls_config *config, SSL_CTX **ret_ctx, struct un_detail *d
 	                              SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_id_context(ctx, session_id, sizeof session_id - 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_num_tickets(ctx, 1);
+	SSL_CTX_set_num_tickets(ctx, config->client_ca_path ? 0 : 1);
+	if (config->client_ca_path)
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
 	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 	err = load(config, ctx, detail);
