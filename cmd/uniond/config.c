@@ -19,6 +19,9 @@
 #define TASK_PROCESSES 4096
 #define PROJECT_EXECUTIONS 500 /* of the 1000 that a server has places for */
 #define DRAIN_TIMEOUT_S 5
+#define RETENTION_EXECUTIONS 90 /* days */
+#define RETENTION_LOGS 30
+#define RETENTION_BUNDLES 365
 #define SECTION_MAX 32
 
 enum config_kind {
@@ -81,6 +84,9 @@ static const struct config_key keys[] = {
 	NUMBER_KEY("runs", "lost_after", lost_after_s, 86400),
 	NUMBER_KEY("projects", "executions", project_executions, 1000),
 	NUMBER_KEY("projects", "parallel_tasks", project_tasks, 1024),
+	NUMBER_KEY("retention", "executions", retention_days[0], 36500),
+	NUMBER_KEY("retention", "logs", retention_days[1], 36500),
+	NUMBER_KEY("retention", "bundles", retention_days[2], 36500),
 	TEXT_KEY("tasks", "path", tasks_path),
 	TEXT_KEY("tasks", "uid_range", tasks_uid_range),
 	TEXT_KEY("tasks", "show", tasks_show),
@@ -567,6 +573,9 @@ config_init(struct config *config)
 	config->idle_timeout_s = IDLE_TIMEOUT_EMBEDDED_S;
 	config->drain_timeout_s = DRAIN_TIMEOUT_S;
 	config->token_seconds = LOGIN_TOKEN_SECONDS;
+	config->retention_days[0] = RETENTION_EXECUTIONS;
+	config->retention_days[1] = RETENTION_LOGS;
+	config->retention_days[2] = RETENTION_BUNDLES;
 	config->lost_after_s = LEASE_TTL_US / 1000000;
 	config->tasks_processes = TASK_PROCESSES;
 	config->project_executions = PROJECT_EXECUTIONS;

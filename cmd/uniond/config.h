@@ -52,6 +52,7 @@ struct config {
 	char tasks_writable[PATH_MAX];
 	char tasks_offline[PATH_MAX]; /* projects, with commas */
 	uint64_t tasks_processes;
+	uint64_t retention_days[3]; /* of executions, logs, bundles; 0: for ever */
 	uint64_t lost_after_s; /* without a word of an attempt */
 	char log_level[16];
 	struct guard_policies guard;

@@ -15,6 +15,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define DAY_US (86400ll * 1000000)
+
 /* Where the other programs are: beside this one in the build tree, in PREFIX/{bin,lib/union} when
  * installed. */
 struct places {
@@ -212,6 +214,9 @@ options_of(struct announcement *what, const struct places *places, char *const *
 		.project_executions = (unsigned)config->project_executions,
 		.project_tasks = (unsigned)config->project_tasks,
 		.idle_timeout_s = (unsigned)config->idle_timeout_s,
+		.retention = {.executions_us = (int64_t)config->retention_days[0] * DAY_US,
+		              .logs_us = (int64_t)config->retention_days[1] * DAY_US,
+		              .bundles_us = (int64_t)config->retention_days[2] * DAY_US},
 		.lost_after_s = (unsigned)config->lost_after_s,
 		.token_seconds = (unsigned)config->token_seconds,
 		.audit_reads = config->audit_reads,

@@ -1,11 +1,11 @@
 /* Keeps one keeper process alive.
  *
  * Its descriptor is an epoll set of three: the process (pidfd), the lifeline (the keeper's report,
- * then its signs of life), and a timer for the next start, for the time a start may take, or for the
- * next sign of life. A keeper that gives none PINGS_MISSED_MAX times is killed; only expirations
- * that this process has seen count, so that both may be stopped together. The first restart comes at
- * once, further ones after 10 ms doubling to 5 s; a keeper that ran for 10 s starts the count
- * again. */
+ * then its signs of life), and a timer for the next start, for the time a start may take, or for
+ * the next sign of life. A keeper that gives none PINGS_MISSED_MAX times is killed; only
+ * expirations that this process has seen count, so that both may be stopped together. The first
+ * restart comes at once, further ones after 10 ms doubling to 5 s; a keeper that ran for 10 s
+ * starts the count again. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io.h"

@@ -17,6 +17,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- lives ---- */
 
@@ -389,8 +390,8 @@ describe_task(struct claiming *claiming, const struct run *run, uint32_t place)
 
 /* The native URL of the code bundle: in the task's configuration, where our SDK puts it, or in the
  * command line, where other SDKs do. NULL: none of ours. */
-static const char *
-bundle_of(const pb_task *task)
+const char *
+run_bundle_of(const pb_task *task)
 {
 	const size_t prefix = sizeof BUNDLE_URL_PREFIX - 1;
 
@@ -412,7 +413,7 @@ describe_bundle(struct claiming *claiming, const struct run *run, uint32_t place
                 struct un_detail *detail)
 {
 	Union__V1__ClaimResponse *response = &claiming->claimed->response;
-	const char *url = bundle_of(run->graph.graph->nodes[place].task);
+	const char *url = run_bundle_of(run->graph.graph->nodes[place].task);
 	uint64_t len;
 	enum un_err err;
 	int fd;
@@ -422,6 +423,7 @@ describe_bundle(struct claiming *claiming, const struct run *run, uint32_t place
 	err = bundles_open_url(claiming->runs->bundles_fd, url, &fd, &len);
 	if (err)
 		return un_fail(detail, err, "the code bundle '%.200s' is not there", url);
+	(void)futimens(fd, NULL); /* in use: retention.c */
 	io_close(&fd);
 	response->bundle_url = arena_strndup(claiming->claimed->arena, RUNS_BUNDLE_PATH,
 	                                     sizeof RUNS_BUNDLE_PATH - 1);
@@ -780,7 +782,7 @@ runs_open_bundle(struct runs *runs, const uint8_t *lease, size_t len, int *ret_f
 	err = find_lease(runs, lease, len, &live, &run);
 	if (err)
 		return err;
-	url = bundle_of(run->graph.graph->nodes[live->place].task);
+	url = run_bundle_of(run->graph.graph->nodes[live->place].task);
 	if (url == NULL)
 		return un_fail(detail, UN_ERR_NOT_FOUND, "the task has no code bundle");
 	return bundles_open_url(runs->bundles_fd, url, ret_fd, ret_len);

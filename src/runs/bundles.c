@@ -16,8 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_NAME_MAX (2 * SCOPE_PART_MAX + 2 * BUNDLE_MD5_LEN + 16)
-
 struct waiting {
 	uint8_t token[UPLOAD_TOKEN_LEN];
 	struct upload_grant grant;
@@ -215,16 +213,16 @@ upload_push(struct upload *upload, const uint8_t *bytes, size_t len)
 }
 
 static void
-file_name(const struct scope *at, const char *md5, char name[FILE_NAME_MAX])
+file_name(const struct scope *at, const char *md5, char name[BUNDLE_FILE_MAX])
 {
-	snprintf(name, FILE_NAME_MAX, "%s.%s.%s.tar.gz", at->project, at->domain, md5);
+	snprintf(name, BUNDLE_FILE_MAX, "%s.%s.%s.tar.gz", at->project, at->domain, md5);
 }
 
 enum un_err
 upload_end(struct upload *upload, struct un_detail *detail)
 {
 	uint8_t md5[BUNDLE_MD5_LEN];
-	char text[2 * BUNDLE_MD5_LEN + 1], name[FILE_NAME_MAX];
+	char text[2 * BUNDLE_MD5_LEN + 1], name[BUNDLE_FILE_MAX];
 	enum un_err err;
 
 	MD5Final(md5, &upload->md5);
@@ -258,8 +256,8 @@ upload_free(struct upload *upload)
 
 /* ---- reading ---- */
 
-static enum un_err
-parse_url(const char *url, char name[FILE_NAME_MAX])
+enum un_err
+bundles_file_of(const char *url, char name[BUNDLE_FILE_MAX])
 {
 	const size_t prefix = sizeof BUNDLE_URL_PREFIX - 1;
 	char project[SCOPE_PART_MAX + 1], domain[SCOPE_PART_MAX + 1], md5[2 * BUNDLE_MD5_LEN + 1];
@@ -281,12 +279,12 @@ parse_url(const char *url, char name[FILE_NAME_MAX])
 enum un_err
 bundles_open_url(int dir_fd, const char *url, int *ret_fd, uint64_t *ret_len)
 {
-	char name[FILE_NAME_MAX];
+	char name[BUNDLE_FILE_MAX];
 	struct stat st;
 	enum un_err err;
 	int fd;
 
-	err = parse_url(url, name);
+	err = bundles_file_of(url, name);
 	if (err)
 		return err;
 	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -5,8 +5,7 @@
  * short time), uploads, and writes the native URL into its tasks. A launcher gets the bundle with
  * its lease. A bundle is whole or not there: temporary file, fsync, rename. The MD5 is an address
  * and finds damage; it is no defence, and needs none: who may upload into a project may run code in
- * it. Bundles are kept for good; removing what no task names any more is not built yet. Any thread.
- */
+ * it. Those that nothing has used for long go: retention.h. Any thread. */
 #ifndef RUNS_BUNDLES_H
 #define RUNS_BUNDLES_H
 
@@ -21,6 +20,7 @@
 #define BUNDLE_URL_PREFIX "union-bundle://"
 #define BUNDLE_CONFIG_KEY "bundle" /* of a task of our SDK: its bundle's native URL */
 #define BUNDLE_URL_MAX 256
+#define BUNDLE_FILE_MAX (2 * SCOPE_PART_MAX + 2 * BUNDLE_MD5_LEN + 16)
 #define UPLOADS_WAITING_MAX 256
 #define UPLOADS_OF_A_PROJECT_MAX 64 /* so that one project does not keep all others waiting */
 #define UPLOAD_TOKEN_LEN 16
@@ -61,6 +61,8 @@ void upload_free(struct upload *upload); /* removes what was not ended; NULL is 
 /* Opens what a native URL names. UN_ERR_INVALID: it is none of ours; UN_ERR_NOT_FOUND. */
 MUST_CHECK enum un_err bundles_open_url(int bundles_fd, const char *url, int *ret_fd,
                                         uint64_t *ret_len);
+/* The name of its file. UN_ERR_INVALID: it is none of ours. */
+MUST_CHECK enum un_err bundles_file_of(const char *url, char ret_name[BUNDLE_FILE_MAX]);
 int bundles_fd(const struct bundles *bundles);
 
 #endif

@@ -93,6 +93,7 @@ runs_free(struct runs *runs)
 		mem_free(live);
 	}
 	shares_free(runs);
+	retention_end(runs);
 	io_close(&runs->logs_fd);
 	io_close(&runs->bundles_fd);
 	mem_free(runs->data_dir);

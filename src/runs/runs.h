@@ -16,6 +16,7 @@
 #include "runs/engine.h"
 #include "runs/execution.h"
 #include "runs/hub.h"
+#include "runs/retention.h"
 #include "runs/vault.h"
 #include "store/scopes.h"
 #include "store/store.h"
@@ -54,6 +55,7 @@ struct runs_options {
 	const struct guard_policies *guard; /* lent; NULL: known for all */
 	/* How long nothing may be heard of a claimed attempt; 0: LEASE_TTL_US. */
 	int64_t lost_after_us;
+	struct retention retention; /* zeroes: everything stays */
 	/* Microseconds since 1970 that never go back while this runs. NULL: the clock. */
 	int64_t (*now_us)(void *ctx);
 	/* runs_tick is wanted when so much time has passed. A time of the day would not do: the

@@ -4,6 +4,7 @@
 #define RUNS_RUNS_IMPL_H
 
 #include "audit/audit.h"
+#include "runs/retention.h"
 #include "runs/runs.h"
 #include "runs/template.h"
 #include "store/runs.h"
@@ -64,6 +65,7 @@ struct runs {
 	int64_t turn;      /* the run that began an attempt last: the next one has the next turn */
 	atomic_uint active;
 	int dir_fd, logs_fd, bundles_fd;
+	struct retaining retaining;
 	bool ticking; /* a tick is on the stack, or none is wanted any more */
 	bool missing; /* an accepted execution could not be read yet */
 };
@@ -151,6 +153,8 @@ void runs_add(struct runs *runs, struct run *run);
 
 /* ---- attempts.c ---- */
 
+/* The native URL of a task's code bundle; NULL: none of ours. */
+const char *run_bundle_of(const pb_task *task);
 struct live *live_find(struct runs *runs, const uint8_t id[ATTEMPT_ID_LEN]);
 MUST_CHECK enum un_err live_add(struct runs *runs, struct run *run, uint32_t place,
                                 struct live **ret_live);

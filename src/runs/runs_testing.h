@@ -190,6 +190,7 @@ struct plane_fixture {
 	int64_t wait_us; /* until the tick that was asked for last */
 	unsigned slots;
 	unsigned project_executions, project_tasks;
+	struct retention retention;
 };
 
 static int64_t
@@ -217,6 +218,7 @@ fixture_open(struct plane_fixture *f)
 	        .slots = f->slots,
 	        .project_executions = f->project_executions,
 	        .project_tasks = f->project_tasks,
+	        .retention = f->retention,
 	        .now_us = test_now,
 	        .wake_in = test_wake_in,
 	        .ctx = f,

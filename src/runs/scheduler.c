@@ -578,7 +578,7 @@ kill_slow(struct runs *runs, int64_t *due_us)
 void
 runs_tick(struct runs *runs)
 {
-	int64_t due_us = INT64_MAX;
+	int64_t due_us = INT64_MAX, old_us;
 	struct run *next;
 
 	if (runs->ticking)
@@ -599,6 +599,9 @@ runs_tick(struct runs *runs)
 	}
 	kill_slow(runs, &due_us);
 	begin_all(runs, &due_us);
+	old_us = retention_step(runs);
+	if (old_us < due_us)
+		due_us = old_us;
 	runs->ticking = false;
 	if (runs->options.wake_in != NULL && due_us != INT64_MAX)
 		runs->options.wake_in(runs->options.ctx, due_us - runs_now(runs));

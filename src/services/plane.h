@@ -12,6 +12,7 @@
 #include "net/limit.h"
 #include "net/loop.h"
 #include "runs/machine.h"
+#include "runs/retention.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,6 +63,7 @@ struct plane_options {
 	unsigned project_executions; /* that are not over, of one project; 0: no shares */
 	unsigned project_tasks;      /* at once, of one project; 0: any number */
 	unsigned idle_timeout_s;  /* 0: never stop by itself */
+	struct retention retention; /* of what is old; zeroes: everything stays */
 	unsigned lost_after_s;    /* of an attempt without a word; 0: LEASE_TTL_US */
 	struct net_limits limits; /* zeroes: the defaults */
 	const struct guard_policies *guard; /* NULL: known for all */

@@ -116,6 +116,7 @@ open_runs(struct plane *plane, struct plane_services *services, struct un_detail
 		.project_executions = plane->options.project_executions,
 		.project_tasks = plane->options.project_tasks,
 		.guard = plane->options.guard,
+		.retention = plane->options.retention,
 		.lost_after_s = plane->options.lost_after_s,
 		.tasks = plane->options.tasks,
 	};

@@ -54,6 +54,7 @@ begin(struct run_services *services, struct un_detail *detail)
 	        .project_executions = services->options.project_executions,
 	        .project_tasks = services->options.project_tasks,
 	        .guard = services->options.guard,
+	        .retention = services->options.retention,
 	        .lost_after_us = (int64_t)services->options.lost_after_s * 1000000,
 	        .wake_in = wake_in,
 	        .ctx = services,

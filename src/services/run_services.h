@@ -12,6 +12,7 @@
 #include "rpc/service.h"
 #include "rpc/web.h"
 #include "runs/machine.h"
+#include "runs/retention.h"
 #include "services/keeper_link.h"
 #include "store/store.h"
 
@@ -32,6 +33,7 @@ struct run_services_options {
 	unsigned project_executions; /* runs.h */
 	unsigned project_tasks;
 	const struct guard_policies *guard; /* NULL: known for all */
+	struct retention retention;
 	unsigned lost_after_s;              /* of an attempt; 0: LEASE_TTL_US */
 	struct machine_options tasks;       /* what they may do here */
 };

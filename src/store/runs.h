@@ -118,6 +118,16 @@ MUST_CHECK enum un_err run_list_seen(struct store_view *view, const struct run_s
 MUST_CHECK enum un_err run_list_active(struct store_view *view, int64_t after,
                                        enum un_err (*each)(void *ctx, int64_t id), void *ctx,
                                        struct un_detail *detail);
+/* Some of those behind `after`, oldest first; never the newest of all: no id is given twice.
+ * `each` returns false to stop. */
+struct run_ended {
+	int64_t id, created_us, ended_us; /* 0: not over */
+};
+typedef bool run_ended_each(void *ctx, const struct run_ended *row);
+MUST_CHECK enum un_err run_list_ended(struct store_view *view, int64_t after, unsigned limit,
+                                      run_ended_each *each, void *ctx, struct un_detail *detail);
+/* With nodes, attempts and values. UN_ERR_CONFLICT: it is not there, or not over. */
+MUST_CHECK enum un_err run_remove(struct store_txn *txn, int64_t id, struct un_detail *detail);
 MUST_CHECK enum un_err run_count_active(struct store_view *view, int64_t *ret_count,
                                         struct un_detail *detail);
 
