@@ -2,10 +2,11 @@
  * by.
  *
  * A client asks where it may upload (one address, good for one upload of exactly one content, for a
- * short time), uploads, and writes the native URL into its tasks. A launcher gets the bundle with
- * its lease. A bundle is whole or not there: temporary file, fsync, rename. The MD5 is an address
- * and finds damage; it is no defence, and needs none: who may upload into a project may run code in
- * it. Those that nothing has used for long go: retention.h. Any thread. */
+ * short time, also over a restart; one that breaks off may be begun again), uploads, and writes the
+ * native URL into its tasks. A launcher gets the bundle with its lease. A bundle is whole or not
+ * there: temporary file, fsync, rename. The MD5 is an address and finds damage; it is no defence,
+ * and needs none: who may upload into a project may run code in it. Those that nothing has used for
+ * long go: retention.h. Any thread. */
 #ifndef RUNS_BUNDLES_H
 #define RUNS_BUNDLES_H
 

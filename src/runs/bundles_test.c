@@ -116,6 +116,38 @@ TEST(bundles, an_address_is_good_once_for_a_while_and_for_one_content)
 	end(&f);
 }
 
+TEST(bundles, an_address_outlives_a_restart_and_an_upload_that_broke_off)
+{
+	struct fixture f = begin();
+	struct upload_grant grant = grant_for(content), late = grant_for(content);
+	char token[UPLOAD_TOKEN_TEXT], over[UPLOAD_TOKEN_TEXT];
+	struct upload *upload = NULL, *other = NULL;
+
+	EXPECT_OK(bundles_grant(f.bundles, &grant, token));
+	late.deadline_ms = clock_mono_ms() - 1;
+	EXPECT_OK(bundles_grant(f.bundles, &late, over));
+	EXPECT_OK(upload_begin(f.bundles, token, &upload));
+	EXPECT_ERR(UN_ERR_DENIED, upload_begin(f.bundles, token, &other));
+	EXPECT_OK(upload_push(upload, (const uint8_t *)content, 3));
+	upload_free(upload);
+	EXPECT_OK(upload_begin(f.bundles, token, &upload));
+	upload_free(upload);
+	bundles_close(f.bundles);
+	EXPECT_OK(bundles_open(f.scratch.dir, &f.bundles, NULL));
+	EXPECT_INT(1, files(&f)); /* that of the other is removed */
+	EXPECT_ERR(UN_ERR_DENIED, upload_begin(f.bundles, over, &other));
+	EXPECT_OK(upload_begin(f.bundles, token, &upload));
+	EXPECT_OK(upload_push(upload, (const uint8_t *)content, strlen(content)));
+	EXPECT_OK(upload_end(upload, NULL));
+	upload_free(upload);
+	EXPECT_ERR(UN_ERR_DENIED, upload_begin(f.bundles, token, &other));
+	bundles_close(f.bundles);
+	EXPECT_OK(bundles_open(f.scratch.dir, &f.bundles, NULL));
+	EXPECT_ERR(UN_ERR_DENIED, upload_begin(f.bundles, token, &other));
+	EXPECT_INT(1, files(&f)); /* the bundle */
+	end(&f);
+}
+
 TEST(bundles, a_url_that_is_not_ours_opens_nothing)
 {
 	static const char *const urls[] = {
