@@ -7,6 +7,7 @@
 struct hub {
 	pthread_mutex_t lock;
 	struct hub_listener *first;
+	bool stopped;
 };
 
 enum un_err
@@ -61,4 +62,25 @@ hub_wake(struct hub *hub, int64_t execution)
 			at->wake(at);
 	}
 	pthread_mutex_unlock(&hub->lock);
+}
+
+void
+hub_stop(struct hub *hub)
+{
+	pthread_mutex_lock(&hub->lock);
+	hub->stopped = true;
+	for (struct hub_listener *at = hub->first; at != NULL; at = at->next)
+		at->wake(at);
+	pthread_mutex_unlock(&hub->lock);
+}
+
+bool
+hub_has_stopped(struct hub *hub)
+{
+	bool stopped;
+
+	pthread_mutex_lock(&hub->lock);
+	stopped = hub->stopped;
+	pthread_mutex_unlock(&hub->lock);
+	return stopped;
 }

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct hub;
@@ -27,5 +28,8 @@ void hub_add(struct hub *hub, struct hub_listener *listener);
 void hub_remove(struct hub *hub,
                 struct hub_listener *listener); /* afterwards `wake` is not called */
 void hub_wake(struct hub *hub, int64_t execution);
+/* The server stops: wakes all, and from here on hub_has_stopped says so. */
+void hub_stop(struct hub *hub);
+bool hub_has_stopped(struct hub *hub);
 
 #endif

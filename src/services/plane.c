@@ -1,4 +1,5 @@
 #include "services/plane_impl.h"
+#include "services/plane_services.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -530,6 +531,7 @@ plane_run(struct plane *plane, void (*ready)(void *ctx), void *ctx, struct un_de
 	ready(ctx);
 	err = loop_run(plane->loop);
 	plane_watch_stopping(plane);
+	plane_services_stop(plane);
 	server_drain(plane->server,
 	             plane->options.drain_ms ? (int)plane->options.drain_ms : DRAIN_MS);
 	return err;

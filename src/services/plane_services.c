@@ -213,6 +213,12 @@ plane_active_runs(const struct plane *plane)
 	return run_services_active(plane->services->runs);
 }
 
+void
+plane_services_stop(struct plane *plane)
+{
+	run_services_stop(plane->services->runs);
+}
+
 struct login *
 plane_login(const struct plane *plane)
 {

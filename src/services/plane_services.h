@@ -7,6 +7,8 @@
 
 /* Puts services and routes into `options`; what they point to lives as long as the plane. */
 void plane_services_offer(struct plane *plane, struct server_options *options);
+/* Before the server drains. */
+void plane_services_stop(struct plane *plane);
 MUST_CHECK enum un_err plane_services_add_metrics(struct plane *plane, struct metrics *metrics);
 
 #endif

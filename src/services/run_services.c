@@ -218,6 +218,12 @@ run_services_new(const struct run_services_options *options, struct run_services
 }
 
 void
+run_services_stop(struct run_services *services)
+{
+	hub_stop(services->hub);
+}
+
+void
 run_services_free(struct run_services *services)
 {
 	if (services == NULL)

@@ -42,6 +42,8 @@ struct run_services_options {
 MUST_CHECK enum un_err run_services_new(const struct run_services_options *options,
                                         struct run_services **ret_services,
                                         struct un_detail *detail);
+/* The server is about to drain: who follows an execution gets UN_ERR_SHUTTING_DOWN. */
+void run_services_stop(struct run_services *services);
 /* After the server has stopped: no call is left. Launchers go on. NULL is fine. */
 void run_services_free(struct run_services *services);
 

@@ -474,6 +474,9 @@ watch_turn(struct watch *watch)
 	bool over = false, more = false;
 	enum un_err err = is_still_allowed(watch) ? send_all(watch, &over, &more) : UN_ERR_DENIED;
 
+	/* Followers do not hold up a server that stops: they come again, and go on there. */
+	if ((err == UN_ERR_AGAIN || (!err && !over)) && hub_has_stopped(watch->services->hub))
+		err = UN_ERR_SHUTTING_DOWN;
 	if (err == UN_ERR_AGAIN)
 		return; /* on_writable goes on */
 	if (err == UN_ERR_CANCELLED)
