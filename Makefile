@@ -84,8 +84,10 @@ check-kill: all
 
 # What the redaction's core holds, for every order of events within larger bounds than `make check`.
 check-proofs: $(CHECK)/build.ninja
-	@$(call NINJA,-C $(CHECK) tests/proofs/proof_regions_large)
-	@$(CHECK)/tests/proofs/proof_regions_large
+	@for proof in regions automaton shorts stream; do \
+		$(call NINJA,-C $(CHECK) tests/proofs/proof_$${proof}_large) && \
+		$(CHECK)/tests/proofs/proof_$${proof}_large || exit 1; \
+	done
 	@LARGE=1 tests/proofs/cbmc.sh
 
 # How often redaction takes away what is no value, over GIGABYTES of the files below FOLDERS.
