@@ -1,9 +1,9 @@
 /* What src/redact/decode.c holds for every text of up to LENGTH bytes, for one KIND of escape:
  *
- * - It reads nothing behind the bytes that it is told of (sanitizers here, --pointer-check with CBMC).
+ * - It reads nothing behind the bytes that it is told of (sanitizers here, CBMC's pointer checks).
  * - A unit is no longer than what is there, and stands for 4 bytes at most.
- * - What it says once, it says for good: whatever follows later, the unit is the same. On this rests
- *   that the output of a stream does not depend on how its input was cut.
+ * - What it says once, it says for good: whatever follows later, the unit is the same. On this
+ *   rests that the output of a stream does not depend on how its input was cut.
  * - At the end of the input it always says something, so no stream waits for ever.
  * - Where decode_begins sees no escape, the unit is that byte and stands for itself.
  *

@@ -1,7 +1,7 @@
-/* What a whole stream holds (redact.h), for every value of 8 bytes over two letters and every text of
- * TEXT bytes over them, in two pieces parted at any place: each run of bytes that belong to a match of
- * the value, or of the value back to front, becomes one mark, and every other byte comes out, once
- * and in order. */
+/* What a whole stream holds (redact.h), for every value of 8 bytes over two letters and every text
+ * of TEXT bytes over them, in two pieces parted at any place: each run of bytes that belong to a
+ * match of the value, or of the value back to front, becomes one mark, and every other byte comes
+ * out, once and in order. */
 #include "nondet.h"
 
 #include "crypto/secbuf.h"
