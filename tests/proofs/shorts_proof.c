@@ -1,4 +1,4 @@
-/* What src/redact/shorts.c holds, for every pair of values of 4 and 5 bytes over two letters (one of
+/* What src/redact/shorts.c holds, for every two values of 4 and 5 bytes over two letters (one of
  * them no part of a word) and every text of TEXT bytes, read in one piece or parted at any place:
  * exactly those places are found where a value stands as a word of its own, and nothing before such
  * a place was given up. */
