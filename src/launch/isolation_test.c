@@ -2,10 +2,13 @@
  * it is told where the kernel does not help. */
 #include "launch/checks.h"
 #include "launch/plane.h"
+#include "base/clock.h"
 #include "test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -708,13 +711,45 @@ is_left(const char *folder, const char *text)
 	return finds("-rs", text, folder) || finds("-s", below, "/proc/self/mountinfo");
 }
 
+/* Whether a process has `word` in its command line. */
+static bool
+is_running(const char *word)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	bool found = false;
+
+	EXPECT(proc != NULL);
+	while (!found && (entry = readdir(proc)) != NULL) {
+		char path[300], line[512];
+		ssize_t len = -1;
+		int fd;
+
+		(void)snprintf(path, sizeof path, "/proc/%s/cmdline", entry->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0)
+			len = read(fd, line, sizeof line);
+		found = len > 0 && memmem(line, (size_t)len, word, strlen(word)) != NULL;
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	(void)closedir(proc);
+	return found;
+}
+
 static void
 crash_at(const char *step, bool plain)
 {
 	static const char value[] = "value-of-the-crashed";
 	struct plane plane, next;
+	char seconds[32], script[128];
 
-	use_shell(&plane, "cat $FLYTE_SECRETS_DEFAULT_DIR/s >/dev/null; exec sleep 0.2");
+	/* one that has begun would go on for long: it ends with its launcher, value and all */
+	(void)snprintf(seconds, sizeof seconds, "%s.%d", strcmp(step, "started") ? "0" : "1000",
+	               100000000 + (int)getpid());
+	(void)snprintf(script, sizeof script,
+	               "cat $FLYTE_SECRETS_DEFAULT_DIR/s >/dev/null; exec sleep %s", seconds);
+	use_shell(&plane, script);
 	add_secret(&plane, "s", value);
 	add_secret(&plane, "e", value);
 	plane.secrets[1].mount = 1;
@@ -728,6 +763,10 @@ crash_at(const char *step, bool plain)
 	EXPECT(!is_left(plane.folder, value));
 	EXPECT(plain || !is_left("/dev/shm", value));
 	EXPECT_NULL(strstr(buf_text(&plane.log), value));
+	for (int64_t until_ms = clock_mono_ms() + 10000;
+	     is_running(seconds) && clock_mono_ms() < until_ms;)
+		(void)sched_yield();
+	EXPECT(!is_running(seconds));
 	/* The next one removes what is left, also what lay in shared memory for want of mounts. */
 	use_shell(&next, "echo fine");
 	next.plain = plain;
