@@ -119,26 +119,6 @@ draw_value(enum kind kind, char *out)
 	}
 }
 
-static void
-make_set(void)
-{
-	redact_set_free(set);
-	must(redact_set_new(&set) == UN_OK, "no memory");
-	for (unsigned i = 0; i < VALUES; i++) {
-		char bytes[VALUE_MAX], name[16];
-		enum kind kind = (enum kind)(i % KINDS);
-		size_t len = draw_value(kind, bytes);
-		struct secbuf *value;
-		bool too_short;
-
-		(void)snprintf(name, sizeof name, "fp%d_%u", (int)kind, i);
-		must(secbuf_copy(bytes, len, &value) == UN_OK, "no memory");
-		must(redact_set_add(set, name, value, &too_short) == UN_OK, "no memory");
-		secbuf_free(value);
-	}
-	must(redact_set_compile(set) == UN_OK, "no memory");
-}
-
 /* A mark is handed out in one call of its own. */
 static enum un_err
 see(void *ctx, const uint8_t *bytes, size_t len)
@@ -152,8 +132,53 @@ see(void *ctx, const uint8_t *bytes, size_t len)
 		return UN_OK;
 	kind = (size_t)(bytes[strlen(mark)] - '0');
 	hits[kind < KINDS ? kind : 0]++;
-	(void)printf("hit: %.*s in %s\n", (int)len, (const char *)bytes, path_now);
+	if (*path_now != '(')
+		(void)printf("hit: %.*s in %s\n", (int)len, (const char *)bytes, path_now);
 	return UN_OK;
+}
+
+/* One that could not see a value would count none. */
+static void
+check_itself(const char *bytes, size_t len, enum kind kind)
+{
+	uint64_t before = hits[kind];
+	struct redact_stream *stream;
+
+	path_now = "(this is a test)";
+	must(redact_stream_new(set, see, NULL, &stream) == UN_OK, "no memory");
+	must(redact_push(stream, (const uint8_t *)bytes, len) == UN_OK, "redaction failed");
+	must(redact_flush(stream) == UN_OK, "redaction failed");
+	redact_stream_free(stream);
+	must(hits[kind] == before + 1, "a value is not seen");
+	hits[kind] = before;
+}
+
+static void
+make_set(void)
+{
+	char sample[VALUE_MAX];
+	size_t sample_len = 0;
+
+	redact_set_free(set);
+	must(redact_set_new(&set) == UN_OK, "no memory");
+	for (unsigned i = 0; i < VALUES; i++) {
+		char bytes[VALUE_MAX], name[16];
+		enum kind kind = (enum kind)(i % KINDS);
+		size_t len = draw_value(kind, bytes);
+		struct secbuf *value;
+		bool too_short;
+
+		if (!i) {
+			memcpy(sample, bytes, len);
+			sample_len = len;
+		}
+		(void)snprintf(name, sizeof name, "fp%d_%u", (int)kind, i);
+		must(secbuf_copy(bytes, len, &value) == UN_OK, "no memory");
+		must(redact_set_add(set, name, value, &too_short) == UN_OK, "no memory");
+		secbuf_free(value);
+	}
+	must(redact_set_compile(set) == UN_OK, "no memory");
+	check_itself(sample, sample_len, TOKEN);
 }
 
 static int

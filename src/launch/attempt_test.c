@@ -28,6 +28,22 @@ TEST(attempt, a_task_that_asked_for_a_secret_has_it_and_the_log_does_not)
 	plane_fini(&plane);
 }
 
+TEST(attempt, values_too_short_to_be_looked_for_are_named_in_the_log)
+{
+	struct plane plane;
+
+	use_shell(&plane, "echo abc 1234 x1234");
+	add_secret(&plane, "pin", "abc");
+	add_secret(&plane, "tag", " xyz\n");
+	add_secret(&plane, "code", "1234");
+	plane_run(&plane, UNION_EXEC);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	EXPECT(strstr(buf_text(&plane.log), "shorter than 4 bytes and not looked for in the "
+	                                    "output: pin, tag") != NULL);
+	EXPECT(strstr(buf_text(&plane.log), "abc [secret code] x1234") != NULL);
+	plane_fini(&plane);
+}
+
 TEST(attempt, a_value_in_two_halves_on_two_streams_is_not_in_the_log)
 {
 	struct plane plane;
