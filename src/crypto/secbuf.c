@@ -48,6 +48,7 @@
 #define CHUNK_LEN ((size_t)256 << 10)
 #define PAGE ((size_t)4096)
 #define SLOT_LEAST ((size_t)64)
+#define RUN_LEAST ((size_t)512)
 #define CLASSES 10 /* 64 << 9 is 32 KiB */
 #define CANARY_LEN sizeof(uint64_t)
 #define KEPT 4
@@ -59,7 +60,7 @@
 struct secbuf {
 	uint8_t *bytes;
 	size_t len;
-	size_t room; /* what fits: `len` of secbuf_new */
+	size_t room;   /* what fits: `len` of secbuf_new */
 	size_t mapped; /* of a large buffer: the length of its mapping */
 	uint32_t generation;
 	uint32_t class;
@@ -213,7 +214,7 @@ class_of(size_t len)
 	uint32_t class = 0;
 
 	while (class < LARGE && slot_len(class) < len + CANARY_LEN)
-		class++;
+		class ++;
 	return class;
 }
 
@@ -227,11 +228,12 @@ give_slot(uint32_t class, uint8_t *at)
 	POISON(at, slot_len(class));
 }
 
-/* Cuts a page, or one slot that is larger, from the newest chunk. */
+/* Cuts a few small slots, or one that is larger, from the newest chunk. Sizes share pages: the
+ * first touch of a page of secret memory is what costs. */
 static bool
 cut_run(uint32_t class)
 {
-	size_t len = slot_len(class), run = len < PAGE ? PAGE : len;
+	size_t len = slot_len(class), run = len < RUN_LEAST ? RUN_LEAST : len;
 
 	if (arena.fresh_len < run) {
 		uint8_t *chunk = start() ? map_guarded(CHUNK_LEN) : NULL;
@@ -316,6 +318,16 @@ give_large(uint8_t *bytes, size_t len, size_t mapped)
 		return;
 	}
 	(void)munmap(at - PAGE, mapped + 2 * PAGE);
+}
+
+void
+secbuf_reserve(size_t len)
+{
+	arena_lock();
+	if (arena.fresh_len || cut_run(0))
+		for (size_t at = 0; at < len && at < arena.fresh_len; at += PAGE)
+			((volatile uint8_t *)arena.fresh)[at] = 0; /* as it is */
+	arena_unlock();
 }
 
 enum un_err

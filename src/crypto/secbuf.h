@@ -46,6 +46,9 @@ enum secbuf_protection {
 	SECBUF_NOT_LOCKED,    /* the limit was reached at least once: may reach swap */
 };
 enum secbuf_protection secbuf_protection(void);
+/* Touches what the next small buffers take, `len` bytes in all: the first touch of a page of secret
+ * memory interrupts every processor. Only speed: nothing fails. */
+void secbuf_reserve(size_t len);
 void secbuf_require_lock(void); /* from now on fail instead of using memory that is not locked */
 
 #endif
