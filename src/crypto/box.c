@@ -92,6 +92,14 @@ box_key_as_sender(const struct secbuf *sender_private,
 }
 
 enum un_err
+box_key_as_known(const struct secbuf *receiver_private,
+                 const uint8_t receiver_public[BOX_PUBLIC_LEN],
+                 const uint8_t sender_public[BOX_PUBLIC_LEN], struct secbuf **ret_key)
+{
+	return agree(receiver_private, receiver_public, sender_public, false, ret_key);
+}
+
+enum un_err
 box_key_as_receiver(const struct secbuf *receiver_private,
                     const uint8_t sender_public[BOX_PUBLIC_LEN], struct secbuf **ret_key)
 {
@@ -100,5 +108,5 @@ box_key_as_receiver(const struct secbuf *receiver_private,
 
 	if (err)
 		return err;
-	return agree(receiver_private, receiver_public, sender_public, false, ret_key);
+	return box_key_as_known(receiver_private, receiver_public, sender_public, ret_key);
 }

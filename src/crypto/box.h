@@ -20,6 +20,11 @@ MUST_CHECK enum un_err box_public_of(const struct secbuf *private_key,
 MUST_CHECK enum un_err box_key_as_sender(const struct secbuf *sender_private,
                                          const uint8_t receiver_public[BOX_PUBLIC_LEN],
                                          struct secbuf **ret_key);
+/* The same for a receiver that keeps its public key, which is half of the work. */
+MUST_CHECK enum un_err box_key_as_known(const struct secbuf *receiver_private,
+                                        const uint8_t receiver_public[BOX_PUBLIC_LEN],
+                                        const uint8_t sender_public[BOX_PUBLIC_LEN],
+                                        struct secbuf **ret_key);
 MUST_CHECK enum un_err box_key_as_receiver(const struct secbuf *receiver_private,
                                            const uint8_t sender_public[BOX_PUBLIC_LEN],
                                            struct secbuf **ret_key);

@@ -181,6 +181,7 @@ struct agreement {
 
 struct box_receiver {
 	struct secbuf *private_key;
+	uint8_t public_key[BOX_PUBLIC_LEN];
 	struct agreement agreements[AGREEMENTS];
 	uint64_t uses;
 };
@@ -193,8 +194,10 @@ box_receiver_new(const struct secbuf *private_key, struct box_receiver **ret_rec
 
 	if (!receiver)
 		return UN_ERR_NO_MEMORY;
-	err = secbuf_copy(secbuf_peek(private_key), secbuf_len(private_key),
-	                  &receiver->private_key);
+	err = box_public_of(private_key, receiver->public_key);
+	if (!err)
+		err = secbuf_copy(secbuf_peek(private_key), secbuf_len(private_key),
+		                  &receiver->private_key);
 	if (err) {
 		box_receiver_free(receiver);
 		return err;
@@ -233,7 +236,7 @@ agreed_key(struct box_receiver *receiver, const uint8_t *sender, const struct se
 		if (one->last_used < oldest->last_used)
 			oldest = one;
 	}
-	err = box_key_as_receiver(receiver->private_key, sender, &key);
+	err = box_key_as_known(receiver->private_key, receiver->public_key, sender, &key);
 	if (err)
 		return err;
 	secbuf_free(oldest->key);
@@ -246,8 +249,8 @@ agreed_key(struct box_receiver *receiver, const uint8_t *sender, const struct se
 
 /* version (1) | sender's public key (32) | nonce (24) | DEK (32) | tag (16) */
 static enum un_err
-seal_boxed(const struct box_sender *sender, const struct binding *binding,
-           const struct secbuf *dek, uint8_t *ret_sealed)
+seal_boxed(const struct box_sender *sender, const struct binding *binding, const struct secbuf *dek,
+           uint8_t *ret_sealed)
 {
 	assert(secbuf_len(dek) == DEK_LEN);
 	ret_sealed[0] = ENVELOPE_VERSION;
@@ -268,8 +271,8 @@ open_boxed(struct box_receiver *receiver, const struct binding *binding, const u
 	err = agreed_key(receiver, sealed + 1, &key);
 	if (err)
 		return err;
-	return aead_open(key, ad_of(binding), sealed + 1 + BOX_PUBLIC_LEN,
-	                 len - 1 - BOX_PUBLIC_LEN, ret_dek);
+	return aead_open(key, ad_of(binding), sealed + 1 + BOX_PUBLIC_LEN, len - 1 - BOX_PUBLIC_LEN,
+	                 ret_dek);
 }
 
 enum un_err
