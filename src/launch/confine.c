@@ -204,9 +204,28 @@ static const int refused[] = {
 static const int absent[] = {SYS_clone3, SYS_io_uring_setup, SYS_io_uring_enter,
                              SYS_io_uring_register};
 
+/* The calls in the order of their numbers, so that the filter is a tree of comparisons: the kernel
+ * walks it once for each number there is when it is set, to know what is always allowed. */
+enum verdict { ALLOW, REFUSE, ABSENT, LOOK_AT_CLONE, LOOK_AT_IOCTL, LOOK_AT_SOCKET, VERDICTS };
+
+struct judged {
+	uint32_t number;
+	enum verdict verdict;
+};
+
+#define JUDGED_MAX 80
+
 struct writer {
 	struct confinement *to;
 	bool full;
+	struct judged calls[JUDGED_MAX];
+	size_t count;
+	/* jumps to what is done, which comes last */
+	struct {
+		uint16_t at;
+		enum verdict hit, miss;
+	} jumps[JUDGED_MAX];
+	size_t jump_count;
 };
 
 static void
@@ -244,43 +263,135 @@ put_if(struct writer *writer, uint32_t value, bool bits, uint32_t action)
 }
 
 #define ARGUMENT(n) (offsetof(struct seccomp_data, args) + (n) * sizeof(uint64_t))
-#define REFUSE(number) (SECCOMP_RET_ERRNO | (number))
+#define REFUSED_AS(number) (SECCOMP_RET_ERRNO | (number))
 
+/* In the order of their numbers: a few dozen. */
 static void
-put_clone(struct writer *writer)
+judge(struct writer *writer, int number, enum verdict verdict)
 {
-	put(writer, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4));
-	put_load(writer, ARGUMENT(0));
-	put_if(writer, NEW_NAMESPACES, true, REFUSE(EPERM));
-	put_return(writer, SECCOMP_RET_ALLOW);
+	size_t at = writer->count;
+
+	if (at == JUDGED_MAX) {
+		writer->full = true;
+		return;
+	}
+	for (; at > 0 && writer->calls[at - 1].number > (uint32_t)number; at--)
+		writer->calls[at] = writer->calls[at - 1];
+	writer->calls[at] = (struct judged){(uint32_t)number, verdict};
+	writer->count++;
 }
 
-/* Terminals take typed input from these: into the shell that started a control plane. */
+/* Asks for the calls from `first` up to `end`, with the number loaded. */
 static void
-put_ioctl(struct writer *writer)
+put_tree(struct writer *writer, size_t first, size_t end)
 {
-	put(writer, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 6));
-	put_load(writer, ARGUMENT(1));
-	put_if(writer, TIOCSTI, false, REFUSE(EPERM));
-	put_if(writer, TIOCLINUX, false, REFUSE(EPERM));
-	put_return(writer, SECCOMP_RET_ALLOW);
+	size_t middle = first + (end - first) / 2;
+	const struct judged *call = &writer->calls[middle];
+	uint16_t at = writer->to->filter_len;
+
+	if (writer->full)
+		return;
+	if (end - first == 1) {
+		put(writer,
+		    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call->number, 0, 0));
+		writer->jumps[writer->jump_count].at = at;
+		writer->jumps[writer->jump_count].hit = call->verdict;
+		writer->jumps[writer->jump_count++].miss = ALLOW;
+		return;
+	}
+	put(writer, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, call->number, 0, 0));
+	put_tree(writer, first, middle);
+	writer->to->filter[at].jt = (uint8_t)(writer->to->filter_len - at - 1);
+	put_tree(writer, middle, end);
 }
 
 static void
 put_socket(struct writer *writer, bool only_unix)
 {
-	put(writer, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0,
-	                                         only_unix ? 4 : 8));
 	put_load(writer, ARGUMENT(0));
 	if (only_unix) {
 		put_if(writer, AF_UNIX, false, SECCOMP_RET_ALLOW);
-		put_return(writer, REFUSE(EAFNOSUPPORT));
+		put_return(writer, REFUSED_AS(EAFNOSUPPORT));
 		return;
 	}
-	put_if(writer, AF_VSOCK, false, REFUSE(EAFNOSUPPORT));
-	put_if(writer, AF_ALG, false, REFUSE(EAFNOSUPPORT));
-	put_if(writer, AF_KEY, false, REFUSE(EAFNOSUPPORT));
+	put_if(writer, AF_VSOCK, false, REFUSED_AS(EAFNOSUPPORT));
+	put_if(writer, AF_ALG, false, REFUSED_AS(EAFNOSUPPORT));
+	put_if(writer, AF_KEY, false, REFUSED_AS(EAFNOSUPPORT));
 	put_return(writer, SECCOMP_RET_ALLOW);
+}
+
+static void
+put_verdict(struct writer *writer, enum verdict verdict)
+{
+	switch (verdict) {
+	case REFUSE:
+		put_return(writer, REFUSED_AS(EPERM));
+		return;
+	case ABSENT:
+		put_return(writer, REFUSED_AS(ENOSYS));
+		return;
+	case LOOK_AT_CLONE:
+		put_load(writer, ARGUMENT(0));
+		put_if(writer, NEW_NAMESPACES, true, REFUSED_AS(EPERM));
+		break;
+	case LOOK_AT_IOCTL:
+		/* Terminals take typed input from these: into the shell that started a control
+		 * plane. */
+		put_load(writer, ARGUMENT(1));
+		put_if(writer, TIOCSTI, false, REFUSED_AS(EPERM));
+		put_if(writer, TIOCLINUX, false, REFUSED_AS(EPERM));
+		break;
+	case LOOK_AT_SOCKET:
+		put_socket(writer, writer->to->network == CONFINE_NETWORK_CALLS);
+		return;
+	default:
+		break;
+	}
+	put_return(writer, SECCOMP_RET_ALLOW);
+}
+
+/* What is done with each, and the jumps there. */
+static void
+put_verdicts(struct writer *writer)
+{
+	struct sock_filter *filter = writer->to->filter;
+	uint16_t starts[VERDICTS];
+
+	for (int verdict = ALLOW; verdict < VERDICTS; verdict++) {
+		starts[verdict] = writer->to->filter_len;
+		put_verdict(writer, (enum verdict)verdict);
+	}
+	for (size_t i = 0; i < writer->jump_count && !writer->full; i++) {
+		uint16_t at = writer->jumps[i].at;
+		int hit = starts[writer->jumps[i].hit] - at - 1;
+		int miss = starts[writer->jumps[i].miss] - at - 1;
+
+		writer->full = hit > UINT8_MAX || miss > UINT8_MAX;
+		filter[at].jt = (uint8_t)hit;
+		filter[at].jf = (uint8_t)miss;
+	}
+}
+
+static void
+put_calls(struct writer *writer)
+{
+	put_load(writer, offsetof(struct seccomp_data, arch));
+	put(writer, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0));
+	put_return(writer, SECCOMP_RET_KILL_PROCESS);
+	put_load(writer, offsetof(struct seccomp_data, nr));
+#ifdef __x86_64__
+	put(writer, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FOREIGN_CALLS, 0, 1));
+	put_return(writer, REFUSED_AS(ENOSYS));
+#endif
+	for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
+		judge(writer, absent[i], ABSENT);
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+		judge(writer, refused[i], REFUSE);
+	judge(writer, SYS_clone, LOOK_AT_CLONE);
+	judge(writer, SYS_ioctl, LOOK_AT_IOCTL);
+	judge(writer, SYS_socket, LOOK_AT_SOCKET);
+	put_tree(writer, 0, writer->count);
+	put_verdicts(writer);
 }
 
 bool
@@ -292,22 +403,7 @@ confine_calls(struct confinement *confinement)
 	confinement->filter_len = 0;
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0)
 		return false;
-	put_load(&writer, offsetof(struct seccomp_data, arch));
-	put(&writer, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0));
-	put_return(&writer, SECCOMP_RET_KILL_PROCESS);
-	put_load(&writer, offsetof(struct seccomp_data, nr));
-#ifdef __x86_64__
-	put(&writer, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FOREIGN_CALLS, 0, 1));
-	put_return(&writer, REFUSE(ENOSYS));
-#endif
-	for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
-		put_if(&writer, (uint32_t)absent[i], false, REFUSE(ENOSYS));
-	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-		put_if(&writer, (uint32_t)refused[i], false, REFUSE(EPERM));
-	put_clone(&writer);
-	put_ioctl(&writer);
-	put_socket(&writer, confinement->network == CONFINE_NETWORK_CALLS);
-	put_return(&writer, SECCOMP_RET_ALLOW);
+	put_calls(&writer);
 	if (writer.full) {
 		confinement->filter_len = 0;
 		errno = E2BIG;

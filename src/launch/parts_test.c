@@ -1,5 +1,6 @@
 /* The small parts: template, environment, child_find, tree_wipe. */
 #include "launch/child.h"
+#include "launch/confine.h"
 #include "launch/environment.h"
 #include "launch/template.h"
 #include "launch/tree.h"
@@ -7,10 +8,18 @@
 
 #include "flyteidl/core/literals.pb-c.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,6 +60,95 @@ TEST(template, stops_at_the_limit)
 	buf_init(&out, 25, BUF_PLAIN);
 	EXPECT_ERR(UN_ERR_TOO_LARGE, template_expand("{{.a}}{{.a}}{{.a}}", values, 1, &out));
 	buf_fini(&out);
+}
+
+/* What the kernel would do: the few instructions that filters are made of. */
+static uint32_t
+verdict_of(const struct confinement *filter, const struct seccomp_data *data)
+{
+	uint32_t loaded = 0;
+
+	for (size_t at = 0; at < filter->filter_len; at++) {
+		const struct sock_filter *one = &filter->filter[at];
+		bool yes = false;
+
+		switch (one->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			memcpy(&loaded, (const uint8_t *)data + one->k, sizeof loaded);
+			continue;
+		case BPF_RET | BPF_K:
+			return one->k;
+		case BPF_JMP | BPF_K | BPF_JEQ:
+			yes = loaded == one->k;
+			break;
+		case BPF_JMP | BPF_K | BPF_JGE:
+			yes = loaded >= one->k;
+			break;
+		case BPF_JMP | BPF_K | BPF_JSET:
+			yes = (loaded & one->k) != 0;
+			break;
+		default:
+			fail_msg("instruction %x", one->code);
+		}
+		at += yes ? one->jt : one->jf;
+	}
+	fail_msg("the filter ends without a verdict");
+	return 0;
+}
+
+#if defined(__x86_64__)
+#define THIS_ARCH AUDIT_ARCH_X86_64
+#else
+#define THIS_ARCH AUDIT_ARCH_AARCH64
+#endif
+#ifdef __x86_64__
+#define CALLS_REFUSED 50
+#else
+#define CALLS_REFUSED 47
+#endif
+#define REFUSED(number) (SECCOMP_RET_ERRNO | (number))
+
+static uint32_t
+verdict_on(const struct confinement *filter, int number, uint64_t first, uint64_t second)
+{
+	struct seccomp_data data = {.nr = number, .arch = THIS_ARCH, .args = {first, second}};
+
+	return verdict_of(filter, &data);
+}
+
+TEST(confine, each_call_meets_its_own_verdict)
+{
+	static const int refused[] = {SYS_ptrace,  SYS_mount,       SYS_keyctl, SYS_bpf,
+	                              SYS_unshare, SYS_pidfd_getfd, SYS_setns,  SYS_mount_setattr,
+	                              SYS_syslog,  SYS_vhangup};
+	static const int allowed[] = {SYS_read,    SYS_execve, SYS_wait4,      SYS_openat,
+	                              SYS_futex,   SYS_clone,  SYS_socket,     SYS_ioctl,
+	                              SYS_seccomp, SYS_kill,   SYS_close_range};
+	struct confinement filter;
+	size_t count = 0, absent = 0;
+
+	confine_init(&filter);
+	EXPECT(confine_calls(&filter));
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+		EXPECT_INT(REFUSED(EPERM), verdict_on(&filter, refused[i], 0, 0));
+	for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
+		EXPECT_INT(SECCOMP_RET_ALLOW, verdict_on(&filter, allowed[i], 0, 0));
+	for (int number = 0; number < 2000; number++) {
+		count += verdict_on(&filter, number, 0, 0) == REFUSED(EPERM);
+		absent += verdict_on(&filter, number, 0, 0) == REFUSED(ENOSYS);
+	}
+	EXPECT_INT(4, absent);
+	EXPECT_INT(CALLS_REFUSED, count); /* all of the list, and no neighbour of one */
+	EXPECT_INT(REFUSED(EPERM), verdict_on(&filter, SYS_clone, CLONE_NEWUSER, 0));
+	EXPECT_INT(REFUSED(EPERM), verdict_on(&filter, SYS_ioctl, 0, TIOCSTI));
+	EXPECT_INT(REFUSED(EAFNOSUPPORT), verdict_on(&filter, SYS_socket, AF_VSOCK, 0));
+	filter.network = CONFINE_NETWORK_CALLS;
+	EXPECT(confine_calls(&filter));
+	EXPECT_INT(SECCOMP_RET_ALLOW, verdict_on(&filter, SYS_socket, AF_UNIX, 0));
+	EXPECT_INT(REFUSED(EAFNOSUPPORT), verdict_on(&filter, SYS_socket, AF_INET, 0));
+	EXPECT_INT(SECCOMP_RET_KILL_PROCESS,
+	           verdict_of(&filter, &(struct seccomp_data){.arch = AUDIT_ARCH_I386}));
+	confine_fini(&filter);
 }
 
 static size_t
