@@ -28,7 +28,8 @@ static const char help[] =
 	"\n"
 	"  --endpoint URL   the control plane: unix:///path or http://127.0.0.1:port\n"
 	"                   (union-exec-tls also: https://host:port)\n"
-	"  --ticket-fd N    descriptor to read the ticket from, to its end\n"
+	"  --ticket-fd N    descriptor to read the ticket from, to its end; if it is empty, there\n"
+	"                   is nothing to run\n"
 	"  --workdir DIR    folder for all attempts; each has one of its own in it while it runs\n"
 	"  --hide DIR       folder that the task does not see, but for its own part of it\n"
 	"  --conceal LIST   files and folders that it does not see either, with colons between "
@@ -296,6 +297,8 @@ main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	err = attempt_run(&chosen, &outcome, &detail);
+	if (outcome.unneeded)
+		return 0;
 	if (outcome.notes[0])
 		log_warn("sandbox", "the kernel refused part of the sandbox: %s", outcome.notes);
 	if (err) {

@@ -35,6 +35,7 @@
 #define PACKED_FOLDER ".union" /* in the bundle's folder, for the packed file */
 #define PACKED_FILE "code.tar.gz"
 #define BUNDLE_MAX (512ull << 20) /* bytes of a packed bundle */
+#define SECBUFS_LIKELY 65536 /* bytes of secret memory for an attempt with a few small values */
 #define CLAIM_REPLY_MAX                                                                            \
 	(160u << 20) /* a hundred values of 1 MiB, inputs, and what is around them */
 
@@ -53,7 +54,7 @@ struct attempt {
 	int signal_fd;
 	struct sandbox sandbox;
 	uint8_t id[ATTEMPT_ID_LEN];
-	struct secbuf *private_key;
+	struct box_receiver *receiver;
 	struct channel *channel;
 	Union__V1__ClaimResponse *claim;
 	struct reporter *reporter;
@@ -88,6 +89,8 @@ open_workdir(struct attempt *attempt, struct un_detail *detail)
 	len = snprintf(attempt->workdir, sizeof attempt->workdir, "%s/%s", base, attempt->name);
 	if (len < 0 || (size_t)len >= sizeof attempt->workdir)
 		return un_fail(detail, UN_ERR_INVALID, "'%.200s' is too long a path", base);
+	if (mkdirat(attempt->workdir_fd, "bundle", 0700) != 0)
+		return un_fail_errno(detail, errno, "cannot make the folder for the task's code");
 	return tree_make(attempt->workdir_fd, "tmp", &attempt->tmp_fd, detail);
 }
 
@@ -208,6 +211,19 @@ connect_patiently(struct channel *channel, struct un_detail *detail)
 	}
 }
 
+/* A launcher that was started ahead of its attempt has time: what an attempt is likely to need is
+ * made ready. Nothing of this depends on the attempt. */
+static void
+use_the_time(struct attempt *attempt)
+{
+	struct pollfd ticket = {.fd = attempt->options->ticket_fd, .events = POLLIN};
+
+	if (poll(&ticket, 1, 0) != 0)
+		return;
+	sandbox_settle(&attempt->sandbox);
+	secbuf_reserve(SECBUFS_LIKELY);
+}
+
 static enum un_err
 read_ticket(struct attempt *attempt, struct secbuf **ret_ticket, struct un_detail *detail)
 {
@@ -216,6 +232,7 @@ read_ticket(struct attempt *attempt, struct secbuf **ret_ticket, struct un_detai
 
 	if (err)
 		return un_fail(detail, err, "cannot read the ticket: %s", un_err_text(err));
+	attempt->outcome.unneeded = secbuf_len(ticket) == 0;
 	err = ticket_attempt(ticket, attempt->id);
 	if (err) {
 		secbuf_free(ticket);
@@ -262,6 +279,20 @@ take_lease(struct attempt *attempt, int64_t start_ms, struct un_detail *detail)
 	return report_new(&plan, &attempt->reporter);
 }
 
+/* For this attempt alone. */
+static enum un_err
+make_keys(struct attempt *attempt, uint8_t public_key[BOX_PUBLIC_LEN])
+{
+	struct secbuf *private_key;
+	enum un_err err = box_keypair(&private_key, public_key);
+
+	if (!err) {
+		err = box_receiver_new(private_key, &attempt->receiver);
+		secbuf_free(private_key);
+	}
+	return err;
+}
+
 static enum un_err
 claim(struct attempt *attempt, struct un_detail *detail)
 {
@@ -274,13 +305,15 @@ claim(struct attempt *attempt, struct un_detail *detail)
 	uint8_t public_key[BOX_PUBLIC_LEN];
 	ProtobufCMessage *reply;
 	int64_t start_ms;
-	enum un_err err = read_ticket(attempt, &ticket, detail);
+	enum un_err err = make_keys(attempt, public_key);
 
-	if (!err)
-		err = box_keypair(&attempt->private_key, public_key);
 	if (!err)
 		err = channel_new(attempt->endpoint, attempt->options->remote, &attempt->channel,
 		                  detail);
+	if (!err) {
+		use_the_time(attempt);
+		err = read_ticket(attempt, &ticket, detail);
+	}
 	if (!err)
 		err = connect_patiently(attempt->channel, detail);
 	if (err)
@@ -337,10 +370,14 @@ fetch_bundle(struct attempt *attempt, struct un_detail *detail)
 	                            .deadline_ms = clock_mono_ms() + BUNDLE_MS,
 	                            .fd = -1};
 	uint64_t size;
-	enum un_err err = tree_make(attempt->workdir_fd, "bundle", &attempt->bundle_fd, detail);
+	enum un_err err;
 
-	if (err || !attempt->claim->bundle_url[0])
-		return err;
+	attempt->bundle_fd = openat(attempt->workdir_fd, "bundle",
+	                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (attempt->bundle_fd < 0)
+		return un_fail_errno(detail, errno, "cannot open the folder for the task's code");
+	if (!attempt->claim->bundle_url[0])
+		return UN_OK;
 	if (attempt->claim->bundle_size > BUNDLE_MAX)
 		return un_fail(detail, UN_ERR_BUNDLE_REFUSED,
 		               "the code bundle is refused: over %llu MiB", BUNDLE_MAX >> 20);
@@ -465,11 +502,11 @@ static enum un_err
 open_secrets(struct attempt *attempt, struct un_detail *detail)
 {
 	struct buf unseen;
-	enum un_err err = task_secrets_open(&attempt->secrets, attempt->claim, attempt->private_key,
+	enum un_err err = task_secrets_open(&attempt->secrets, attempt->claim, attempt->receiver,
 	                                    attempt->id, detail);
 
-	secbuf_free(attempt->private_key);
-	attempt->private_key = NULL;
+	box_receiver_free(attempt->receiver);
+	attempt->receiver = NULL;
 	buf_init(&unseen, UNSEEN_MAX, BUF_PLAIN);
 	if (!err)
 		err = task_secrets_redaction(&attempt->secrets, &attempt->values, &unseen);
@@ -528,27 +565,6 @@ start_confined(struct attempt *attempt, const struct child_plan *plan, struct ch
 	return err ? err : child_start(plan, ret_child, detail);
 }
 
-/* Virtual environments are often kept where the sandbox has something else. */
-static void
-show_program(struct attempt *attempt, const char *word, const char *path)
-{
-	const char *last = strrchr(word, '/');
-	char program[PATH_MAX];
-
-	if (!attempt->sandbox.mounts)
-		return;
-	mounts_show_program(&attempt->sandbox.view, word);
-	for (size_t len; *path; path += len + (path[len] == ':')) {
-		int wrote;
-
-		len = strcspn(path, ":");
-		wrote = snprintf(program, sizeof program, "%.*s/%s", (int)len, path,
-		                 last ? last + 1 : word);
-		if (wrote > 0 && (size_t)wrote < sizeof program && access(program, F_OK) != 0)
-			mounts_show_program(&attempt->sandbox.view, program);
-	}
-}
-
 /* From here on this thread's children would be born beside the task, and die with it. */
 static enum un_err
 make_helper(struct attempt *attempt)
@@ -577,8 +593,9 @@ start_child(struct attempt *attempt, const struct command *command, struct child
 		return err;
 	err = command_environment(attempt->claim, &attempt->paths, attempt->options->environment,
 	                          &facts, environment, detail);
-	if (!err)
-		show_program(attempt, command->words[0], environment_get(environment, "PATH"));
+	if (!err && attempt->sandbox.mounts)
+		mounts_show_programs(&attempt->sandbox.view, command->words[0],
+		                     environment_get(environment, "PATH"));
 	if (!err)
 		err = child_find(command->words[0], environment_get(environment, "PATH"),
 		                 attempt->sandbox.uid, program, detail);
@@ -653,16 +670,6 @@ run_task(struct attempt *attempt, struct ending *ret_ending, struct un_detail *d
 	return err;
 }
 
-/* What the task itself or who wrote it can mend. */
-static bool
-is_users_fault(enum un_err err)
-{
-	return err == UN_ERR_BUNDLE_REFUSED || err == UN_ERR_NOT_FOR_ENVIRONMENT ||
-	       err == UN_ERR_MOUNT_COLLISION || err == UN_ERR_BAD_NAME || err == UN_ERR_INVALID ||
-	       err == UN_ERR_TOO_LARGE || err == UN_ERR_NOT_FOUND || err == UN_ERR_DENIED ||
-	       err == UN_ERR_BUNDLE_HAS_SECRET;
-}
-
 static enum un_err
 prepare(struct attempt *attempt, struct un_detail *detail)
 {
@@ -699,7 +706,7 @@ run_claimed(struct attempt *attempt, struct un_detail *detail)
 		return un_fail(detail, UN_ERR_BAD_TICKET,
 		               "the lease of the attempt is over; the task was killed");
 	if (err) {
-		err = result_of_failure(&attempt->result, err, &why, is_users_fault(err));
+		err = result_of_failure(&attempt->result, err, &why, result_is_users_fault(err));
 	} else {
 		source.dir_fd = attempt->outputs_fd;
 		source.leaving = attempt->leaving;
@@ -723,7 +730,7 @@ clean_up(struct attempt *attempt)
 	report_free(attempt->reporter);
 	channel_free(attempt->channel);
 	result_fini(&attempt->result);
-	secbuf_free(attempt->private_key);
+	box_receiver_free(attempt->receiver);
 	channel_message_free(attempt->claim);
 	forget_task(attempt);
 	task_rights_fini(&attempt->rights);
@@ -738,50 +745,54 @@ clean_up(struct attempt *attempt)
 	io_close(&attempt->base_fd);
 }
 
+static enum un_err
+run(struct attempt *attempt, struct un_detail *detail)
+{
+	enum un_err err = open_workdir(attempt, detail);
+
+	pass_step(attempt, "begun");
+	if (!err)
+		err = keep_endpoint(attempt, detail);
+	if (!err)
+		err = enter_sandbox(attempt, detail);
+	pass_step(attempt, "entered");
+	if (!err)
+		err = set_paths(attempt);
+	if (!err)
+		err = catch_signals(attempt);
+	if (!err)
+		err = crypto_init();
+	if (!err)
+		err = claim(attempt, detail);
+	pass_step(attempt, "claimed");
+	if (!err) {
+		say_ready(attempt);
+		err = run_claimed(attempt, detail);
+	}
+	pass_step(attempt, "told");
+	return err;
+}
+
 enum un_err
 attempt_run(const struct attempt_options *options, struct attempt_outcome *ret_outcome,
             struct un_detail *detail)
 {
-	struct attempt attempt = {.options = options,
-	                          .base_fd = -1,
-	                          .lock_fd = -1,
-	                          .workdir_fd = -1,
-	                          .tmp_fd = -1,
-	                          .bundle_fd = -1,
-	                          .outputs_fd = -1,
-	                          .signal_fd = -1,
-	                          .sandbox = {.private_fd = -1,
-	                                      .secrets_fd = -1,
-	                                      .shared_fd = -1,
-	                                      .init_fd = -1,
-	                                      .ready_fd = -1}};
+	/* not on the stack: of the paths in it, most of each is never touched */
+	struct attempt *attempt = mem_zalloc(1, sizeof *attempt);
 	enum un_err err;
 
-	result_init(&attempt.result);
+	if (!attempt)
+		return UN_ERR_NO_MEMORY;
+	attempt->options = options;
+	attempt->base_fd = attempt->lock_fd = attempt->workdir_fd = attempt->tmp_fd = -1;
+	attempt->bundle_fd = attempt->outputs_fd = attempt->signal_fd = -1;
+	sandbox_init(&attempt->sandbox);
+	result_init(&attempt->result);
 	(void)umask(077);
-	err = open_workdir(&attempt, detail);
-	pass_step(&attempt, "begun");
-	if (!err)
-		err = keep_endpoint(&attempt, detail);
-	if (!err)
-		err = enter_sandbox(&attempt, detail);
-	pass_step(&attempt, "entered");
-	if (!err)
-		err = set_paths(&attempt);
-	if (!err)
-		err = catch_signals(&attempt);
-	if (!err)
-		err = crypto_init();
-	if (!err)
-		err = claim(&attempt, detail);
-	pass_step(&attempt, "claimed");
-	if (!err) {
-		say_ready(&attempt);
-		err = run_claimed(&attempt, detail);
-	}
-	pass_step(&attempt, "told");
-	memcpy(attempt.outcome.notes, attempt.sandbox.notes, sizeof attempt.outcome.notes);
-	clean_up(&attempt);
-	*ret_outcome = attempt.outcome;
+	err = run(attempt, detail);
+	memcpy(attempt->outcome.notes, attempt->sandbox.notes, sizeof attempt->outcome.notes);
+	clean_up(attempt);
+	*ret_outcome = attempt->outcome;
+	mem_free(attempt);
 	return err;
 }

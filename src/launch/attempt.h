@@ -33,6 +33,7 @@ struct attempt_options {
 
 struct attempt_outcome {
 	int exit_status;               /* the task's; 0 or 1 where it ended otherwise */
+	bool unneeded; /* no ticket came: it was started ahead, for an attempt that never began */
 	char notes[SANDBOX_NOTES_MAX]; /* what the kernel refused; "" when nothing */
 };
 

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "base/clock.h"
+#include "base/io.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -138,11 +139,13 @@ TEST(attempt, the_task_sees_nothing_of_the_control_planes_folder_but_its_own)
 {
 	struct plane plane;
 
-	use_shell(&plane, "find \"$PLANE\" -maxdepth 2 | "
-	                  "grep -vx \"$PLANE\\(/work\\(/a-[0-9a-f]*\\)\\?\\)\\?\"; "
-	                  "[ \"$PWD\" -ef \"$TMPDIR/../bundle\" ] && echo same; ls -A ../..; "
-	                  "ls -A ../../..; touch \"$PLANE/new\" 2>/dev/null && echo writable; "
-	                  "touch new \"$TMPDIR/new\" && echo done");
+	use_shell(&plane,
+	          "find \"$PLANE\" -maxdepth 2 | "
+	          "grep -vx \"$PLANE\\(/work\\(/a-[0-9a-f]*\\(.private\\)\\?\\)\\?\\)\\?\"; "
+	          "[ \"$PWD\" -ef \"$TMPDIR/../bundle\" ] && echo same; ls -A ../.. | grep -vF "
+	          ".private; "
+	          "ls -A ../../..; touch \"$PLANE/new\" 2>/dev/null && echo writable; "
+	          "touch new \"$TMPDIR/new\" && echo done");
 	plane.hidden = plane.folder;
 	plane.envs[0][0] = "PLANE";
 	plane.envs[0][1] = plane.folder;
@@ -154,6 +157,38 @@ TEST(attempt, the_task_sees_nothing_of_the_control_planes_folder_but_its_own)
 	EXPECT(strncmp(buf_text(&plane.log), "same\na-", 7) == 0);
 	EXPECT(strcmp(strchr(buf_text(&plane.log) + 7, '\n'), "\nwork\ndone\n") == 0);
 	plane_fini(&plane);
+}
+
+/* An engine starts a launcher as soon as it expects an attempt. */
+TEST(attempt, a_launcher_may_wait_for_its_ticket)
+{
+	struct plane plane;
+
+	use_shell(&plane, "cat \"$FLYTE_SECRETS_DEFAULT_DIR/s\" | tr a-z A-Z");
+	plane.hidden = plane.folder;
+	add_secret(&plane, "s", "value-of-secret");
+	plane_start_ahead(&plane, UNION_EXEC);
+	EXPECT_INT(0, plane.claims);
+	plane_give_ticket(&plane);
+	plane_serve(&plane);
+	expect_outcome(&plane, SUCCEEDED, 0);
+	EXPECT(strstr(buf_text(&plane.log), "VALUE-OF-SECRET") != NULL);
+	plane_fini(&plane);
+}
+
+TEST(attempt, a_launcher_without_an_attempt_ends_and_leaves_nothing)
+{
+	struct plane plane;
+
+	use_shell(&plane, "true");
+	plane.hidden = plane.folder;
+	plane_start_ahead(&plane, UNION_EXEC);
+	io_close(&plane.ticket_fd);
+	plane_serve(&plane);
+	EXPECT_INT(0, plane.exit_status);
+	EXPECT_INT(0, plane.claims);
+	EXPECT(!plane.finished);
+	plane_fini(&plane); /* which finds the folder of attempts empty */
 }
 
 TEST(attempt, exit_statuses_and_signals_are_told_plainly)

@@ -20,6 +20,8 @@ mounts_init(struct mounts *mounts, uid_t uid)
 {
 	mounts->uid = uid;
 	mounts->kept_count = mounts->cover_count = 0;
+	mounts->point = NULL;
+	mounts->has_point = false;
 }
 
 void
@@ -255,8 +257,11 @@ make_covers(struct mounts *mounts, size_t *ret_done)
 	for (size_t i = 0; fine && i < mounts->cover_count; i++) {
 		const struct mounts_cover *cover = &mounts->covers[i];
 
-		fine = cover->covered ||
-		       (show_kept(mounts, cover->path) && close_cover(cover->path));
+		if (cover->covered)
+			continue;
+		if (mounts->point && is_below(mounts->point, cover->path))
+			mounts->has_point = io_make_dirs(mounts->point, 0511) == UN_OK;
+		fine = show_kept(mounts, cover->path) && close_cover(cover->path);
 	}
 	return fine;
 }
@@ -303,9 +308,11 @@ replace_tmp(struct mounts *mounts, const char *path, const char *temporary)
 		return false;
 	mark_covered(mounts);
 	/* the covers in it are gone with it, and what they showed is shown without them */
-	return cover->fd >= 0 &&
-	       mount("union", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") == 0 &&
-	       show_kept(mounts, path);
+	if (cover->fd < 0 || mount("union", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") != 0)
+		return false;
+	if (mounts->point && is_below(mounts->point, path))
+		mounts->has_point = io_make_dirs(mounts->point, 0511) == UN_OK;
+	return show_kept(mounts, path);
 }
 
 bool
@@ -621,5 +628,23 @@ mounts_show_program(struct mounts *mounts, const char *program)
 		if (!is_link)
 			return;
 		memcpy(path, next, sizeof path);
+	}
+}
+
+void
+mounts_show_programs(struct mounts *mounts, const char *word, const char *path)
+{
+	const char *last = strrchr(word, '/');
+	char program[PATH_MAX];
+
+	mounts_show_program(mounts, word);
+	for (size_t len; *path; path += len + (path[len] == ':')) {
+		int wrote;
+
+		len = strcspn(path, ":");
+		wrote = snprintf(program, sizeof program, "%.*s/%s", (int)len, path,
+		                 last ? last + 1 : word);
+		if (wrote > 0 && (size_t)wrote < sizeof program && access(program, F_OK) != 0)
+			mounts_show_program(mounts, program);
 	}
 }

@@ -35,6 +35,8 @@ struct mounts {
 	size_t kept_count;
 	struct mounts_cover covers[MOUNTS_COVERS_MAX];
 	size_t cover_count;
+	const char *point; /* a folder that is made in a cover, empty; NULL: none. Lent */
+	bool has_point;    /* it is there */
 };
 
 void mounts_init(struct mounts *mounts, uid_t uid);
@@ -64,6 +66,9 @@ bool mounts_conceal_list(struct mounts *mounts, const char *list);
  * likewise for a link's target: a virtual environment in somebody's home. All of an environment; of
  * what is none its bin and lib folders. Not what others own, and nothing of what is hidden. */
 void mounts_show_program(struct mounts *mounts, const char *program);
+/* The same for `word` and for its name in each folder of `path`, but for those that can be seen:
+ * virtual environments are often kept where the sandbox has something else. */
+void mounts_show_programs(struct mounts *mounts, const char *word, const char *path);
 
 /* Nothing answers at `path` any more, a socket whose folder is our current one: that stays the same
  * folder, in a copy of its mount that has no path. True where there is no such path. */

@@ -409,3 +409,12 @@ result_exit_status(const struct result *result)
 	       : result->finish.outcome == UNION__V1__FINISH_REQUEST__OUTCOME__SUCCEEDED ? 0
 	                                                                                 : 1;
 }
+
+bool
+result_is_users_fault(enum un_err err)
+{
+	return err == UN_ERR_BUNDLE_REFUSED || err == UN_ERR_NOT_FOR_ENVIRONMENT ||
+	       err == UN_ERR_MOUNT_COLLISION || err == UN_ERR_BAD_NAME || err == UN_ERR_INVALID ||
+	       err == UN_ERR_TOO_LARGE || err == UN_ERR_NOT_FOUND || err == UN_ERR_DENIED ||
+	       err == UN_ERR_BUNDLE_HAS_SECRET;
+}

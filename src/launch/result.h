@@ -48,4 +48,7 @@ int result_exit_status(const struct result *result);
 /* The name and meaning of a signal: "SIGKILL". */
 const char *result_signal_name(int number, char text[16]);
 
+/* What the task itself or who wrote it can mend. */
+bool result_is_users_fault(enum un_err err);
+
 #endif

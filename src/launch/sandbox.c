@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -29,6 +30,13 @@
 #define SHARED_NAMES 8
 #define PRIVATE_SIZE "256m" /* inputs and results; a result over 8 MiB is refused anyway */
 #define ROUNDS_MAX 8
+
+void
+sandbox_init(struct sandbox *sandbox)
+{
+	sandbox->private_fd = sandbox->secrets_fd = sandbox->shared_fd = sandbox->init_fd =
+		sandbox->ready_fd = sandbox->mounts_fd = -1;
+}
 
 void
 sandbox_note(struct sandbox *sandbox, const char *what, int saved_errno)
@@ -175,10 +183,12 @@ unshare_all(struct sandbox *sandbox)
 	/* the least of them, each by itself: a service manager may allow only some kinds */
 	(void)unshare(CLONE_NEWUTS);
 	(void)unshare(CLONE_NEWCGROUP);
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
 		sandbox->mounts = true;
-	else
+		sandbox->mounts_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	} else {
 		sandbox_note(sandbox, "no mounts", errno);
+	}
 }
 
 /* Whether every folder on the way to `path` can be passed by anybody. */
@@ -237,6 +247,7 @@ set_view(struct sandbox *sandbox, const struct sandbox_options *options)
 	(void)snprintf(base, sizeof base, "%s", options->workdir);
 	*strrchr(base, '/') = '\0';
 	(void)snprintf(temporary, sizeof temporary, "%s/tmp", options->workdir);
+	view->point = sandbox->private_path;
 	fine = (!options->hidden || mounts_hide(view, options->hidden)) &&
 	       mounts_hide(view, base) && mounts_keep(view, options->workdir, true) &&
 	       (!options->sdk || mounts_keep(view, options->sdk, false)) &&
@@ -276,7 +287,7 @@ mount_private(struct sandbox *sandbox)
 	char options[80];
 
 	sandbox->mounts = false;
-	if (mkdir(sandbox->private_path, 0700) != 0) {
+	if (!sandbox->view.has_point && mkdir(sandbox->private_path, 0700) != 0) {
 		sandbox_note(sandbox, "no private folder", errno);
 		return;
 	}
@@ -293,7 +304,7 @@ mount_private(struct sandbox *sandbox)
 	sandbox->mounts = sandbox->secrets_fd >= 0;
 }
 
-/* At the end, or after mount_private has failed half-way. */
+/* After mount_private has failed half-way, or where its folder is on a disk. */
 static void
 forget_private(struct sandbox *sandbox)
 {
@@ -301,6 +312,49 @@ forget_private(struct sandbox *sandbox)
 	io_close(&sandbox->private_fd);
 	(void)umount2(sandbox->private_path, MNT_DETACH);
 	(void)rmdir(sandbox->private_path);
+}
+
+/* Taking a mount namespace apart makes its last user wait for every processor, longer than a small
+ * task runs. A descriptor of it goes into a socket that holds itself, which the kernel finds to be
+ * garbage: newer kernels close it on a thread of their own, older ones here. */
+static void
+leave_mounts(struct sandbox *sandbox)
+{
+	union {
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	char byte = 0;
+	struct iovec part = {&byte, 1};
+	struct msghdr message = {.msg_iov = &part,
+	                         .msg_iovlen = 1,
+	                         .msg_control = control.bytes,
+	                         .msg_controllen = sizeof control.bytes};
+	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+	int pair[2];
+
+	if (sandbox->mounts_fd >= 0 &&
+	    socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == 0) {
+		int both[2] = {sandbox->mounts_fd, pair[1]};
+
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(sizeof both);
+		memcpy(CMSG_DATA(head), both, sizeof both);
+		(void)!sendmsg(pair[0], &message, MSG_NOSIGNAL);
+		io_close(&pair[1]);
+		io_close(&pair[0]);
+	}
+	io_close(&sandbox->mounts_fd);
+}
+
+/* What else was in the private folder nobody can reach any more, and goes with the mounts. */
+static void
+wipe_secrets(struct sandbox *sandbox)
+{
+	if (mount(NULL, sandbox->secrets_path, NULL,
+	          MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0)
+		tree_wipe(sandbox->secrets_fd);
 }
 
 /* Process 1 of the namespace. It was forked before anything secret was read. */
@@ -489,11 +543,8 @@ begin(struct sandbox *sandbox, const struct sandbox_options *options, struct un_
 {
 	const char *workdir = options->workdir;
 	char path[PATH_MAX];
-	int len = snprintf(path, sizeof path, "%s/private", workdir);
+	int len = snprintf(path, sizeof path, "%s.private", workdir);
 
-	memset(sandbox, 0, sizeof *sandbox);
-	sandbox->private_fd = sandbox->secrets_fd = sandbox->shared_fd = sandbox->init_fd =
-		sandbox->ready_fd = -1;
 	sandbox->without = options->without;
 	if (workdir[0] != '/' || len < 0 || (size_t)len >= sizeof path)
 		return un_fail(detail, UN_ERR_INVALID, "'%.200s' is not a usable folder", workdir);
@@ -622,9 +673,12 @@ sandbox_end(struct sandbox *sandbox)
 	io_close(&sandbox->init_fd);
 	io_close(&sandbox->ready_fd);
 	if (sandbox->mounts)
+		wipe_secrets(sandbox);
+	if (sandbox->mounts && !sandbox->view.has_point)
 		forget_private(sandbox);
 	io_close(&sandbox->secrets_fd);
 	io_close(&sandbox->private_fd);
+	leave_mounts(sandbox);
 	if (sandbox->shared_fd >= 0 && sandbox->shared_name[0])
 		remove_wiped(sandbox->shared_fd, sandbox->shared_name);
 	io_close(&sandbox->shared_fd);

@@ -63,6 +63,7 @@ struct sandbox {
 	pid_t init;  /* process 1 of the task's PID namespace; 0: there is none */
 	int init_fd;
 	int ready_fd; /* from the init, until sandbox_settle */
+	int mounts_fd; /* the mount namespace, if it is ours */
 	int private_fd;
 	char private_path[PATH_MAX];
 	int secrets_fd; /* the folder "secrets" in it */
@@ -72,10 +73,12 @@ struct sandbox {
 	char notes[SANDBOX_NOTES_MAX];   /* what was refused; "" when nothing was */
 };
 
-/* The private folder is workdir/private, which is made. Where there are mounts, `workdir` must be
- * opened again by its path. Also sets no_new_privs, RLIMIT_CORE 1 (no core, not even to a program)
- * and makes the process undumpable. UN_ERR_IO, UN_ERR_DENIED: there is no place for secret files at
- * all. */
+/* `sandbox` is zeroed: it is large, and most of it is never touched. */
+void sandbox_init(struct sandbox *sandbox);
+/* The private folder is workdir.private, in the memory that covers the other attempts; it vanishes
+ * with the mounts. Where there are mounts, `workdir` must be opened again by its path. Also sets
+ * no_new_privs, RLIMIT_CORE 1 (no core, not even to a program) and makes the process undumpable.
+ * UN_ERR_IO, UN_ERR_DENIED: there is no place for secret files at all. */
 MUST_CHECK enum un_err sandbox_enter(struct sandbox *sandbox, const struct sandbox_options *options,
                                      struct un_detail *detail);
 /* One more thing that the kernel refused. */

@@ -1,5 +1,6 @@
 #include "launch/supervise.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io.h"
 
@@ -24,6 +25,7 @@ struct watch {
 	const struct supervision *plan;
 	struct redact_stream *streams[2];
 	struct redact_stream *log; /* of both: half of a value may be in each */
+	uint8_t *piece;            /* of PIECE bytes */
 	int64_t timeout_at_ms;     /* INT64_MAX: never */
 	int64_t kill_at_ms;
 	int64_t idle_at_ms; /* then what is held back goes out, as far as it may */
@@ -72,6 +74,10 @@ open_streams(struct watch *watch)
 
 	for (int i = 0; i < 2 && !err; i++)
 		err = redact_stream_new(plan->values, push_log, watch->log, &watch->streams[i]);
+	if (!err) {
+		watch->piece = mem_alloc(PIECE);
+		err = watch->piece ? UN_OK : UN_ERR_NO_MEMORY;
+	}
 	return err;
 }
 
@@ -80,8 +86,8 @@ static enum un_err
 take_output(struct watch *watch, int fd, struct redact_stream *stream, bool *ret_open,
             bool *ret_any)
 {
-	uint8_t bytes[PIECE];
-	ssize_t got = read(fd, bytes, sizeof bytes);
+	uint8_t *bytes = watch->piece;
+	ssize_t got = read(fd, bytes, PIECE);
 	enum un_err err = UN_OK;
 
 	*ret_any = got > 0;
@@ -322,6 +328,7 @@ supervise(const struct supervision *plan, struct ending *ret_ending)
 	redact_stream_free(watch.log);
 	redact_stream_free(watch.streams[0]);
 	redact_stream_free(watch.streams[1]);
+	mem_free(watch.piece);
 	*ret_ending = watch.ending;
 	return err;
 }

@@ -46,10 +46,9 @@ open_one(struct task_secrets *secrets, size_t index, const Union__V1__AttemptSec
 
 enum un_err
 task_secrets_open(struct task_secrets *secrets, const Union__V1__ClaimResponse *claim,
-                  const struct secbuf *private_key, const uint8_t attempt[ATTEMPT_ID_LEN],
+                  struct box_receiver *receiver, const uint8_t attempt[ATTEMPT_ID_LEN],
                   struct un_detail *detail)
 {
-	struct box_receiver *receiver = NULL;
 	size_t count = claim->n_secrets;
 	enum un_err err;
 
@@ -60,15 +59,12 @@ task_secrets_open(struct task_secrets *secrets, const Union__V1__ClaimResponse *
 	secrets->requests = mem_zalloc(count + 1, sizeof *secrets->requests);
 	secrets->values = mem_zalloc(count + 1, sizeof *secrets->values);
 	err = secrets->requests && secrets->values ? UN_OK : UN_ERR_NO_MEMORY;
-	if (!err)
-		err = box_receiver_new(private_key, &receiver);
 	for (size_t i = 0; !err && i < count; i++) {
 		secrets->count = i + 1;
 		err = open_one(secrets, i, claim->secrets[i], receiver, attempt, detail);
 	}
 	if (!err)
 		err = secret_layout_init(&secrets->layout, secrets->requests, count, detail);
-	box_receiver_free(receiver);
 	if (err)
 		task_secrets_close(secrets);
 	return err;

@@ -31,7 +31,7 @@ struct task_secrets {
  * an error there is nothing to free. */
 MUST_CHECK enum un_err task_secrets_open(struct task_secrets *secrets,
                                          const Union__V1__ClaimResponse *claim,
-                                         const struct secbuf *private_key,
+                                         struct box_receiver *receiver,
                                          const uint8_t attempt[ATTEMPT_ID_LEN],
                                          struct un_detail *detail);
 void task_secrets_close(struct task_secrets *secrets); /* wipes; harmless when zeroed */

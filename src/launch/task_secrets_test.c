@@ -15,7 +15,7 @@
 /* What a control plane delivers: made once, before any fault. */
 static struct {
 	uint8_t attempt[ATTEMPT_ID_LEN];
-	struct secbuf *private_key;
+	struct box_receiver *receiver;
 	struct buf sealed[COUNT];
 	uint8_t boxed[COUNT][DELIVERED_DEK_LEN];
 	Union__V1__AttemptSecret secrets[COUNT], *list[COUNT];
@@ -29,11 +29,14 @@ static void
 make(void)
 {
 	uint8_t public_key[BOX_PUBLIC_LEN];
+	struct secbuf *private_key;
 	struct box_sender *sender;
 
 	assert_int_equal(crypto_init(), UN_OK);
 	random_bytes(made.attempt, sizeof made.attempt);
-	assert_int_equal(box_keypair(&made.private_key, public_key), UN_OK);
+	assert_int_equal(box_keypair(&private_key, public_key), UN_OK);
+	assert_int_equal(box_receiver_new(private_key, &made.receiver), UN_OK);
+	secbuf_free(private_key);
 	assert_int_equal(box_sender_new(public_key, &sender), UN_OK);
 	union__v1__claim_response__init(&made.claim);
 	for (size_t i = 0; i < COUNT; i++) {
@@ -73,7 +76,7 @@ expect_refused(enum un_err expected)
 	struct un_detail detail = {0};
 	struct task_secrets secrets;
 
-	EXPECT_ERR(expected, task_secrets_open(&secrets, &made.claim, made.private_key,
+	EXPECT_ERR(expected, task_secrets_open(&secrets, &made.claim, made.receiver,
 	                                       made.attempt, &detail));
 	EXPECT_NULL(strstr(detail.message, "value-of"));
 }
@@ -83,7 +86,7 @@ TEST(task_secrets, open_for_this_attempt_identity_and_version_only)
 	struct task_secrets secrets;
 	ProtobufCBinaryData kept = made.secrets[0].sealed_value;
 
-	EXPECT_OK(task_secrets_open(&secrets, &made.claim, made.private_key, made.attempt, NULL));
+	EXPECT_OK(task_secrets_open(&secrets, &made.claim, made.receiver, made.attempt, NULL));
 	EXPECT_INT(COUNT, secrets.count);
 	EXPECT_BYTES(texts[1], secbuf_peek(secrets.values[1]), strlen(texts[1]));
 	task_secrets_close(&secrets);
@@ -147,7 +150,7 @@ TORTURE_IO(task_secrets, are_used_whole_or_not_at_all)
 	EXPECT(mkdtemp(path) != NULL);
 	parent = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	EXPECT_OK(tree_make(parent, "d", &fd, NULL));
-	err = task_secrets_open(&secrets, &made.claim, made.private_key, made.attempt, NULL);
+	err = task_secrets_open(&secrets, &made.claim, made.receiver, made.attempt, NULL);
 	if (!err) {
 		err = use(&secrets, fd);
 		task_secrets_close(&secrets);
@@ -171,6 +174,6 @@ main(void)
 	failed = _cmocka_run_group_tests(__FILE__, test_all, test_count, NULL, NULL);
 	for (size_t i = 0; i < COUNT; i++)
 		buf_fini(&made.sealed[i]);
-	secbuf_free(made.private_key);
+	box_receiver_free(made.receiver);
 	return failed;
 }

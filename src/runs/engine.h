@@ -31,6 +31,9 @@ struct engine_start {
 typedef void engine_exited(void *ctx, const uint8_t attempt[ATTEMPT_ID_LEN]);
 
 struct engine_ops {
+	/* An attempt of the project is about to start: what can be done before its ticket is there,
+	 * may be done now. Harmless if none follows. NULL: nothing can. */
+	void (*expect)(struct engine *engine, const char *project);
 	MUST_CHECK enum un_err (*start)(struct engine *engine, const struct engine_start *start,
 	                                struct engine_place *ret_place, struct un_detail *detail);
 	/* Asks the launcher to end its task; `force`: ends the launcher itself. False: it is not

@@ -1,13 +1,16 @@
 #include "runs/engine_local.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "model/scope.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -19,15 +22,22 @@
 #include <unistd.h>
 
 #define TICKET_FD 3
+#define WAITING_MAX 8   /* launchers that wait for an attempt */
+#define WAITING_MS 5000 /* so long */
+#define LEAVING_MS 2000 /* at our end, for them to leave nothing behind */
 
 struct child {
 	struct child *next;
 	struct local *engine;
 	uint8_t attempt[ATTEMPT_ID_LEN];
 	pid_t pid;
-	uid_t uid;               /* of its task; 0: none of its own */
-	struct loop_watch watch; /* of the pidfd */
-	bool adopted;            /* not our child: it cannot be waited for */
+	int64_t start;                    /* start_of it */
+	uid_t uid;                        /* of its task; 0: none of its own */
+	struct loop_watch watch;          /* of the pidfd */
+	int ticket_fd;                    /* of one that waits for its attempt; else -1 */
+	char project[SCOPE_PART_MAX + 1]; /* whose attempt it waits for: its uid is the project's */
+	bool has_attempt;                 /* else: none yet, or it is not needed any more */
+	bool adopted;                     /* not our child: it cannot be waited for */
 };
 
 struct local {
@@ -39,6 +49,7 @@ struct local {
 	struct machine *machine;
 	char *const *environment;
 	struct child *children;
+	struct loop_timer unneeded; /* ends those that wait in vain */
 	engine_exited *exited;
 	void *exited_ctx;
 };
@@ -85,6 +96,7 @@ child_drop(struct child *child)
 	*at = child->next;
 	loop_watch_remove(child->engine->loop, &child->watch);
 	close(child->watch.fd);
+	io_close(&child->ticket_fd);
 	mem_free(child);
 }
 
@@ -94,6 +106,7 @@ child_ended(struct loop_watch *watch, uint32_t events)
 	struct child *child = watch->ctx;
 	struct local *local = child->engine;
 	uint8_t attempt[ATTEMPT_ID_LEN];
+	bool had_attempt = child->has_attempt;
 	siginfo_t info = {0};
 
 	(void)events;
@@ -108,7 +121,7 @@ child_ended(struct loop_watch *watch, uint32_t events)
 		machine_give_uid(local->machine, child->uid);
 	memcpy(attempt, child->attempt, sizeof attempt);
 	child_drop(child);
-	if (local->exited != NULL)
+	if (had_attempt && local->exited != NULL)
 		local->exited(local->exited_ctx, attempt);
 }
 
@@ -117,25 +130,23 @@ child_find(const struct local *local, const uint8_t attempt[ATTEMPT_ID_LEN])
 {
 	struct child *child = local->children;
 
-	while (child != NULL && !bytes_equal(child->attempt, attempt, ATTEMPT_ID_LEN))
+	while (child != NULL &&
+	       !(child->has_attempt && bytes_equal(child->attempt, attempt, ATTEMPT_ID_LEN)))
 		child = child->next;
 	return child;
 }
 
+/* Takes `pidfd` over on UN_OK. */
 static enum un_err
-child_watch(struct local *local, const uint8_t attempt[ATTEMPT_ID_LEN], pid_t pid, int pidfd,
-            bool adopted, uid_t uid)
+child_watch(struct local *local, const struct child *facts, int pidfd, struct child **ret_child)
 {
 	struct child *child = mem_zalloc(1, sizeof *child);
 	enum un_err err;
 
 	if (child == NULL)
 		return UN_ERR_NO_MEMORY;
+	*child = *facts;
 	child->engine = local;
-	child->pid = pid;
-	child->adopted = adopted;
-	child->uid = uid;
-	memcpy(child->attempt, attempt, ATTEMPT_ID_LEN);
 	child->watch = (struct loop_watch){
 		.fd = pidfd, .events = EPOLLIN, .fn = child_ended, .ctx = child};
 	err = loop_watch_add(local->loop, &child->watch);
@@ -145,29 +156,11 @@ child_watch(struct local *local, const uint8_t attempt[ATTEMPT_ID_LEN], pid_t pi
 	}
 	child->next = local->children;
 	local->children = child;
+	*ret_child = child;
 	return UN_OK;
 }
 
 /* ---- start ---- */
-
-/* A pipe that holds the ticket and whose writing end is closed. */
-static enum un_err
-ticket_pipe(const struct secbuf *ticket, int *ret_fd)
-{
-	int fds[2];
-	enum un_err err;
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return un_err_from_errno(errno);
-	/* a ticket is smaller than a pipe: this does not wait */
-	err = io_write_all(fds[1], secbuf_peek(ticket), secbuf_len(ticket));
-	io_close(&fds[1]);
-	if (err)
-		io_close(&fds[0]);
-	else
-		*ret_fd = fds[0];
-	return err;
-}
 
 static int
 set_up(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int ticket_fd)
@@ -248,40 +241,131 @@ spawn(const struct local *local, int ticket_fd, uid_t uid, pid_t *ret_pid)
 	return failed;
 }
 
+/* All that a launcher waits for. A ticket is smaller than a pipe: this does not block. False: it is
+ * gone. */
+static bool
+give_ticket(struct child *child, const struct engine_start *start)
+{
+	enum un_err err = io_write_all(child->ticket_fd, secbuf_peek(start->ticket),
+	                               secbuf_len(start->ticket));
+
+	io_close(&child->ticket_fd);
+	if (err)
+		return false;
+	memcpy(child->attempt, start->attempt, ATTEMPT_ID_LEN);
+	child->has_attempt = true;
+	return true;
+}
+
+/* Starts a launcher, which waits for its ticket where there is none yet (`start` is NULL). */
+static enum un_err
+launch(struct local *local, const char *project, const struct engine_start *start,
+       struct child **ret_child, struct un_detail *detail)
+{
+	struct child facts = {.ticket_fd = -1};
+	int ticket[2], pidfd, failed = 0;
+	enum un_err err;
+
+	if (pipe2(ticket, O_CLOEXEC) < 0)
+		return un_err_from_errno(errno);
+	facts.ticket_fd = ticket[1];
+	if (start != NULL && !give_ticket(&facts, start))
+		failed = EIO;
+	facts.uid = machine_take_uid(local->machine, project);
+	(void)snprintf(facts.project, sizeof facts.project, "%s", project ? project : "");
+	if (start == NULL && !facts.uid && machine_has_uids(local->machine))
+		failed = EAGAIN; /* by the time it is needed, one may be free again */
+	if (!failed)
+		failed = spawn(local, ticket[0], facts.uid, &facts.pid);
+	io_close(&ticket[0]);
+	if (failed) {
+		io_close(&facts.ticket_fd);
+		machine_give_uid(local->machine, facts.uid);
+		return un_fail_errno(detail, failed, "cannot start the launcher '%s'",
+		                     local->launcher);
+	}
+	facts.start = start_of(facts.pid);
+	/* not waited for yet, so the number is still this child's */
+	pidfd = pidfd_open(facts.pid, 0);
+	err = pidfd < 0 ? un_err_from_errno(errno) : child_watch(local, &facts, pidfd, ret_child);
+	if (err) {
+		kill(facts.pid, SIGKILL);
+		while (waitpid(facts.pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		io_close(&pidfd);
+		io_close(&facts.ticket_fd);
+		return un_fail(detail, err, "cannot watch a launcher");
+	}
+	return UN_OK;
+}
+
+/* The one that waits longest for an attempt of the project, or NULL. */
+static struct child *
+find_waiting(const struct local *local, const char *project, size_t *ret_count)
+{
+	struct child *found = NULL;
+
+	*ret_count = 0;
+	for (struct child *child = local->children; child != NULL; child = child->next) {
+		if (child->ticket_fd < 0)
+			continue;
+		if (strcmp(child->project, project) == 0)
+			found = child;
+		++*ret_count;
+	}
+	return found;
+}
+
+/* It ends by itself, and leaves nothing behind. */
+static void
+dismiss_waiting(struct local *local)
+{
+	for (struct child *child = local->children; child != NULL; child = child->next)
+		io_close(&child->ticket_fd);
+}
+
+static void
+waited_in_vain(struct loop_timer *timer)
+{
+	dismiss_waiting(timer->ctx);
+}
+
+static void
+local_expect(struct engine *engine, const char *project)
+{
+	struct local *local = local_of(engine);
+	struct un_detail detail = {0};
+	struct child *child;
+	size_t count;
+
+	(void)find_waiting(local, project, &count);
+	if (count >= WAITING_MAX)
+		return;
+	if (loop_timer_set(local->loop, &local->unneeded, clock_mono_ms() + WAITING_MS) != UN_OK)
+		return;
+	/* the attempt itself will tell what is wrong */
+	if (launch(local, project, NULL, &child, &detail) != UN_OK)
+		log_debug("runs", "no launcher ahead: %s", detail.message);
+}
+
 static enum un_err
 local_start(struct engine *engine, const struct engine_start *start, struct engine_place *ret_place,
             struct un_detail *detail)
 {
 	struct local *local = local_of(engine);
-	int ticket_fd = -1, pidfd, failed;
-	uid_t uid;
-	pid_t pid;
-	enum un_err err;
+	struct child *child;
+	enum un_err err = UN_OK;
+	size_t count;
 
-	err = ticket_pipe(start->ticket, &ticket_fd);
+	do
+		child = find_waiting(local, start->project ? start->project : "", &count);
+	while (child != NULL && !give_ticket(child, start));
+	if (child == NULL)
+		err = launch(local, start->project, start, &child, detail);
 	if (err)
 		return err;
-	uid = machine_take_uid(local->machine, start->project);
-	failed = spawn(local, ticket_fd, uid, &pid);
-	io_close(&ticket_fd);
-	if (failed)
-		machine_give_uid(local->machine, uid);
-	if (failed)
-		return un_fail_errno(detail, failed, "cannot start the launcher '%s'",
-		                     local->launcher);
-	/* not waited for yet, so the number is still this child's */
-	pidfd = pidfd_open(pid, 0);
-	err = pidfd < 0 ? un_err_from_errno(errno)
-	                : child_watch(local, start->attempt, pid, pidfd, false, uid);
-	if (err) {
-		kill(pid, SIGKILL);
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		io_close(&pidfd);
-		return un_fail(detail, err, "cannot watch a launcher");
-	}
-	*ret_place = (struct engine_place){.pid = pid, .start = start_of(pid)};
-	log_debug("runs", "launcher %d runs %s", (int)pid, start->label);
+	*ret_place = (struct engine_place){.pid = child->pid, .start = child->start};
+	log_debug("runs", "launcher %d runs %s", (int)child->pid, start->label);
 	return UN_OK;
 }
 
@@ -323,22 +407,29 @@ local_adopt(struct engine *engine, const uint8_t attempt[ATTEMPT_ID_LEN],
             const struct engine_place *place)
 {
 	struct local *local = local_of(engine);
+	struct child facts = {.pid = (pid_t)place->pid,
+	                      .start = place->start,
+	                      .ticket_fd = -1,
+	                      .has_attempt = true,
+	                      .adopted = true};
+	struct child *child;
 	int pidfd;
 
 	if (place->pid <= 0 || place->start <= 0)
 		return false;
-	pidfd = pidfd_open((pid_t)place->pid, 0);
+	pidfd = pidfd_open(facts.pid, 0);
 	if (pidfd < 0)
 		return false;
+	memcpy(facts.attempt, attempt, ATTEMPT_ID_LEN);
 	/* opened first: what is read now is of the process that the descriptor names, or it is gone
 	 */
-	if (start_of((pid_t)place->pid) != place->start ||
-	    child_watch(local, attempt, (pid_t)place->pid, pidfd, true,
-	                uid_of((pid_t)place->pid)) != UN_OK) {
+	facts.uid = uid_of(facts.pid);
+	if (start_of(facts.pid) != place->start ||
+	    child_watch(local, &facts, pidfd, &child) != UN_OK) {
 		close(pidfd);
 		return false;
 	}
-	machine_keep_uid(local->machine, uid_of((pid_t)place->pid));
+	machine_keep_uid(local->machine, child->uid);
 	return true;
 }
 
@@ -351,11 +442,25 @@ local_listen(struct engine *engine, engine_exited *exited, void *ctx)
 	local->exited_ctx = ctx;
 }
 
+/* Those that wait for no attempt are gone when we are. */
+static void
+end_waiting(struct local *local)
+{
+	int64_t deadline_ms = clock_mono_ms() + LEAVING_MS;
+
+	dismiss_waiting(local);
+	for (struct child *child = local->children; child != NULL; child = child->next)
+		if (!child->has_attempt && io_wait(child->watch.fd, POLLIN, deadline_ms) != UN_OK)
+			(void)pidfd_send_signal(child->watch.fd, SIGKILL, NULL, 0);
+}
+
 static void
 local_free(struct engine *engine)
 {
 	struct local *local = local_of(engine);
 
+	loop_timer_cancel(local->loop, &local->unneeded);
+	end_waiting(local);
 	while (local->children != NULL)
 		child_drop(local->children);
 	mem_free(local->launcher);
@@ -372,6 +477,7 @@ local_free(struct engine *engine)
 }
 
 static const struct engine_ops local_ops = {
+	.expect = local_expect,
 	.start = local_start,
 	.cancel = local_cancel,
 	.adopt = local_adopt,
@@ -420,6 +526,7 @@ engine_local_new(const struct engine_local_options *options, struct engine **ret
 	local->engine.ops = &local_ops;
 	local->loop = options->loop;
 	local->environment = options->environment;
+	local->unneeded = (struct loop_timer){.fn = waited_in_vain, .ctx = local};
 	err = copy_texts(local, options);
 	if (!err)
 		err = io_make_dirs(local->workdir, 0700);

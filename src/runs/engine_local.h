@@ -4,8 +4,11 @@
  *   union-exec attempt --endpoint unix://SOCKET --ticket-fd 3 --workdir DIR --hide DIR [--sdk DIR]
  *                      [--uid N] [--cgroups LIST] [--show LIST] [--writable LIST] ...
  *
- * The ticket goes through a pipe: never in argv, the environment or a file. Standard error is the
- * server's log; input and output are /dev/null. On the loop's thread. */
+ * The ticket goes through a pipe: never in argv, the environment or a file. A launcher that is
+ * started as soon as an attempt is expected is in its sandbox by the time its ticket is there; it
+ * holds nothing until then, is used for one attempt, and ends when the pipe is closed empty: after
+ * a few seconds, or when the server dies. Standard error is the server's log; input and output are
+ * /dev/null. On the loop's thread. */
 #ifndef RUNS_ENGINE_LOCAL_H
 #define RUNS_ENGINE_LOCAL_H
 

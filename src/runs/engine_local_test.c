@@ -10,12 +10,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct {
 	char dir[64], script[128], out[128];
 	struct loop *loop;
 	struct engine *engine;
+	const char *project;
 	unsigned exits;
 	uint8_t last[ATTEMPT_ID_LEN];
 } f;
@@ -41,9 +43,9 @@ open_engine(void)
 		.sdk_dir = "/sdk",
 		.environment = environment,
 		.tasks = {.uid_range = "none",
-		          .readable = "/some:/other",
-		          .offline = "p",
-		          .processes = 9},
+	                  .readable = "/some:/other",
+	                  .offline = "p",
+	                  .processes = 9},
 	};
 
 	EXPECT_OK(engine_local_new(&options, &f.engine, NULL));
@@ -56,6 +58,7 @@ begin(const char *script)
 	int fd;
 
 	memset(&f, 0, sizeof f);
+	f.project = "p";
 	EXPECT_OK(crypto_init());
 	strcpy(f.dir, "/tmp/union-engine-XXXXXX");
 	EXPECT(mkdtemp(f.dir) != NULL);
@@ -81,7 +84,7 @@ end(void)
 static struct engine_place
 start(uint8_t mark)
 {
-	struct engine_start what = {.attempt = {mark}, .label = "r/n0.0"};
+	struct engine_start what = {.attempt = {mark}, .label = "r/n0.0", .project = f.project};
 	struct engine_place place = {0};
 	struct secbuf *ticket;
 
@@ -124,6 +127,86 @@ TEST(engine_local, a_launcher_gets_its_ticket_and_nothing_else_of_ours)
 	EXPECT_NULL(strstr(buf_text(&out), "--uid"));
 	EXPECT(strstr(buf_text(&out), "own session") != NULL);
 	buf_fini(&out);
+	end();
+}
+
+static void
+wait_for_file(const char *path)
+{
+	const int64_t deadline = clock_mono_ms() + 20000;
+
+	while (access(path, F_OK) != 0 && clock_mono_ms() < deadline)
+		EXPECT_OK(loop_step(f.loop, 10));
+}
+
+#define TELLS_ITS_PID                                                                              \
+	"#!/bin/sh\ncd \"${0%/*}\"; echo $$ >pid; mv pid out\n"                                    \
+	"ticket=$(cat <&3); echo \"$$ $ticket\" >pid; mv pid out\n"
+
+TEST(engine_local, a_launcher_started_ahead_gets_the_next_ticket_and_only_that)
+{
+	struct engine_place place;
+	char expected[64];
+	struct buf out;
+
+	begin(TELLS_ITS_PID);
+	f.engine->ops->expect(f.engine, "p");
+	wait_for_file(f.out); /* it waits, and nobody is told of it */
+	buf_init(&out, 4096, BUF_PLAIN);
+	EXPECT_OK(io_read_file(AT_FDCWD, f.out, &out));
+	f.project = "another";
+	EXPECT(start(6).pid != (pid_t)strtol(buf_text(&out), NULL, 10));
+	wait_for_exit();
+	f.exits = 0;
+	f.project = "p";
+	place = start(7);
+	(void)snprintf(expected, sizeof expected, "%d\n", (int)place.pid);
+	EXPECT_STR(expected, buf_text(&out));
+	wait_for_exit();
+	EXPECT_INT(7, f.last[0]);
+	buf_clear(&out);
+	EXPECT_OK(io_read_file(AT_FDCWD, f.out, &out));
+	(void)snprintf(expected, sizeof expected, "%d the ticket\n", (int)place.pid);
+	EXPECT_STR(expected, buf_text(&out));
+	EXPECT(start(8).pid != place.pid); /* one attempt each */
+	f.exits = 0;
+	wait_for_exit();
+	EXPECT_INT(8, f.last[0]);
+	buf_fini(&out);
+	end();
+}
+
+TEST(engine_local, launchers_that_nobody_needs_end_with_the_engine)
+{
+	struct buf out;
+	pid_t pid;
+
+	begin(TELLS_ITS_PID);
+	f.engine->ops->expect(f.engine, "p");
+	wait_for_file(f.out);
+	buf_init(&out, 4096, BUF_PLAIN);
+	EXPECT_OK(io_read_file(AT_FDCWD, f.out, &out));
+	pid = (pid_t)strtol(buf_text(&out), NULL, 10);
+	f.engine->ops->free(f.engine);
+	EXPECT_INT(pid, waitpid(pid, NULL, WNOHANG));
+	open_engine();
+	EXPECT_INT(0, f.exits);
+	buf_fini(&out);
+	end();
+}
+
+TEST(engine_local, a_launcher_that_died_while_it_waited_is_replaced)
+{
+	struct engine_place place;
+
+	begin("#!/bin/sh\n[ -e \"${0%/*}/out\" ] || { >\"${0%/*}/out\"; exit 1; }\ncat <&3\n");
+	(void)signal(SIGPIPE, SIG_IGN); /* as the server does */
+	f.engine->ops->expect(f.engine, "p");
+	wait_for_file(f.out);
+	place = start(7);
+	EXPECT(place.pid > 0);
+	wait_for_exit();
+	EXPECT_INT(7, f.last[0]);
 	end();
 }
 

@@ -176,6 +176,12 @@ machine_give_uid(struct machine *machine, uid_t uid)
 			(uint8_t) ~(1u << (uid - machine->first) % 8);
 }
 
+bool
+machine_has_uids(const struct machine *machine)
+{
+	return machine->count > 0;
+}
+
 /* Not 0, and not STRANGER, for any name; two projects with one number are taken for one: of 65,536
  * uids and as many projects that is as good as never. */
 static uint32_t

@@ -37,6 +37,8 @@ void machine_free(struct machine *machine);
  * (`writable`), a uid that another project had, or whose files are there, is only given when there
  * is no other. */
 uid_t machine_take_uid(struct machine *machine, const char *project);
+/* Whether there are any, taken or not. */
+bool machine_has_uids(const struct machine *machine);
 /* It is in use, as we learn. */
 void machine_keep_uid(struct machine *machine, uid_t uid);
 /* Its attempt is over. */

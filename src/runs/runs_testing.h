@@ -101,8 +101,11 @@ test_free(struct engine *engine)
 	(void)engine;
 }
 
-static const struct engine_ops test_engine_ops = {test_start, test_cancel, test_adopt, test_listen,
-                                                  test_free};
+static const struct engine_ops test_engine_ops = {.start = test_start,
+                                                  .cancel = test_cancel,
+                                                  .adopt = test_adopt,
+                                                  .listen = test_listen,
+                                                  .free = test_free};
 
 struct test_vault {
 	struct secbuf *key;

@@ -404,6 +404,9 @@ ask_for_ticket(struct runs *runs, const struct run *run, struct beginning *begin
 		err = check_secrets(runs, run, &wanted, names, &grant.count, detail);
 	memcpy(grant.attempt, beginning->id, ATTEMPT_ID_LEN);
 	if (!err) {
+		if (runs->options.engine->ops->expect != NULL)
+			runs->options.engine->ops->expect(runs->options.engine,
+			                                  run->execution->at.project);
 		/* before the call: the answer may come inside it */
 		run->execution->nodes[beginning->place].starting = true;
 		runs->starting++;

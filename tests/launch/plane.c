@@ -43,7 +43,7 @@ plane_init(struct plane *plane)
 	MUST(crypto_init() == UN_OK);
 	buf_init(&plane->log, 64u << 20, BUF_PLAIN);
 	plane->lease_ms = 30000;
-	plane->launcher_fd = -1;
+	plane->launcher_fd = plane->ticket_fd = -1;
 	(void)snprintf(plane->folder, sizeof plane->folder, "/tmp/plane-XXXXXX");
 	MUST(mkdtemp(plane->folder) != NULL);
 	(void)snprintf(plane->socket, sizeof plane->socket, "%s/socket", plane->folder);
@@ -65,37 +65,36 @@ plane_fini(struct plane *plane)
 		secbuf_free(plane->deks[i]);
 	io_close(&plane->listen_fd);
 	io_close(&plane->launcher_fd);
+	io_close(&plane->ticket_fd);
 	(void)unlink(plane->socket);
 	(void)rmdir(plane->workdir); /* the folder of attempts stays, but empty */
 	MUST(rmdir(plane->folder) == 0); /* the launcher left nothing behind */
 }
 
 /* A ticket as the keeper makes it, under a key that nobody else knows. */
-static int
-ticket_fd(struct plane *plane)
+void
+plane_give_ticket(struct plane *plane)
 {
 	struct scope at;
 	struct ticket_grant grant = {
 		.org = "", .at = &at, .expires_us = clock_wall_us() + 60000000};
 	struct secbuf *key;
 	struct buf ticket;
-	int fds[2];
 
 	MUST(scope_init(&at, "p", "d", NULL) == UN_OK);
 	memcpy(grant.attempt, plane->attempt, sizeof plane->attempt);
 	MUST(secbuf_new(32, &key) == UN_OK);
 	buf_init(&ticket, TICKET_LEN_MAX, BUF_WIPE);
 	MUST(ticket_pack(key, &grant, &ticket) == UN_OK);
-	MUST(pipe2(fds, O_CLOEXEC) == 0);
-	MUST(io_write_all(fds[1], ticket.data, ticket.len) == UN_OK);
-	(void)close(fds[1]);
+	plane->run_ms = -(double)clock_mono_us() / 1000;
+	MUST(io_write_all(plane->ticket_fd, ticket.data, ticket.len) == UN_OK);
+	io_close(&plane->ticket_fd);
 	buf_fini(&ticket);
 	secbuf_free(key);
-	return fds[0];
 }
 
 void
-plane_start(struct plane *plane, const char *program)
+plane_start_ahead(struct plane *plane, const char *program)
 {
 	char endpoint[128];
 	char *args[] = {(char *)(uintptr_t)program,
@@ -109,8 +108,10 @@ plane_start(struct plane *plane, const char *program)
 	                [40] = NULL};
 	size_t count = 8;
 	posix_spawn_file_actions_t actions;
-	int ticket = ticket_fd(plane);
+	int ticket[2];
 
+	MUST(pipe2(ticket, O_CLOEXEC) == 0);
+	plane->ticket_fd = ticket[1];
 	if (plane->endpoint)
 		(void)snprintf(endpoint, sizeof endpoint, "%s", plane->endpoint);
 	else
@@ -132,16 +133,25 @@ plane_start(struct plane *plane, const char *program)
 	for (size_t i = 0; plane->options[i]; i++)
 		args[count++] = (char *)(uintptr_t)plane->options[i];
 	MUST(posix_spawn_file_actions_init(&actions) == 0);
-	if (ticket == 3)
-		(void)fcntl(ticket, F_SETFD, 0);
+	if (ticket[0] == 3)
+		(void)fcntl(ticket[0], F_SETFD, 0);
 	else
-		MUST(posix_spawn_file_actions_adddup2(&actions, ticket, 3) == 0);
-	plane->run_ms = -(double)clock_mono_us() / 1000;
+		MUST(posix_spawn_file_actions_adddup2(&actions, ticket[0], 3) == 0);
 	MUST(posix_spawn(&plane->launcher, program, &actions, NULL, args, environ) == 0);
-	(void)close(ticket);
+	(void)close(ticket[0]);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	plane->launcher_fd = pidfd_open(plane->launcher, 0);
 	MUST(plane->launcher_fd >= 0);
+}
+
+void
+plane_start(struct plane *plane, const char *program)
+{
+	double start_ms = (double)clock_mono_us() / 1000;
+
+	plane_start_ahead(plane, program);
+	plane_give_ticket(plane);
+	plane->run_ms = -start_ms;
 }
 
 struct request {

@@ -67,7 +67,7 @@ struct plane {
 	Union__V1__FinishRequest *finish;
 	int exit_status; /* of union-exec; 128 + signal */
 	char workdir[128];
-	double run_ms; /* from the start of union-exec to its end */
+	double run_ms; /* from the start of union-exec, or from its ticket, to its end */
 
 	/* its own */
 	char folder[64];
@@ -75,6 +75,7 @@ struct plane {
 	int listen_fd;
 	pid_t launcher;
 	int launcher_fd;
+	int ticket_fd; /* to a launcher that has none yet */
 	uint8_t attempt[ATTEMPT_ID_LEN];
 	struct secbuf *deks[PLANE_SECRETS_MAX];
 	uint8_t lease[32];
@@ -88,5 +89,9 @@ void plane_run(struct plane *plane, const char *program);
 void plane_start(struct plane *plane, const char *program);
 bool plane_serve_until_log(struct plane *plane, const char *text); /* false: it ended before */
 void plane_serve(struct plane *plane);
+/* Starts it without a ticket, as the local engine does for an attempt that it expects; and gives it
+ * one. */
+void plane_start_ahead(struct plane *plane, const char *program);
+void plane_give_ticket(struct plane *plane);
 
 #endif

@@ -419,7 +419,7 @@ def reached_others(home: str) -> dict:
 @union.task(secret_requests=SECRETS)
 def reach(name: str, pid: int, launcher: int, port: int, folder: str) -> str:
     """`pid`, `launcher`: as the machine numbers them."""
-    work = os.path.dirname(os.path.dirname(os.path.abspath(os.environ["TMPDIR"])))
+    work, own = os.path.split(os.path.dirname(os.path.abspath(os.environ["TMPDIR"])))
     ways = {
         "processes": lambda: bool(other_processes()),
         "neighbour-environ": lambda: read("/proc/%d/environ" % pid),
@@ -428,8 +428,7 @@ def reach(name: str, pid: int, launcher: int, port: int, folder: str) -> str:
         "neighbour-read-memory": lambda: syscall(310, pid, 0, 0, 0, 0, 0),
         "neighbour-descriptor": lambda: syscall(438, syscall(434, pid, 0), 0, 0),
         "neighbour-signal": lambda: os.kill(pid, 0) is None,
-        "neighbour-files": lambda: listed(work, os.path.basename(os.path.dirname(
-            os.environ["TMPDIR"]))) or read("/proc/%d/root/etc/hostname" % pid),
+        "neighbour-files": lambda: listed(work, own, own + ".private") or read("/proc/%d/root/etc/hostname" % pid),
         "neighbour-shared-memory": lambda: os.path.exists("/dev/shm/victim"),
         "neighbour-sysv": lambda: __import__("ctypes").CDLL(None).shmget(4711, 0, 0) != -1,
         "neighbour-abstract-socket": lambda: abstract("union-victim"),
