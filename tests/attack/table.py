@@ -630,7 +630,7 @@ CROWD_ROWS = [
 
 def twice(name, *fields, path=LIST, body=b"{}", codes=(400,), metric="bad-request"):
     """Over HTTP/1.1 with a token that is good, beside it what makes the request two requests in one."""
-    return Row("twice in a head: " + name, lambda c: say_all(c, call(path, body, *fields)),
+    return Row(name, lambda c: say_all(c, call(path, body, *fields)),
                lambda seen: status(seen) in [[code] for code in codes], metric)
 
 
@@ -638,7 +638,7 @@ def twice_h2(name, *more, grpc=True, see=None):
     kind = (b"content-type", b"application/grpc" if grpc else b"application/json")
     body = envelope(b"") if grpc else b"{}"
     right = b"grpc-status" if grpc else b"invalid_argument"
-    return Row("twice in an HTTP/2 head: " + name, lambda c: say_all(
+    return Row(name, lambda c: say_all(
         c, START + frame(1, 4, 1, head(LIST.encode(), b"POST", [kind, (b"te", b"trailers"), (
             b"authorization", b"Bearer " + TOKEN[0])] + [m() if callable(m) else m for m in more])) +
         frame(0, 1, 1, body) + LAST, LAST_SEEN),
@@ -653,19 +653,19 @@ def malformed_grpc(seen):
 
 
 TWICE_ROWS = [
-    twice("a token", "authorization: Bearer x"),
-    twice("the same token", lambda: bearer()),
-    twice("a token by its old name", "flyte-authorization: Bearer x", codes=(401,), metric=None),
-    twice("an old token", "flyte-authorization: Bearer x", "flyte-authorization: Bearer x"),
-    twice("a content type", "content-type: application/proto"),
-    twice("an encoding", "content-encoding: identity", "content-encoding: gzip"),
-    twice("a timeout", "connect-timeout-ms: 1000", "connect-timeout-ms: 9999999"),
-    twice("a request id", "x-request-id: a", "x-request-id: b"),
-    twice("a token of a plain route", "authorization: Bearer x", path="/oauth2/token"),
-    twice_h2("a token", (b"authorization", b"Bearer x"), see=malformed_grpc),
-    twice_h2("a timeout", (b"grpc-timeout", b"1S"), (b"grpc-timeout", b"9H"), see=malformed_grpc),
-    twice_h2("a token in JSON", (b"authorization", b"Bearer x"), grpc=False),
-    twice_h2("a host that is not the authority", (b"host", b"elsewhere"), grpc=False),
+    twice("twice in a head: a token", "authorization: Bearer x"),
+    twice("twice in a head: the same token", lambda: bearer()),
+    twice("twice in a head: a token by its old name", "flyte-authorization: Bearer x", codes=(401,), metric=None),
+    twice("twice in a head: an old token", "flyte-authorization: Bearer x", "flyte-authorization: Bearer x"),
+    twice("twice in a head: a content type", "content-type: application/proto"),
+    twice("twice in a head: an encoding", "content-encoding: identity", "content-encoding: gzip"),
+    twice("twice in a head: a timeout", "connect-timeout-ms: 1000", "connect-timeout-ms: 9999999"),
+    twice("twice in a head: a request id", "x-request-id: a", "x-request-id: b"),
+    twice("twice in a head: a token of a plain route", "authorization: Bearer x", path="/oauth2/token"),
+    twice_h2("twice in an HTTP/2 head: a token", (b"authorization", b"Bearer x"), see=malformed_grpc),
+    twice_h2("twice in an HTTP/2 head: a timeout", (b"grpc-timeout", b"1S"), (b"grpc-timeout", b"9H"), see=malformed_grpc),
+    twice_h2("twice in an HTTP/2 head: a token in JSON", (b"authorization", b"Bearer x"), grpc=False),
+    twice_h2("twice in an HTTP/2 head: a host that is not the authority", (b"host", b"elsewhere"), grpc=False),
     Row("twice in an HTTP/2 head: a length", lambda c: say_all(
         c, START + frame(1, 4, 1, head(LIST.encode(), b"POST", [(b"content-type", b"application/json"), (
             b"content-length", b"2"), (b"content-length", b"2")])) + frame(0, 1, 1, b"{}") + LAST, LAST_SEEN),
