@@ -2,6 +2,7 @@
  * 1, 10, 100 and 1,000 lines of VALUES; of texts as programs print them, and of near misses; the
  * memory that it takes; and Hyperscan's search for the bare values where it is installed. Prints
  * ROW lines for bench/run. WORD: only texts with this name. */
+#include "redact/filter.h"
 #include "redact/redact.h"
 #include "redact_texts.h"
 
@@ -219,6 +220,59 @@ text_rows(const char *word)
 		redact_set_free(sets[i]);
 }
 
+static size_t
+rss_kib(void)
+{
+	char line[128];
+	size_t kib = 0;
+	FILE *file = fopen("/proc/self/status", "r");
+
+	must(file != NULL);
+	while (fgets(line, sizeof line, file))
+		if (strncmp(line, "VmRSS:", 6) == 0)
+			kib = strtoul(line + 6, NULL, 10);
+	(void)fclose(file);
+	return kib;
+}
+
+/* What a set with all values and two streams, as an attempt has, take: before anything else. */
+static void
+memory_row(void)
+{
+	size_t before = rss_kib(), len = text_len < 4 * WRITE ? text_len : 4 * WRITE;
+	struct redact_set *set = make_set(VALUES_MAX);
+	struct redact_stream *streams[2];
+
+	for (size_t i = 0; i < 2; i++) {
+		must(!redact_stream_new(set, count_bytes, NULL, &streams[i]));
+		must(!redact_push(streams[i], text, len));
+	}
+	(void)printf("ROW redaction, memory of %d values and two streams | <= 64 MiB | %.1f MiB\n",
+	             VALUES_MAX, (double)(rss_kib() - before) / 1024);
+	for (size_t i = 0; i < 2; i++)
+		redact_stream_free(streams[i]);
+	redact_set_free(set);
+}
+
+static void
+portable_row(void)
+{
+	char seen_text[64];
+	size_t used = 0;
+
+	filter_path_limit(SIZE_MAX);
+	for (size_t i = 0, count = 1; i < COUNTS; i++, count *= 10) {
+		struct redact_set *set = make_set(count);
+
+		used += (size_t)snprintf(seen_text + used, sizeof seen_text - used, "%s%.2f",
+		                         i ? " / " : "", gb_per_s(set, text, text_len / 4));
+		redact_set_free(set);
+	}
+	filter_path_limit(0);
+	(void)printf("ROW redaction without AVX-512, 1 / 10 / 100 / 1,000 values | - | %s GB/s\n",
+	             seen_text);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -230,9 +284,12 @@ main(int argc, char **argv)
 	}
 	load(argv[1], argv[2]);
 	must(value_count == VALUES_MAX);
-	if (argc == 3)
+	if (argc == 3) {
+		memory_row();
 		for (size_t i = 0, count = 1; i < COUNTS; i++, count *= 10)
 			row(count, wanted[i]);
+		portable_row();
+	}
 	text_rows(argv[3]);
 	free(text);
 	return 0;

@@ -67,19 +67,12 @@ decode_utf8(uint32_t point, uint8_t ret_bytes[4])
 
 static const struct unit more = {0};
 
-/* The digits of base 16, from 1; 0: none. */
-static const uint8_t hex_from_1[256] = {
+const uint8_t decode_hex_from_1[256] = {
 	['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
 	['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
 	['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
 	['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
 };
-
-static inline bool
-is_hex(uint8_t byte)
-{
-	return hex_from_1[byte] != 0;
-}
 
 static struct unit
 one_byte(uint8_t byte, uint32_t len)
@@ -105,7 +98,7 @@ digits(const uint8_t *at, size_t left, uint32_t base, size_t most, size_t *ret_c
 	size_t count = 0;
 
 	for (; count < left && count < most; count++) {
-		uint32_t digit = hex_from_1[at[count]] - 1u;
+		uint32_t digit = decode_hex_from_1[at[count]] - 1u;
 
 		if (digit >= base)
 			break;
@@ -113,13 +106,6 @@ digits(const uint8_t *at, size_t left, uint32_t base, size_t most, size_t *ret_c
 	}
 	*ret_count = count;
 	return number;
-}
-
-/* Two digits of base 16 at `at`, after what `len` bytes say. */
-static inline struct unit
-hex_pair(const uint8_t *at, uint32_t len)
-{
-	return one_byte((uint8_t)((hex_from_1[at[0]] - 1u) << 4 | (hex_from_1[at[1]] - 1u)), len);
 }
 
 /* \u and four digits at `at`, which may be the first half of a pair. */
@@ -154,8 +140,8 @@ numeric_escape(const uint8_t *at, size_t left, bool final)
 	size_t skip = hex ? 2 : 1, most = hex ? 2 : 3, count;
 	uint32_t number;
 
-	if (hex && left >= 4 && is_hex(at[2]) && is_hex(at[3]))
-		return hex_pair(at + 2, 4);
+	if (hex && left >= 4 && decode_is_hex(at[2]) && decode_is_hex(at[3]))
+		return one_byte(decode_hex_pair(at + 2), 4);
 	number = digits(at + skip, left - skip, hex ? 16 : 8, most, &count);
 	if (count < most && count == left - skip && !final)
 		return more;
@@ -252,8 +238,8 @@ percent(const uint8_t *at, size_t left, bool final)
 
 	if (at[0] != '%')
 		return one_byte(at[0], 1);
-	if (left >= 3 && is_hex(at[1]) && is_hex(at[2]))
-		return hex_pair(at + 1, 3);
+	if (left >= 3 && decode_is_hex(at[1]) && decode_is_hex(at[2]))
+		return one_byte(decode_hex_pair(at + 1), 3);
 	number = digits(at + 1, left - 1, 16, 2, &count);
 	if (count == 2)
 		return one_byte((uint8_t)number, 3);
@@ -318,8 +304,8 @@ quoted(const uint8_t *at, size_t left, bool final)
 		return one_byte(at[0], 1);
 	if (left < 2)
 		return final ? one_byte('=', 1) : more;
-	if (left >= 3 && is_hex(at[1]) && is_hex(at[2]))
-		return hex_pair(at + 1, 3);
+	if (left >= 3 && decode_is_hex(at[1]) && decode_is_hex(at[2]))
+		return one_byte(decode_hex_pair(at + 1), 3);
 	if (at[1] == '\n')
 		return (struct unit){.len = 2};
 	if (at[1] == '\r') {

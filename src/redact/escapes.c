@@ -258,7 +258,10 @@ read_block(struct stretch *stretch, size_t start, uint64_t escapes, size_t *done
 			*done = at + 2;
 			continue;
 		}
-		unit = decode_unit(kind, bytes, scan->len - at, false);
+		unit.len = decode_usual(kind, bytes, scan->len - at, &unit.bytes[0]);
+		unit.count = 1;
+		if (!unit.len)
+			unit = decode_unit(kind, bytes, scan->len - at, false);
 		*done = at + unit.len;
 		if (unit.len == 1 && unit.count) /* it stands for itself */
 			continue;

@@ -95,7 +95,8 @@ struct filter_path {
 	                uint8_t *out);
 };
 const struct filter_path *filter_path_here(void);
-/* For tests and measurements: sets compiled later use path number `fastest` at best; 0: all. */
+/* For tests and measurements: sets compiled later use path number `fastest` at best; 0: all;
+ * SIZE_MAX: the one that works everywhere. */
 void filter_path_limit(size_t fastest);
 
 struct filter {

@@ -197,7 +197,8 @@ filter_path_limit(size_t fastest)
 const struct filter_path *
 filter_path_here(void)
 {
-	size_t path = path_least, last = sizeof paths / sizeof *paths - 1;
+	size_t last = sizeof paths / sizeof *paths - 1;
+	size_t path = path_least < last ? path_least : last;
 
 	while (path < last && paths[path].works && !paths[path].works())
 		path++;

@@ -308,17 +308,25 @@ run_plain(struct machine *machine, struct reader *reader, uint64_t stop)
 	};
 	const uint8_t *class = reader->set->filter.tables->class;
 	uint8_t mark = (uint8_t)(1u << machine->view);
+	enum escape_kind kind = escapes_of(machine->view);
+	uint64_t end = reader->base + reader->len;
 	uint64_t at = machine->at;
 
-	for (; at < stop; at++) {
-		uint8_t byte = reader->bytes[at - reader->base];
+	while (at < stop) {
+		const uint8_t *bytes = reader->bytes + (at - reader->base);
+		uint8_t byte = *bytes;
+		uint32_t len = 1;
 
-		if (marks[byte] & mark)
-			break;
+		if (marks[byte] & mark) {
+			len = decode_usual(kind, bytes, (size_t)(end - at), &byte);
+			if (!len)
+				break;
+		}
 		if (class[byte] & CLASS_SYMBOL)
-			take_symbol(machine, reader, byte, at, at + 1);
-		else if (byte)
-			take_space(machine, byte);
+			take_symbol(machine, reader, byte, at, at + len);
+		else
+			take_byte(machine, reader, byte, at, at + len);
+		at += len;
 	}
 	machine->at = at;
 }
@@ -419,6 +427,36 @@ take_digit(struct machine *machine, struct reader *reader, unsigned digit, uint6
 		take_digit_of(machine, reader, digit, end, 5, 1);
 	else
 		take_digit_of(machine, reader, digit, end, 6, 2);
+}
+
+static inline __attribute__((always_inline)) void
+run_digits_of(struct machine *machine, struct reader *reader, uint64_t stop, unsigned width,
+              unsigned grain)
+{
+	const int16_t *digits = reader->set->digits[width - 4];
+
+	for (; machine->at < stop; machine->at++) {
+		uint8_t byte = reader->bytes[machine->at - reader->base];
+
+		if (byte == 0x1b || (width == 6 && (byte == '\\' || byte == '%')))
+			return;
+		if (digits[byte] >= 0)
+			take_digit_of(machine, reader, (unsigned)digits[byte], machine->at + 1,
+			              width, grain);
+		else if (digits[byte] == -1 && machine->bit_count)
+			break_digits(machine);
+	}
+}
+
+static void
+run_digits(struct machine *machine, struct reader *reader, uint64_t stop)
+{
+	if (machine->view == VIEW_HEX) /* constants: divisions by them are none */
+		run_digits_of(machine, reader, stop, 4, 4);
+	else if (machine->view == VIEW_BASE32)
+		run_digits_of(machine, reader, stop, 5, 1);
+	else
+		run_digits_of(machine, reader, stop, 6, 2);
 }
 
 int
@@ -663,7 +701,7 @@ step(struct machine *machine, struct reader *reader)
 void
 machine_run(struct machine *machine, struct reader *reader, uint64_t stop)
 {
-	bool text = is_text(machine->view);
+	bool text = is_text(machine->view), by_digits = machine->lane_count > 1;
 
 	while (machine->awake && machine->at < stop) {
 		uint64_t near = machine->at <= machine->until ? machine->until + 1
@@ -672,7 +710,10 @@ machine_run(struct machine *machine, struct reader *reader, uint64_t stop)
 		machine->stuck = false;
 		if (text)
 			run_plain(machine, reader, near < stop ? near : stop);
-		if (machine->at < stop && (!text || machine->at < near) && !step(machine, reader))
+		else if (by_digits)
+			run_digits(machine, reader, near < stop ? near : stop);
+		if (machine->at < stop && (!(text || by_digits) || machine->at < near) &&
+		    !step(machine, reader))
 			return;
 		if (machine->view != VIEW_DEFLATE && machine->at > machine->until &&
 		    may_sleep(machine, reader))

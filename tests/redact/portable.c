@@ -1,0 +1,8 @@
+/* Linked to a test of redaction: then it runs over the path without AVX-512. */
+#include "redact/filter.h"
+
+__attribute__((constructor)) static void
+take_the_portable_path(void)
+{
+	filter_path_limit(SIZE_MAX);
+}
