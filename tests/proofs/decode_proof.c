@@ -5,7 +5,8 @@
  * - What it says once, it says for good: whatever follows later, the unit is the same. On this
  *   rests that the output of a stream does not depend on how its input was cut.
  * - At the end of the input it always says something, so no stream waits for ever.
- * - Where decode_begins sees no escape, the unit is that byte and stands for itself.
+ * - The short way (decode_usual) says the same, or nothing.
+ * - Where no escape begins, the unit is that byte and stands for itself.
  *
  * CBMC takes every byte; without it, bytes are those that the escapes of KIND are made of, and one
  * of no meaning. */
@@ -29,9 +30,9 @@ choose_byte(void)
 	return (uint8_t)choose(256);
 #else
 	static const char *const of_kind[] = {
-		[ESCAPE_NONE] = "a\x1b",         [ESCAPE_BACKSLASH] = "\\'\"ux1d{}\n",
-		[ESCAPE_PERCENT] = "%1fG\x1b",   [ESCAPE_ENTITY] = "&#x1;lt ",
-		[ESCAPE_QUOTED] = "=\r\n1fG",    [ESCAPE_TERMINAL] = "\x1b[]1 m\a\\\x9b\x0e",
+		[ESCAPE_NONE] = "a\x1b",       [ESCAPE_BACKSLASH] = "\\'\"ux1d{}\n",
+		[ESCAPE_PERCENT] = "%1fG\x1b", [ESCAPE_ENTITY] = "&#x1;lt ",
+		[ESCAPE_QUOTED] = "=\r\n1fG",  [ESCAPE_TERMINAL] = "\x1b[]1 m\a\\\x9b\x0e",
 		[ESCAPE_INSIDE] = "a\x1b[m",
 	};
 	const char *bytes = of_kind[KIND];
@@ -55,8 +56,16 @@ same(const struct unit *a, const struct unit *b)
 static struct unit
 unit_of(const uint8_t text[LENGTH], unsigned left, bool final)
 {
-	uint8_t copy[LENGTH];
+	static const char *const begins_with[] = {
+		[ESCAPE_NONE] = "",       [ESCAPE_BACKSLASH] = "\\'",
+		[ESCAPE_PERCENT] = "%",   [ESCAPE_ENTITY] = "&",
+		[ESCAPE_QUOTED] = "=",    [ESCAPE_TERMINAL] = "\x1b\x0e\x0f\x9b",
+		[ESCAPE_INSIDE] = "\x1b",
+	};
+	const char *begins = begins_with[KIND];
+	uint8_t copy[LENGTH], byte;
 	struct unit unit;
+	uint32_t usual;
 
 	for (unsigned i = 0; i < left; i++)
 		copy[LENGTH - left + i] = text[i];
@@ -64,8 +73,10 @@ unit_of(const uint8_t text[LENGTH], unsigned left, bool final)
 	HOLDS(unit.len <= left);
 	HOLDS(unit.count <= sizeof unit.bytes);
 	HOLDS(unit.len || !final);
-	if (unit.len && left > 1 && !decode_begins(KIND, copy + LENGTH - left, left) &&
-	    (text[0] != 0x1b || KIND == ESCAPE_NONE))
+	usual = decode_usual(KIND, copy + LENGTH - left, left, &byte);
+	if (usual)
+		HOLDS(unit.len == usual && unit.count == 1 && unit.bytes[0] == byte);
+	if (!strchr(begins, (char)text[0]) || !text[0])
 		HOLDS(unit.len == 1 && unit.count == 1 && unit.bytes[0] == text[0]);
 	return unit;
 }
