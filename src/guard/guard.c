@@ -159,14 +159,30 @@ give_up(struct guard *guard, const char *why)
 	guard->over = true;
 }
 
+static bool
+out_of_time(struct guard *guard)
+{
+	if (!guard->late && clock_mono_ms() > guard->options.deadline_ms) {
+		give_up(guard, "and what comes after it would take too long");
+		guard->late = true;
+	}
+	if (!guard->stopped && guard->options.stop && guard->options.stop(guard->options.ctx)) {
+		give_up(guard, "and what comes after it was given up");
+		guard->stopped = true;
+	}
+	return guard->late || guard->stopped;
+}
+
 bool
 guard_late(struct guard *guard)
 {
-	if (!guard->over && clock_mono_ms() > guard->options.deadline_ms)
-		give_up(guard, "and what comes after it would take too long");
-	if (!guard->over && guard->options.stop && guard->options.stop(guard->options.ctx))
-		give_up(guard, "and what comes after it was given up");
-	return guard->over;
+	return guard->over || out_of_time(guard);
+}
+
+bool
+guard_gives_up(struct guard *guard)
+{
+	return out_of_time(guard) && (guard->stopped || !guard->patient);
 }
 
 bool
@@ -194,7 +210,8 @@ guard_tick(struct guard *guard)
 enum un_err
 guard_search(struct guard *guard, const uint8_t *bytes, size_t len)
 {
-	const char *secret = guard->over ? NULL : guard_find(guard, bytes, len);
+	bool skip = guard->over && !guard->patient;
+	const char *secret = skip ? NULL : guard_find(guard, bytes, len);
 
 	return secret ? guard_hit(guard, secret) : UN_OK;
 }
@@ -457,12 +474,35 @@ guard_join_number(struct guard *guard, int64_t number)
 
 /* ---- files ---- */
 
+/* Whatever the limits: how long that may take is up to who waits for it. */
+static enum un_err
+search_whole(struct guard *guard, const uint8_t *bytes, size_t len)
+{
+	enum un_err err;
+
+	guard->patient = true;
+	err = guard_search(guard, bytes, len);
+	guard->patient = false;
+	return err;
+}
+
+/* What a limit keeps from being looked into, by this file or one before it, is searched as it is.
+ */
+static enum un_err
+look_file(struct guard *guard, const uint8_t *bytes, size_t len)
+{
+	bool over = guard->over;
+	enum un_err err = over ? UN_OK : guard_look(guard, bytes, len, true);
+
+	return !err && (over || guard->late) ? search_whole(guard, bytes, len) : err;
+}
+
 static enum un_err
 look_named(struct guard *guard, const char *before, const char *name, const uint8_t *bytes,
            size_t len)
 {
 	size_t mark = guard_enter_name(guard, before, name, strlen(name), "");
-	enum un_err err = guard_look(guard, bytes, len, true);
+	enum un_err err = look_file(guard, bytes, len);
 
 	guard_leave(guard, mark);
 	return err;
@@ -484,8 +524,7 @@ enum un_err
 guard_at(struct guard *guard, const char *path, bool flat, const uint8_t *bytes, size_t len)
 {
 	size_t mark = guard_enter(guard, "%s", path);
-	enum un_err err =
-		flat ? guard_search(guard, bytes, len) : guard_look(guard, bytes, len, true);
+	enum un_err err = flat ? search_whole(guard, bytes, len) : look_file(guard, bytes, len);
 
 	guard_leave(guard, mark);
 	return err;
@@ -507,7 +546,7 @@ enum un_err
 guard_name(struct guard *guard, const char *name)
 {
 	size_t mark = enter_file(guard, name);
-	enum un_err err = guard_search(guard, (const uint8_t *)name, strlen(name));
+	enum un_err err = search_whole(guard, (const uint8_t *)name, strlen(name));
 
 	guard_leave(guard, mark);
 	return err;

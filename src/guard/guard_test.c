@@ -367,6 +367,57 @@ TEST(guard, time_that_is_over_is_said_once)
 	redact_set_free(set);
 }
 
+/* An image of chunks without bytes: each is a member. */
+static void
+make_many_parts(uint32_t count, struct buf *bytes)
+{
+	static const uint8_t mark[] = "\x89PNG\r\n\x1a\n",
+			     chunk[12] = {0, 0, 0, 0, 't', 'E', 'X', 't'};
+
+	buf_init(bytes, 8u << 20, BUF_PLAIN);
+	EXPECT_OK(buf_append(bytes, mark, sizeof mark - 1));
+	for (uint32_t i = 0; i < count; i++)
+		EXPECT_OK(buf_append(bytes, chunk, sizeof chunk));
+}
+
+TEST(guard, what_comes_behind_one_part_too_many_is_still_searched)
+{
+	struct redact_set *set = values_of(VALUE);
+	struct guard *guard = guard_of(set);
+	struct buf bytes;
+
+	make_many_parts(GUARD_MEMBERS_MAX + 1, &bytes);
+	EXPECT_OK(guard_at(guard, "a.png", false, bytes.data, bytes.len));
+	EXPECT_STR("a.png is one part too many", guard_blind(guard, 0));
+	EXPECT_OK(guard_at(guard, "b.txt", false, (const uint8_t *)"clean", 5));
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET,
+	           guard_at(guard, "c.txt", false, (const uint8_t *)VALUE, strlen(VALUE)));
+	EXPECT_STR("c.txt", guard_path(guard));
+	buf_fini(&bytes);
+	guard_free(guard);
+	redact_set_free(set);
+}
+
+TEST(guard, what_there_is_no_time_for_is_still_searched_to_its_end)
+{
+	size_t len = 33u << 20; /* more than one piece of a search */
+	struct redact_set *set = values_of(VALUE);
+	uint8_t *plain = mem_alloc(len);
+
+	EXPECT(plain != NULL);
+	memset(plain, 'x', len);
+	memcpy(plain + len - strlen(VALUE), VALUE, strlen(VALUE));
+	for (int flat = 0; flat < 2; flat++) {
+		struct guard *guard = guard_of(set);
+
+		guard->options.deadline_ms = 0;
+		EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, guard_at(guard, "x", flat, plain, len));
+		guard_free(guard);
+	}
+	mem_free(plain);
+	redact_set_free(set);
+}
+
 TEST(guard, a_bomb_costs_what_is_allowed_and_is_named)
 {
 	struct redact_set *set = values_of(VALUE);

@@ -28,7 +28,10 @@ struct guard {
 	bool searched; /* what guard_part gets was searched already, without a find */
 	bool whole;    /* the last packed stream was unpacked up to its end */
 	bool deeper;   /* plain: there is more to look at */
-	bool over;     /* a limit of the whole look is reached: nothing more is looked at */
+	bool over;     /* a limit of the whole look is reached: nothing more is looked into */
+	bool late;     /* it was the time */
+	bool stopped;  /* it was who asked */
+	bool patient;  /* a search goes on past the limits */
 	char path[GUARD_PATH_MAX + 1];
 	size_t path_len;
 	const char *secret;
@@ -56,7 +59,9 @@ void guard_leave(struct guard *guard, size_t mark);
 void guard_blind_here(struct guard *guard, const char *why);
 /* Whether to stop: the time is over, or too many members were seen. Counts one. */
 bool guard_step(struct guard *guard);
-bool guard_late(struct guard *guard); /* only the time */
+bool guard_late(struct guard *guard); /* the same, and counts none */
+bool guard_gives_up(
+	struct guard *guard); /* only the time: whether a search is to end before it is done */
 bool guard_tick(struct guard *guard); /* the same, for what is small and many: looks now and then */
 
 /* The name of the first value in these bytes, or NULL; *_search: a find is the answer. */

@@ -65,7 +65,7 @@ guard_find(struct guard *guard, const uint8_t *bytes, size_t len)
 
 	crew_start(crew, run, &search);
 	while (search_piece(&search) && atomic_load(&search.next) * PIECE < len)
-		if (guard_late(guard))
+		if (guard_gives_up(guard))
 			atomic_store(&search.stop, true);
 	crew_wait(crew);
 	return search.found;
