@@ -388,6 +388,9 @@ leaving_check(const struct leaving *leaving, int outputs_fd,
 	fd = err ? -1 : openat(outputs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		err = name_find(&look, "file", look_folder(&look, fd, "", 0), detail);
+	else if (!err)
+		err = un_fail(detail, UN_ERR_RESULT_UNSEEN,
+		              "the folder of the results cannot be read");
 	if (err == UN_ERR_ABORTED || (!err && wants_stop(&look)))
 		err = un_fail(detail, UN_ERR_ABORTED,
 		              "the attempt was ended before its results were looked into");

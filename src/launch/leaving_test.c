@@ -320,6 +320,44 @@ TEST(leaving, sparse_files_hard_links_and_devices_are_what_they_are)
 	fixture_end(&f);
 }
 
+TEST(leaving, what_comes_behind_one_part_too_many_is_still_searched)
+{
+	static const char mark[] = "\x89PNG\r\n\x1a\n", chunk[12] = "\0\0\0\0tEXt\0\0\0";
+	struct fixture f;
+	struct un_detail detail = {0};
+	struct buf image;
+
+	fixture_init(&f, GUARD_KNOWN);
+	buf_init(&image, 8u << 20, BUF_PLAIN);
+	EXPECT_OK(buf_append(&image, mark, sizeof mark - 1));
+	for (uint32_t i = 0; i <= GUARD_MEMBERS_MAX; i++)
+		EXPECT_OK(buf_append(&image, chunk, sizeof chunk));
+	EXPECT_OK(io_replace_file(f.raw_fd, "a.png", image.data, image.len, 0600));
+	EXPECT_OK(check_reference(&f, "", "a.png", &detail));
+	EXPECT(strstr(f.said, "o0: a.png is one part too many") != NULL);
+	put(f.outputs_fd, "notes", "text " VALUE); /* looked at behind it */
+	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "", "a.png", &detail));
+	EXPECT_STR("file 'notes' contains the value of secret 'db'", detail.message);
+	buf_fini(&image);
+	fixture_end(&f);
+}
+
+TEST(leaving, results_in_a_folder_that_cannot_be_read_do_not_leave)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+	int fd;
+
+	fixture_init(&f, GUARD_KNOWN);
+	put(f.raw_fd, "clean", "text");
+	fd = f.outputs_fd;
+	f.outputs_fd = openat(f.raw_fd, "clean", O_RDONLY | O_CLOEXEC); /* no folder at all */
+	EXPECT_ERR(UN_ERR_RESULT_UNSEEN, check_reference(&f, "", "clean", &detail));
+	(void)close(f.outputs_fd);
+	f.outputs_fd = fd;
+	fixture_end(&f);
+}
+
 /* ---- a looker that goes wrong, or is made to ---- */
 
 static enum un_err
