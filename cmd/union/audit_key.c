@@ -100,7 +100,10 @@ enum un_err
 audit_receive(struct cli *cli, enum un_err (*take)(void *ctx, const uint8_t *bytes, size_t len),
               void *ctx)
 {
-	Union__V1__ExportAuditRequest request = UNION__V1__EXPORT_AUDIT_REQUEST__INIT;
+	Union__V1__ExportAuditRequest request = {
+	        .base = PROTOBUF_C_MESSAGE_INIT(&union__v1__export_audit_request__descriptor),
+	        .accepts_restore = cli->option[OPT_ACCEPT_RESTORE] != NULL,
+	};
 	struct channel_call call = {
 	        .method = "/union.v1.AuditService/ExportAudit",
 	        .request = &request.base,

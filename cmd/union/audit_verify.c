@@ -1,5 +1,6 @@
 #include "audit/export.h"
 #include "audit_key.h"
+#include "audit_past.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
@@ -19,6 +20,7 @@
 struct verifying {
 	struct cli *cli;
 	struct export_check *check;
+	struct audit_past past;
 };
 
 static enum un_err
@@ -102,12 +104,17 @@ verify(struct verifying *what)
 	uint8_t key[SIGN_PUBLIC_LEN];
 	enum un_err err;
 
-	if (cli->arg_count) {
+	if (cli->arg_count && cli->option[OPT_ACCEPT_RESTORE]) {
+		err = un_fail(&cli->detail, UN_ERR_USAGE,
+		              "--accept-restore is for a control plane, not for a file");
+	} else if (cli->arg_count) {
 		err = read_file(what, cli->args[0]);
 	} else {
 		err = cli_connect(cli);
 		if (!err && !cli->option[OPT_KEY])
 			err = audit_key_pinned(cli, key);
+		if (!err)
+			err = audit_past_recall(cli, &what->past, what->check);
 		if (!err)
 			err = audit_receive(cli, take, what);
 	}
@@ -124,9 +131,31 @@ verify(struct verifying *what)
 	return err;
 }
 
-static void
-show_text(const struct export_report *report)
+/* Is it the trail that was verified before? A file may be of any time. */
+static enum un_err
+check_past(struct verifying *what)
 {
+	const struct export_report *report = export_check_report(what->check);
+	struct cli *cli = what->cli;
+	enum un_err err;
+
+	if (cli->arg_count)
+		return UN_OK;
+	err = audit_past_compare(cli, &what->past, report);
+	if (err && cli->option[OPT_ACCEPT_RESTORE]) {
+		cli_note(cli, "accepted: %s", un_message(err, &cli->detail));
+		cli->detail = (struct un_detail){0};
+		err = UN_OK;
+	}
+	if (!err)
+		audit_past_remember(cli, report);
+	return err;
+}
+
+static void
+show_text(const struct verifying *what)
+{
+	const struct export_report *report = export_check_report(what->check);
 	char when[CLOCK_TEXT_MAX];
 
 	clock_format(report->signed_us, when);
@@ -141,11 +170,17 @@ show_text(const struct export_report *report)
 		(void)printf("%" PRIu64 " releases were recorded later, from the keeper's journal: "
 		             "union get audit --action secret.release-found\n",
 		             report->found);
+	if (what->past.known && report->past == EXPORT_PAST_KEPT) {
+		clock_format(what->past.head.at_us, when);
+		(void)printf("They go on from the %" PRIu64 " that were verified here, of %s\n",
+		             what->past.head.count, when);
+	}
 }
 
 static enum un_err
-show_json(const struct export_report *report, const char *error)
+show_json(const struct verifying *what, const char *error)
 {
+	const struct export_report *report = export_check_report(what->check);
 	struct json_out json;
 	char when[CLOCK_TEXT_MAX];
 
@@ -161,6 +196,8 @@ show_json(const struct export_report *report, const char *error)
 	jout_text(&json, "signed_at", report->heads ? when : "");
 	jout_number(&json, "pending", (int64_t)report->pending);
 	jout_number(&json, "found_later", (int64_t)report->found);
+	if (!what->cli->arg_count)
+		jout_text(&json, "history", audit_past_word(&what->past, report));
 	jout_open(&json, "findings", '[');
 	for (size_t i = 0; i < report->finding_count && i < EXPORT_FINDINGS_MAX; i++) {
 		jout_open(&json, NULL, '{');
@@ -191,12 +228,14 @@ command_audit_verify(struct cli *cli)
 
 	if (!err)
 		err = verify(&what);
+	if (!err)
+		err = check_past(&what);
 	if (what.check) {
 		report = export_check_report(what.check);
 		if (cli_wants_json(cli) && (!err || err == UN_ERR_NOT_AUTHENTIC))
-			shown = show_json(report, err ? un_message(err, &cli->detail) : NULL);
+			shown = show_json(&what, err ? un_message(err, &cli->detail) : NULL);
 		else if (!err)
-			show_text(report);
+			show_text(&what);
 		if (err == UN_ERR_NOT_AUTHENTIC)
 			show_findings(cli, report);
 	}

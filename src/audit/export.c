@@ -35,6 +35,7 @@ struct export_check {
 	bool has_header, has_journal, ended;
 	bool restored; /* an entry says so, after the last head */
 	struct audit_head chain;
+	struct audit_head expected; /* of an earlier check; seq 0: none */
 	struct signed_head last;
 	struct journal_position journal;
 	struct release *releases; /* by number - 1 */
@@ -327,11 +328,19 @@ take_entry(struct export_check *check, const uint8_t *bytes, size_t len, struct 
 		if (err)
 			return err;
 	}
-	if (record.action == AUDIT_RESTORE)
+	if (record.action == AUDIT_RESTORE) {
 		check->restored = true;
+		check->report.restore_seq = expected;
+		check->report.restore_us = record.at_us;
+	}
+	if (expected == check->expected.seq)
+		check->report.past = bytes_equal(hash, check->expected.hash, HASH_LEN)
+		                             ? EXPORT_PAST_KEPT
+		                             : EXPORT_PAST_FORKED;
 	check->chain.seq = expected;
 	memcpy(check->chain.hash, hash, HASH_LEN);
 	memcpy(check->hashes[expected % WINDOW], check->chain.hash, HASH_LEN);
+	memcpy(check->report.newest, hash, HASH_LEN);
 	check->report.entries = expected;
 	if (record.action == AUDIT_SECRET_RELEASE || record.action == AUDIT_RELEASE_FOUND)
 		return take_trail_release(check, &record);
@@ -485,6 +494,14 @@ export_check_end(struct export_check *check, struct un_detail *detail)
 	if (!report->finding_count)
 		return UN_OK;
 	return un_fail(detail, UN_ERR_NOT_AUTHENTIC, "%s", report->findings[0].text);
+}
+
+void
+export_check_expect(struct export_check *check, uint64_t count, const uint8_t hash[HASH_LEN])
+{
+	check->expected.seq = count;
+	memcpy(check->expected.hash, hash, HASH_LEN);
+	check->report.past = EXPORT_PAST_SHORT;
 }
 
 const struct export_header *

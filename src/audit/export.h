@@ -40,6 +40,14 @@ struct export_finding {
 	char text[240];
 };
 
+/* What the checker was told to look for, of an earlier check. */
+enum export_past {
+	EXPORT_PAST_NONE,   /* nothing */
+	EXPORT_PAST_KEPT,   /* it is there */
+	EXPORT_PAST_SHORT,  /* the trail ends before it */
+	EXPORT_PAST_FORKED, /* another record is there */
+};
+
 struct export_report {
 	struct export_header header;
 	uint64_t entries;  /* that are good */
@@ -48,6 +56,10 @@ struct export_report {
 	uint64_t pending;  /* releases of the last seconds without an entry yet */
 	uint64_t found;    /* releases whose entry was made from the journal */
 	int64_t signed_us; /* time of the last head */
+	uint8_t newest[HASH_LEN]; /* of the last good entry */
+	enum export_past past;
+	uint64_t restore_seq; /* of the last entry that tells of a restore; 0: none */
+	int64_t restore_us;
 	uint64_t bad;      /* the first entry that is wrong or missing; 0: none */
 	size_t finding_count; /* of all, also those that are not kept */
 	struct export_finding findings[EXPORT_FINDINGS_MAX];
@@ -57,6 +69,9 @@ struct export_check;
 
 MUST_CHECK enum un_err export_check_new(struct export_check **ret_check);
 void export_check_free(struct export_check *check); /* NULL is fine */
+/* Before anything is fed: entry `count` (not 0) had this hash when the trail was checked before.
+ * What became of it is in the report, and no finding: a trail may be taken back for a reason. */
+void export_check_expect(struct export_check *check, uint64_t count, const uint8_t hash[HASH_LEN]);
 /* The header, once it was fed: whose key it is the caller decides. NULL: not yet. */
 const struct export_header *export_check_header(const struct export_check *check);
 /* UN_ERR_NOT_AUTHENTIC: an entry is wrong or missing, its number is in the report and the detail.

@@ -478,6 +478,51 @@ TEST(export, takes_a_restore_for_what_it_is)
 	head = sign_now(2);
 	add_end(&head);
 	EXPECT_OK(check_all());
+	EXPECT_INT(3, report.restore_seq);
+	world_fini();
+}
+
+/* A check of the whole export that looks for `hash` as that of entry `count`. */
+static enum export_past
+past_of(uint64_t count, const uint8_t hash[HASH_LEN])
+{
+	struct buf out = assemble(SIZE_MAX, SIZE_MAX, SIZE_MAX);
+	struct export_check *check = NULL;
+	enum export_past past;
+
+	EXPECT_OK(export_check_new(&check));
+	export_check_expect(check, count, hash);
+	EXPECT_OK(export_check_feed(check, out.data, out.len, NULL));
+	EXPECT_OK(export_check_end(check, NULL));
+	past = export_check_report(check)->past;
+	export_check_free(check);
+	buf_fini(&out);
+	return past;
+}
+
+TEST(export, tells_what_became_of_a_record_that_was_checked_before)
+{
+	uint8_t hash[HASH_LEN], other[HASH_LEN];
+	struct signed_head head;
+
+	world_init();
+	add_plain("uid:1");
+	memcpy(hash, w.chain.hash, HASH_LEN);
+	add_plain("uid:2");
+	add_journal_header();
+	head = sign_now(2);
+	add_end(&head);
+	memcpy(other, hash, HASH_LEN);
+	other[HASH_LEN - 1] ^= 1;
+	EXPECT_OK(check_all());
+	EXPECT_INT(EXPORT_PAST_NONE, report.past);
+	EXPECT_BYTES(w.chain.hash, report.newest, HASH_LEN);
+	EXPECT_INT(0, report.restore_seq);
+	EXPECT_INT(EXPORT_PAST_KEPT, past_of(1, hash));
+	EXPECT_INT(EXPORT_PAST_KEPT, past_of(2, w.chain.hash));
+	EXPECT_INT(EXPORT_PAST_FORKED, past_of(1, other));
+	EXPECT_INT(EXPORT_PAST_FORKED, past_of(2, hash));
+	EXPECT_INT(EXPORT_PAST_SHORT, past_of(3, hash));
 	world_fini();
 }
 

@@ -34,6 +34,7 @@ struct export_job {
 	uint64_t seq; /* of the last entry in the export */
 	struct buf piece;
 	bool last; /* `piece` holds the end */
+	bool accepts_restore;
 };
 
 static void
@@ -268,18 +269,19 @@ on_info(void *context, const struct keeper_answer *answer)
 	memcpy(job->header.plane_public, answer->info->plane_public, BOX_PUBLIC_LEN);
 	memcpy(job->header.audit_public, answer->info->audit_public, SIGN_PUBLIC_LEN);
 	job->header.created_us = clock_wall_us();
-	audit_job_start(job->call, AUDIT_EXPORT, AUDIT_ALLOWED, NULL, on_recorded, job);
+	audit_job_start(job->call, AUDIT_EXPORT, AUDIT_ALLOWED,
+	                job->accepts_restore ? "restore-accepted" : NULL, on_recorded, job);
 }
 
 void
 audit_service_export(struct rpc_call *call, void *ctx, const ProtobufCMessage *message)
 {
+	const Union__V1__ExportAuditRequest *request = (const void *)message;
 	struct plane_worker *worker = rpc_worker(call);
 	struct export_job *job;
 	enum un_err err;
 
 	(void)ctx;
-	(void)message;
 	if (!caller_may(call, AUTHZ_AUDIT_READ, NULL))
 		return;
 	job = mem_zalloc(1, sizeof *job);
@@ -290,6 +292,7 @@ audit_service_export(struct rpc_call *call, void *ctx, const ProtobufCMessage *m
 	job->call = call;
 	job->worker = worker;
 	job->plane = worker->plane;
+	job->accepts_restore = request->accepts_restore;
 	buf_init(&job->piece, 2 * PIECE_LEN, BUF_PLAIN);
 	err = keeper_ask_info(worker->keeper, (struct keeper_call){on_info, job, 0});
 	if (err)
