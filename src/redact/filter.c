@@ -11,11 +11,20 @@
 #define BITS_MOST 22
 #define REACH_LEAST 96   /* digits that coded anchors are made of */
 #define SYMBOLS_ENOUGH 8 /* a value with fewer letters and digits lends its punctuation */
+#define LENDABLE "!@$^*(){}|~`<>?"
+_Static_assert(sizeof LENDABLE - 1 <= LENT_MAX, "room for all of them");
 
 static uint64_t
 mix(uint64_t hash, uint64_t key)
 {
 	return (hash ^ hash >> 29) * key;
+}
+
+static void
+put_low(struct filter_tables *tables, enum low set, uint8_t byte)
+{
+	if (byte < 0x80)
+		tables->low[set][byte & 15] |= (uint8_t)(1u << (byte >> 4));
 }
 
 /* An escape that stands for `byte` matters: by its first digit. */
@@ -24,8 +33,18 @@ note_lead(struct filter_tables *tables, uint8_t byte)
 {
 	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
 
-	tables->class[(uint8_t)digits[byte >> 4]] |= CLASS_LEAD;
-	tables->class[(uint8_t)digits[16 + (byte >> 4)]] |= CLASS_LEAD;
+	for (size_t i = byte >> 4; i < sizeof digits - 1; i += 16) {
+		tables->class[(uint8_t)digits[i]] |= CLASS_LEAD;
+		put_low(tables, LOW_LEAD, (uint8_t)digits[i]);
+	}
+}
+
+/* What is left of a byte in shape. Letters, digits and bytes from 0x80 on are all but `lent`. */
+static void
+note_fold(struct filter_tables *tables, uint8_t byte, uint8_t fold)
+{
+	tables->fold[byte] = fold;
+	put_low(tables, LOW_KEEP, byte);
 }
 
 enum un_err
@@ -42,7 +61,7 @@ filter_init(struct filter *filter)
 		bool space = c == ' ' || (c >= '\t' && c <= '\r');
 
 		if (letter || (c >= '0' && c <= '9') || c >= 128)
-			tables->fold[c] = (uint8_t)(letter ? c | 0x20 : c);
+			note_fold(tables, (uint8_t)c, (uint8_t)(letter ? c | 0x20 : c));
 		tables->class[c] = c && !space && c != 0x1b ? CLASS_SYMBOL : 0;
 		if (text_hex_digit((char)c) >= 0)
 			tables->class[c] |= CLASS_HEX;
@@ -73,21 +92,25 @@ filter_init(struct filter *filter)
 static bool
 is_lendable(uint8_t byte)
 {
-	return byte && strchr("!@$^*(){}|~`<>?", byte) != NULL;
+	return byte && strchr(LENDABLE, byte) != NULL;
 }
 
 void
 filter_shape(struct filter *filter, const uint8_t *value, size_t len)
 {
+	struct filter_tables *tables = filter->tables;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < len && kept < SYMBOLS_ENOUGH; i++)
-		kept += filter->tables->fold[value[i]] != 0;
+		kept += tables->fold[value[i]] != 0;
 	if (kept >= SYMBOLS_ENOUGH)
 		return;
-	for (size_t i = 0; i < len; i++)
-		if (is_lendable(value[i]))
-			filter->tables->fold[value[i]] = value[i];
+	for (size_t i = 0; i < len; i++) {
+		if (!is_lendable(value[i]) || tables->fold[value[i]])
+			continue;
+		note_fold(tables, value[i], value[i]);
+		tables->lent[tables->lent_count++] = value[i];
+	}
 }
 
 size_t

@@ -59,6 +59,14 @@ enum class {
 };
 #define CLASS_SPECIAL (CLASS_ESC | CLASS_BACKSLASH | CLASS_MARK)
 
+/* Sets of bytes by their halves: whether low[byte & 15] has the bit number byte >> 4. */
+enum low {
+	LOW_KEEP, /* has a place in shape */
+	LOW_LEAD, /* CLASS_LEAD */
+	LOWS,
+};
+#define LENT_MAX 16
+
 enum use {
 	USE_ANY = 1,
 	USE_FIRST = 2,
@@ -67,6 +75,9 @@ enum use {
 struct filter_tables {     /* in a secbuf: it tells which punctuation values have, and the keys */
 	uint8_t fold[256]; /* what is left of a byte in shape; 0: nothing */
 	uint8_t class[256];
+	uint8_t low[LOWS][16];  /* of bytes below 0x80, by their low four bits: the high ones */
+	uint8_t lent[LENT_MAX]; /* marks that have a place in shape: others repeat, or 0 */
+	size_t lent_count;
 	uint64_t keys[2];
 	uint8_t used[256];     /* enum use: symbols that stand in patterns of text */
 	uint8_t pair[256][32]; /* bits: the two symbols that patterns of text begin with */

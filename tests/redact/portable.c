@@ -1,4 +1,4 @@
-/* Linked to a test of redaction: then it runs over the path without AVX-512. */
+/* Linked to a test of redaction: then it runs over the path that works everywhere. */
 #include "redact/filter.h"
 
 __attribute__((constructor)) static void
