@@ -257,6 +257,24 @@ give_ticket(struct child *child, const struct engine_start *start)
 	return true;
 }
 
+/* It ends by itself, and leaves nothing behind. */
+static void
+dismiss_waiting(struct local *local)
+{
+	for (struct child *child = local->children; child != NULL; child = child->next)
+		io_close(&child->ticket_fd);
+}
+
+/* A task never is who we are instead. Those that wait in vain have a uid, too. */
+static enum un_err
+no_uid(struct local *local, struct un_detail *detail)
+{
+	dismiss_waiting(local);
+	(void)un_fail(detail, UN_ERR_AGAIN, "every user of tasks.uid_range is in use");
+	un_hint(detail, "give tasks.uid_range more users than tasks that run at once");
+	return UN_ERR_AGAIN;
+}
+
 /* Starts a launcher, which waits for its ticket where there is none yet (`start` is NULL). */
 static enum un_err
 launch(struct local *local, const char *project, const struct engine_start *start,
@@ -273,8 +291,11 @@ launch(struct local *local, const char *project, const struct engine_start *star
 		failed = EIO;
 	facts.uid = machine_take_uid(local->machine, project);
 	(void)snprintf(facts.project, sizeof facts.project, "%s", project ? project : "");
-	if (start == NULL && !facts.uid && machine_has_uids(local->machine))
-		failed = EAGAIN; /* by the time it is needed, one may be free again */
+	if (!facts.uid && machine_has_uids(local->machine)) {
+		io_close(&ticket[0]);
+		io_close(&facts.ticket_fd);
+		return no_uid(local, detail);
+	}
 	if (!failed)
 		failed = spawn(local, ticket[0], facts.uid, &facts.pid);
 	io_close(&ticket[0]);
@@ -314,14 +335,6 @@ find_waiting(const struct local *local, const char *project, size_t *ret_count)
 		++*ret_count;
 	}
 	return found;
-}
-
-/* It ends by itself, and leaves nothing behind. */
-static void
-dismiss_waiting(struct local *local)
-{
-	for (struct child *child = local->children; child != NULL; child = child->next)
-		io_close(&child->ticket_fd);
 }
 
 static void

@@ -31,7 +31,7 @@ exited(void *ctx, const uint8_t attempt[ATTEMPT_ID_LEN])
 }
 
 static void
-open_engine(void)
+open_engine_with(const char *uids)
 {
 	static char *environment[] = {"PATH=/usr/bin:/bin", "MARK=yes", NULL};
 	const struct engine_local_options options = {
@@ -42,7 +42,7 @@ open_engine(void)
 		.data_dir = "/data",
 		.sdk_dir = "/sdk",
 		.environment = environment,
-		.tasks = {.uid_range = "none",
+		.tasks = {.uid_range = uids,
 	                  .readable = "/some:/other",
 	                  .offline = "p",
 	                  .processes = 9},
@@ -50,6 +50,12 @@ open_engine(void)
 
 	EXPECT_OK(engine_local_new(&options, &f.engine, NULL));
 	f.engine->ops->listen(f.engine, exited, NULL);
+}
+
+static void
+open_engine(void)
+{
+	open_engine_with("none");
 }
 
 static void
@@ -246,6 +252,32 @@ TEST(engine_local, a_new_engine_finds_the_launchers_of_the_old_one)
 	EXPECT_INT(0, kill((pid_t)place.pid, SIGKILL));
 	wait_for_exit();
 	EXPECT(!f.engine->ops->adopt(f.engine, id, &(struct engine_place){0}));
+	end();
+}
+
+TEST(engine_local, no_task_is_started_without_a_user_of_its_own_where_tasks_have_them)
+{
+	struct engine_start what = {.attempt = {8}, .label = "r/n0.0", .project = "p"};
+	struct engine_place place;
+	struct un_detail detail = {0};
+	const int64_t deadline = clock_mono_ms() + 20000;
+
+	if (geteuid() != 0)
+		return;
+	begin("#!/bin/sh\ncat <&3\n");
+	f.engine->ops->free(f.engine);
+	open_engine_with("2000000000-2000000000");
+	EXPECT_OK(secbuf_copy("t", 1, (struct secbuf **)&what.ticket));
+	f.engine->ops->expect(f.engine, "another"); /* has the only one */
+	EXPECT_ERR(UN_ERR_AGAIN, f.engine->ops->start(f.engine, &what, &place, &detail));
+	EXPECT_STR("every user of tasks.uid_range is in use", detail.message);
+	/* which is given back for this */
+	while (f.engine->ops->start(f.engine, &what, &place, &detail) != UN_OK &&
+	       clock_mono_ms() < deadline)
+		EXPECT_OK(loop_step(f.loop, 10));
+	wait_for_exit();
+	EXPECT_INT(8, f.last[0]);
+	secbuf_free((struct secbuf *)(uintptr_t)what.ticket);
 	end();
 }
 
