@@ -173,13 +173,12 @@ fold_wide(const struct filter_tables *tables, wide bytes, wide *ret_keep)
 static inline size_t
 put_word(uint64_t fold, uint64_t keep, uint8_t *out)
 {
-	uint64_t ones = keep & 0x0101010101010101u, kept = 0;
+	uint64_t ends = (keep & 0x0101010101010101u) * 0x0101010101010101u; /* sums up to each */
 
-	for (size_t i = 0; i < 8; i++) {
-		out[kept] = (uint8_t)(fold >> 8 * i);
-		kept += ones >> 8 * i & 1;
-	}
-	return kept;
+	out[0] = (uint8_t)fold;
+	for (size_t i = 1; i < 8; i++)
+		out[ends >> 8 * (i - 1) & 0xff] = (uint8_t)(fold >> 8 * i);
+	return ends >> 56;
 }
 
 static void

@@ -316,25 +316,29 @@ note_inside(struct scan *scan, size_t at, size_t len)
 	return hints_add(&scan->escaped, hint);
 }
 
-/* Where text is to be read in another way than all views read it: a string for the terminal, a
- * sequence longer than most (*ret_other), or one that has swallowed the beginning of a value. */
+/* The terminal sequence at `at`, *ret_len bytes, 0: only more input can tell. Notes where text is
+ * to be read in another way than all views read it: a string for the terminal, a sequence longer
+ * than most (*ret_other), or one that has swallowed the beginning of a value. */
 static enum un_err
 note_terminal(const struct filter *filter, struct scan *scan, const uint8_t *bytes, size_t at,
-              size_t len, bool *ret_other)
+              size_t *ret_len, bool *ret_other)
 {
-	size_t left = scan->len - at, i = 2;
-	const uint8_t *sequence = bytes + at;
+	const uint8_t *sequence = bytes + at, *used = filter->tables->used;
+	size_t left = scan->len - at, i = 2, len;
 	bool begins = false;
 
 	*ret_other = false;
 	if (left > 2 && sequence[1] == '[') { /* most are: parameters and a final byte */
-		for (; i < left && i < CSI_MAX && sequence[i] >= 0x30 && sequence[i] <= 0x3f; i++)
+		for (; i < left && i < CSI_MAX && (sequence[i] & 0xf0) == 0x30; i++)
+			begins |= used[sequence[i]] & USE_FIRST &&
+			          filter_may_begin(filter, sequence + i, left - i);
+		if (i < left && i + 1 < CSI_MAX && sequence[i] >= 0x40 && sequence[i] <= 0x7e) {
+			*ret_len = i + 1;
 			begins |= filter_may_begin(filter, sequence + i, left - i);
-		if (i < left && i + 1 < CSI_MAX && sequence[i] >= 0x40 && sequence[i] <= 0x7e)
-			return begins || filter_may_begin(filter, sequence + i, left - i)
-			               ? note_inside(scan, at, i + 1)
-			               : UN_OK;
+			return begins ? note_inside(scan, at, i + 1) : UN_OK;
+		}
 	}
+	*ret_len = len = decode_terminal(sequence, left, false);
 	*ret_other = !len || decode_unit(ESCAPE_TERMINAL, sequence, left, false).len != len;
 	return !len || (len > 1 && sequence[1] == '[') ? note_inside(scan, at, CSI_MAX) : UN_OK;
 }
@@ -358,8 +362,7 @@ drop_terminal(const struct filter *filter, struct scan *scan, const uint8_t *byt
 
 		if (at >= scan->len)
 			break;
-		sequence = decode_terminal(bytes + at, scan->len - at, false);
-		err = note_terminal(filter, scan, bytes, at, sequence, &other);
+		err = note_terminal(filter, scan, bytes, at, &sequence, &other);
 		*skip = at + (sequence ? sequence : scan->len - at);
 		all = *skip - block < BLOCK ? ((uint64_t)1 << (*skip - block)) - 1 : UINT64_MAX;
 		drop |= all >> bit << bit;
