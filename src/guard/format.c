@@ -204,7 +204,7 @@ format_of(const uint8_t *bytes, size_t len, bool all)
 }
 
 bool
-format_is_packed(const uint8_t *bytes, size_t len)
+format_has_packed(const uint8_t *bytes, size_t len)
 {
 	switch (by_mark(bytes, len)) {
 	case FORMAT_GZIP:
@@ -213,6 +213,11 @@ format_is_packed(const uint8_t *bytes, size_t len)
 	case FORMAT_LZ4:
 	case FORMAT_XZ:
 	case FORMAT_BZIP2:
+	case FORMAT_ZIP:
+	case FORMAT_ARROW:
+	case FORMAT_PARQUET:
+	case FORMAT_AVRO:
+	case FORMAT_ORC:
 		return true;
 	default:
 		return false;

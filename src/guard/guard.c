@@ -295,33 +295,69 @@ look_inside(struct guard *guard, const uint8_t *bytes, size_t len, bool whole)
 	return err;
 }
 
-/* Packed bytes are the slowest to search, and nothing can be seen in them: when all of them came
- * out, only their header is searched as it is. */
+/* What was found in parts that were joined is looked for once more, in each list by itself. */
+static enum un_err
+look_to_the_end(struct guard *guard, const uint8_t *bytes, size_t len, bool whole)
+{
+	enum un_err err = look_inside(guard, bytes, len, whole);
+
+	if (err || !guard->joined || guard->lists)
+		return err;
+	guard->precise = true;
+	err = look_inside(guard, bytes, len, whole);
+	return err ? err : guard_hit(guard, guard->joined);
+}
+
+/* Packed bytes are the slowest to search, and nothing can be seen in them: of what has such parts
+ * only the rest is searched, when it is known which of them came out whole. */
+static enum un_err
+look_then_search(struct guard *guard, const uint8_t *bytes, size_t len, bool whole)
+{
+	struct covers covers;
+	const char *secret;
+	enum un_err err;
+
+	covers_init(&covers, bytes, len);
+	guard->covers = &covers;
+	guard->searched = true; /* or will be */
+	err = look_to_the_end(guard, bytes, len, whole);
+	guard->covers = NULL;
+	secret = err ? NULL : covers_find(guard, &covers);
+	covers_fini(&covers);
+	if (!secret)
+		return err;
+	guard->searched = false;
+	err = look_to_the_end(guard, bytes, len, whole); /* to say where it is */
+	return err ? err : guard_hit(guard, secret);
+}
+
+static enum un_err
+search_then_look(struct guard *guard, const uint8_t *bytes, size_t len, bool whole)
+{
+	const char *secret = guard_find(guard, bytes, len);
+	enum un_err err;
+
+	guard->covers = NULL;
+	guard->searched = !secret;
+	err = look_to_the_end(guard, bytes, len, whole); /* with a find: to say where it is */
+	return !err && secret ? guard_hit(guard, secret) : err;
+}
+
 enum un_err
 guard_look(struct guard *guard, const uint8_t *bytes, size_t len, bool whole)
 {
+	struct covers *covers = guard->covers;
 	bool before = guard->searched;
-	bool packed = !guard->options.plain && format_is_packed(bytes, len);
-	const char *secret;
 	enum un_err err;
 
 	if (guard->over)
 		return UN_OK;
-	secret = packed ? NULL : guard_find(guard, bytes, len);
-	guard->searched = !packed && !secret;
-	guard->whole = false;
-	err = look_inside(guard, bytes, len, whole); /* with a find: to say where it is */
-	if (!err && packed)
-		secret = guard_find(guard, bytes,
-		                    guard->whole && len > PACKED_HEAD ? PACKED_HEAD : len);
-	if (!err && guard->joined && !guard->lists) {
-		guard->precise = true;
-		err = look_inside(guard, bytes, len, whole);
-		if (!err)
-			err = guard_hit(guard, guard->joined);
-	}
+	err = !guard->options.plain && format_has_packed(bytes, len)
+	              ? look_then_search(guard, bytes, len, whole)
+	              : search_then_look(guard, bytes, len, whole);
+	guard->covers = covers;
 	guard->searched = before;
-	return !err && secret ? guard_hit(guard, secret) : err;
+	return err;
 }
 
 enum un_err

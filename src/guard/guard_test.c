@@ -462,6 +462,36 @@ TEST(guard, what_is_larger_than_can_be_held_is_still_searched)
 	redact_set_free(set);
 }
 
+/* Two streams of gzip with a plain text between, in front of and behind them, as in a container. */
+TEST(guard, only_what_came_out_is_not_searched_as_it_is)
+{
+	struct redact_set *set = values_of(VALUE);
+	uint8_t noise[40000], plain[40000 + 100] = {0};
+
+	for (size_t i = 0; i < sizeof noise; i++)
+		noise[i] = (uint8_t)(i * 2654435761u >> 13);
+	for (size_t at = 0; at <= 20000; at += 10000) {
+		struct guard *guard = guard_of(set);
+		struct covers covers;
+
+		memcpy(plain, noise, sizeof noise);
+		memcpy(plain + at, VALUE, strlen(VALUE));
+		covers_init(&covers, plain, sizeof plain);
+		guard->covers = &covers;
+		guard_cover(guard, plain + 9000, 20000, BLOCK_HEAD); /* from 13096 to 29000 */
+		guard_cover(guard, plain, 1000, BLOCK_HEAD);         /* too few */
+		guard_cover(guard, noise, sizeof noise, BLOCK_HEAD); /* others */
+		guard_cover(guard, plain + 20000, sizeof plain, BLOCK_HEAD);
+		EXPECT((covers_find(guard, &covers) == NULL) == (at == 20000));
+		guard->over = true; /* it ended early: all of it is searched */
+		EXPECT_STR("db", covers_find(guard, &covers));
+		guard->covers = NULL;
+		covers_fini(&covers);
+		guard_free(guard);
+	}
+	redact_set_free(set);
+}
+
 TEST(guard, a_value_over_the_edge_of_two_pieces_is_found)
 {
 	size_t len = 41u << 20, edge = 8u << 20; /* of pieces, on threads */

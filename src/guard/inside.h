@@ -13,10 +13,24 @@
 #include "guard/guard.h"
 
 #define PACKED_HEAD                                                                                \
-	(64u << 10)      /* bytes in front of a packed stream that are searched as they are        \
-	                  */
+	(64u << 10)      /* bytes in front of a packed stream that are searched as they are */
+#define BLOCK_HEAD 4096u /* the same of a packed page, buffer or member */
 #define JOINED_MAX 65536 /* bytes joined before they are searched */
 #define JOINED_PART_MAX 64
+
+/* Parts of `bytes` that are not searched as they are. */
+struct covers {
+	const uint8_t *bytes;
+	size_t len;
+	struct buf ranges;
+};
+void covers_init(struct covers *covers, const uint8_t *bytes, size_t len);
+void covers_fini(struct covers *covers);
+/* The name of the first value in the rest. */
+const char *covers_find(struct guard *guard, struct covers *covers);
+/* All of these packed bytes came out and was looked at; but for the first `head` of them, which may
+ * hold names and comments, they need no search. */
+void guard_cover(struct guard *guard, const uint8_t *bytes, size_t len, size_t head);
 
 struct guard {
 	struct guard_options options;
@@ -26,12 +40,12 @@ struct guard {
 	uint32_t members_left;
 	unsigned depth;
 	bool searched; /* what guard_part gets was searched already, without a find */
-	bool whole;    /* the last packed stream was unpacked up to its end */
 	bool deeper;   /* plain: there is more to look at */
 	bool over;     /* a limit of the whole look is reached: nothing more is looked into */
 	bool late;     /* it was the time */
 	bool stopped;  /* it was who asked */
 	bool patient;  /* a search goes on past the limits */
+	struct covers *covers; /* of the bytes that are searched after the walk; NULL: none are */
 	char path[GUARD_PATH_MAX + 1];
 	size_t path_len;
 	const char *secret;
@@ -119,8 +133,9 @@ enum format {
 const char *format_named(const uint8_t *bytes, size_t len);
 /* By what the bytes begin (and end) with; `all`: a text is one in all of its bytes. */
 enum format format_of(const uint8_t *bytes, size_t len, bool all);
-/* One packed stream: what comes out is what was in it, and its bytes as they are say nothing. */
-bool format_is_packed(const uint8_t *bytes, size_t len);
+/* A packed stream, or made of such: what comes out is what was in it, and its bytes as they are say
+ * nothing. */
+bool format_has_packed(const uint8_t *bytes, size_t len);
 /* A text that holds nothing else; asked without a parser. */
 bool format_is_plain(const uint8_t *bytes, size_t len, bool all);
 bool format_is_flat(enum format format); /* searching it as it is is all there is to do */

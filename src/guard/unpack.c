@@ -1,6 +1,7 @@
 #include "guard/flow.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 #include <lz4.h>
 #include <string.h>
@@ -370,7 +371,8 @@ guard_unpack(struct guard *guard, enum codec codec, bool inside, const uint8_t *
 		guard_blind_here(guard, flow.why);
 	if (!err && inside && !flow.why && in.left)
 		err = guard_part(guard, in.at, in.left, true);
-	guard->whole = !flow.why;
+	if (!err && !flow.why)
+		guard_cover(guard, bytes, len - in.left, PACKED_HEAD);
 	return err;
 }
 
@@ -379,6 +381,8 @@ unpack_to(struct guard *guard, enum codec codec, struct span in, uint64_t size, 
           struct block *ret_block)
 {
 	struct flow flow = {.guard = guard, .max = (size_t)size, .exact = true};
+	const uint8_t *bytes = in.at;
+	size_t len = in.left;
 	enum un_err err = UN_OK;
 
 	*ret_block = (struct block){0};
@@ -398,6 +402,11 @@ unpack_to(struct guard *guard, enum codec codec, struct span in, uint64_t size, 
 		return err;
 	}
 	*ret_block = flow.held;
+	if (codec == CODEC_LZ4_BLOCK || codec == CODEC_SNAPPY)
+		in.left = 0; /* what is left over makes them malformed */
+	/* Zstandard may begin with a frame that is skipped */
+	if (codec != CODEC_ZSTD || text_equal(bytes, "\x28\xb5\x2f\xfd", len < 4 ? 0 : 4))
+		guard_cover(guard, bytes, len - in.left, BLOCK_HEAD);
 	return UN_OK;
 }
 
