@@ -121,7 +121,9 @@ TEST(leaving, a_file_that_an_output_means_is_looked_into)
 	           detail.message);
 	EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET, check_reference(&f, "file://", "model.json", &detail));
 	f.leaving.policy = GUARD_OFF;
+	f.said[0] = '\0';
 	EXPECT_OK(check_reference(&f, "", "model.json", &detail));
+	EXPECT_STR("the guard is off in this project: nobody looks into the results\n", f.said);
 	fixture_end(&f);
 }
 

@@ -193,6 +193,7 @@ cat >"$T/plane.yaml" <<EOT
 data: $T/plane
 guard:
   default: strict
+  known: calm
   off: loose
 EOT
 mkfifo "$T/ready"
@@ -203,6 +204,15 @@ check "creates the secret there" run_with_input "$value" union create secret my_
 refuses "a strict project refuses what it cannot look into" "a result cannot be looked into: o0 is of no format" \
 	union run --remote "$T/home/give.py" unknown
 check "and lets pass what it can" union run --remote "$T/home/give.py" half
-check "another project looks at nothing" union run --remote --project loose "$T/home/give.py" unknown
+check "a project where it is off looks at nothing" union run --remote --project loose "$T/home/give.py" unknown
+warns "and the log says so" "the guard is off in this project: nobody looks into the results"
+if grep -q "cannot look into" "$T/err"; then fail "and nothing else"; else pass "and nothing else"; fi
+refuses "errors are redacted there, too" "cannot log in with [secret my_secret]" \
+	union run --remote --project loose "$T/home/give.py" error_in_zip
+check "a project that says known lets pass what it does not know" \
+	union run --remote --project calm "$T/home/give.py" unknown
+warns "and names it" "the guard let pass what it cannot look into: o0 is of no format"
+refuses "but no value" "contains the value of secret 'my_secret'" \
+	union run --remote --project calm "$T/home/give.py" in_zip
 stop_plane
 finish
