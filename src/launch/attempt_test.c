@@ -159,6 +159,30 @@ TEST(attempt, the_task_sees_nothing_of_the_control_planes_folder_but_its_own)
 	plane_fini(&plane);
 }
 
+/* The home of a service's user is its data folder, which is hidden already, or lies around it. */
+TEST(attempt, what_is_concealed_may_be_the_hidden_folder_or_around_it)
+{
+	static const char *const ends[] = {"", "/work"};
+
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		char hidden[PATH_MAX];
+		struct plane plane;
+
+		use_shell(&plane, "cat \"$FLYTE_SECRETS_DEFAULT_DIR/s\" | tr a-z A-Z; pwd; "
+		                  "echo \"$FLYTE_SECRETS_DEFAULT_DIR\"");
+		(void)snprintf(hidden, sizeof hidden, "%s%s", plane.folder, ends[i]);
+		plane.hidden = hidden;
+		plane.options[0] = "--conceal";
+		plane.options[1] = plane.folder;
+		add_secret(&plane, "s", "value-of-secret");
+		plane_run(&plane, UNION_EXEC);
+		expect_outcome(&plane, SUCCEEDED, 0);
+		EXPECT(strstr(buf_text(&plane.log), "VALUE-OF-SECRET") != NULL);
+		EXPECT_NULL(strstr(buf_text(&plane.log), "tmpfs (")); /* no fallback */
+		plane_fini(&plane);
+	}
+}
+
 /* An engine starts a launcher as soon as it expects an attempt. */
 TEST(attempt, a_launcher_may_wait_for_its_ticket)
 {

@@ -243,6 +243,14 @@ mark_covered(struct mounts *mounts)
 				mounts->covers[i].covered = true;
 }
 
+/* Where a cover was laid over it, the place of the private folder is in that cover. */
+static void
+make_private_point(struct mounts *mounts, const char *cover)
+{
+	if (mounts->point && is_below(mounts->point, cover))
+		mounts->has_point = io_make_dirs(mounts->point, 0511) == UN_OK;
+}
+
 static bool
 make_covers(struct mounts *mounts, size_t *ret_done)
 {
@@ -259,8 +267,7 @@ make_covers(struct mounts *mounts, size_t *ret_done)
 
 		if (cover->covered)
 			continue;
-		if (mounts->point && is_below(mounts->point, cover->path))
-			mounts->has_point = io_make_dirs(mounts->point, 0511) == UN_OK;
+		make_private_point(mounts, cover->path);
 		fine = show_kept(mounts, cover->path) && close_cover(cover->path);
 	}
 	return fine;
@@ -277,9 +284,11 @@ mounts_apply(struct mounts *mounts)
 	mark_covered(mounts);
 	fine = fine && make_covers(mounts, &done);
 	saved_errno = errno;
-	while (!fine && done-- > 0)
+	while (!fine && done-- > 0) {
 		if (!mounts->covers[done].covered)
 			(void)umount2(mounts->covers[done].path, MNT_DETACH);
+		mounts->covers[done].covered = true; /* it covers nothing */
+	}
 	(void)umask(before);
 	errno = saved_errno;
 	return fine;
@@ -310,8 +319,7 @@ replace_tmp(struct mounts *mounts, const char *path, const char *temporary)
 	/* the covers in it are gone with it, and what they showed is shown without them */
 	if (cover->fd < 0 || mount("union", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") != 0)
 		return false;
-	if (mounts->point && is_below(mounts->point, path))
-		mounts->has_point = io_make_dirs(mounts->point, 0511) == UN_OK;
+	make_private_point(mounts, path);
 	return show_kept(mounts, path);
 }
 
@@ -404,6 +412,15 @@ mounts_private_dev(struct mounts *mounts)
 /* ---- what is never to be seen ---- */
 
 static bool
+is_cover(const struct mounts *mounts, const char *path)
+{
+	for (size_t i = 0; i < mounts->cover_count; i++)
+		if (!mounts->covers[i].covered && strcmp(mounts->covers[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+static bool
 is_kept(const struct mounts *mounts, const char *path)
 {
 	for (size_t i = 0; i < mounts->kept_count; i++)
@@ -421,8 +438,10 @@ conceal_folder(struct mounts *mounts, const char *path, char empty[PATH_MAX])
 	if (!shows && *empty)
 		return mount(empty, path, NULL, MS_BIND, NULL) == 0;
 	if (!add_cover(mounts, path, (struct mounts_cover){0}) ||
-	    mount("union", path, "tmpfs", PLAIN_FLAGS, COVER_OPTIONS) != 0 ||
-	    !show_kept(mounts, path) || !close_cover(path))
+	    mount("union", path, "tmpfs", PLAIN_FLAGS, COVER_OPTIONS) != 0)
+		return false;
+	make_private_point(mounts, path);
+	if (!show_kept(mounts, path) || !close_cover(path))
 		return false;
 	if (!shows)
 		memcpy(empty, path, strlen(path) + 1);
@@ -435,8 +454,9 @@ conceal(struct mounts *mounts, const char *path, char empty[PATH_MAX])
 	char real[PATH_MAX];
 	struct stat facts;
 
-	/* not there, or behind a cover already */
-	if (!realpath(path, real) || lstat(real, &facts) != 0 || is_kept(mounts, real))
+	/* not there, or behind a cover, or one itself: a service's home is its data folder */
+	if (!realpath(path, real) || lstat(real, &facts) != 0 || is_kept(mounts, real) ||
+	    is_cover(mounts, real))
 		return true;
 	if (S_ISDIR(facts.st_mode))
 		return conceal_folder(mounts, real, empty);
