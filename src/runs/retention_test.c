@@ -88,24 +88,35 @@ is_there(int dir_fd, const char *path)
 	return faccessat(dir_fd, path, F_OK, 0) == 0;
 }
 
+/* A log folder of that name with one file. */
+static void
+make_log(struct plane_fixture *f, const char *execution, int64_t id, char ret_folder[64])
+{
+	char file[80];
+
+	(void)snprintf(ret_folder, 64, "%s.%lld", execution, (long long)id);
+	(void)snprintf(file, sizeof file, "%s/n0.0.log", ret_folder);
+	EXPECT_INT(0, mkdirat(f->runs->logs_fd, ret_folder, 0700));
+	make_file(f->runs->logs_fd, file, f->now_us, 0);
+}
+
 TEST(retention, logs_go_first_then_what_has_ended_and_never_the_newest)
 {
 	struct plane_fixture f;
-	char folder[64], file[80];
+	char folder[64], orphan[64];
 	int64_t first = 0, second = 0;
 
 	begin_keeping(&f);
 	launch_named(&f, "r1");
 	EXPECT_OK(find_run(&f, "r1", &first));
 	abort_named(&f, "r1");
-	(void)snprintf(folder, sizeof folder, "r1.%lld", (long long)first);
-	(void)snprintf(file, sizeof file, "%s/n0.0.log", folder);
-	EXPECT_INT(0, mkdirat(f.runs->logs_fd, folder, 0700));
-	make_file(f.runs->logs_fd, file, f.now_us, 0);
+	make_log(&f, "r1", first, folder);
+	make_log(&f, "gone", first + 1000, orphan); /* a crash left it without its execution */
 	launch_named(&f, "r2");
 	abort_named(&f, "r2");
 	pass(&f, DAY_US);
-	EXPECT(is_there(f.runs->logs_fd, file));
+	EXPECT(is_there(f.runs->logs_fd, folder));
+	EXPECT(!is_there(f.runs->logs_fd, orphan));
 	pass(&f, 5 * DAY_US);
 	EXPECT(!is_there(f.runs->logs_fd, folder));
 	EXPECT_OK(find_run(&f, "r1", &first));
@@ -113,7 +124,7 @@ TEST(retention, logs_go_first_then_what_has_ended_and_never_the_newest)
 	EXPECT_ERR(UN_ERR_EXECUTION_NOT_FOUND, find_run(&f, "r1", &first));
 	EXPECT_OK(find_run(&f, "r2", &second));
 	EXPECT_INT(1, retention_counts(f.runs).executions);
-	EXPECT_INT(1, retention_counts(f.runs).logs);
+	EXPECT_INT(2, retention_counts(f.runs).logs);
 	launch_named(&f, "r1"); /* the name is free again, and the number another */
 	EXPECT_OK(find_run(&f, "r1", &first));
 	EXPECT(first > second);
@@ -126,6 +137,7 @@ TEST(retention, what_is_not_over_stays_however_old)
 	int64_t id = 0;
 
 	begin_keeping(&f);
+	f.runs->options.retention.executions_us = 60ll * 1000000;
 	launch_named(&f, "old");
 	launch_named(&f, "new");
 	for (int i = 0; i < 3; i++) { /* claimed by nobody: tried again and again */
@@ -134,6 +146,62 @@ TEST(retention, what_is_not_over_stays_however_old)
 		pass(&f, 0);
 	}
 	EXPECT_OK(find_run(&f, "old", &id));
+	EXPECT_INT(0, retention_counts(f.runs).executions);
+	end(&f);
+}
+
+TEST(retention, what_took_long_is_kept_from_its_end)
+{
+	struct plane_fixture f;
+	int64_t id = 0;
+
+	begin_keeping(&f);
+	f.runs->options.retention.executions_us = 600ll * 1000000;
+	launch_named(&f, "long");
+	launch_named(&f, "new");
+	pass(&f, 0);
+	abort_named(&f, "long"); /* begun an hour ago, over now */
+	f.runs->retaining.next_us = 1;
+	for (int i = 0; i < 10; i++) {
+		runs_tick(f.runs);
+		f.now_us += 50000;
+	}
+	EXPECT_OK(find_run(&f, "long", &id));
+	pass(&f, 0); /* the pass before has looked at it, and this one does again */
+	EXPECT_ERR(UN_ERR_EXECUTION_NOT_FOUND, find_run(&f, "long", &id));
+	end(&f);
+}
+
+TEST(retention, each_kind_may_stay_for_ever)
+{
+	static const char bundle[] = "p.d." MD5_TEXT ".tar.gz";
+	struct plane_fixture f;
+	char folder[64];
+	int64_t id = 0;
+
+	begin_keeping(&f);
+	launch_named(&f, "r1");
+	EXPECT_OK(find_run(&f, "r1", &id));
+	make_log(&f, "r1", id, folder);
+	abort_named(&f, "r1");
+	launch_named(&f, "r2");
+	abort_named(&f, "r2");
+	make_file(f.runs->bundles_fd, bundle, f.now_us, 30 * DAY_US);
+	f.runs->options.retention = (struct retention){0, 0, DAY_US};
+	pass(&f, 1000 * DAY_US);
+	EXPECT(!is_there(f.runs->bundles_fd, bundle));
+	EXPECT(is_there(f.runs->logs_fd, folder));
+	EXPECT_OK(find_run(&f, "r1", &id));
+	make_file(f.runs->bundles_fd, bundle, f.now_us, 30 * DAY_US);
+	f.runs->options.retention = (struct retention){0, DAY_US, 0};
+	pass(&f, 1000 * DAY_US);
+	EXPECT(is_there(f.runs->bundles_fd, bundle));
+	EXPECT(!is_there(f.runs->logs_fd, folder));
+	EXPECT_OK(find_run(&f, "r1", &id));
+	f.runs->options.retention = (struct retention){DAY_US, 0, 0};
+	pass(&f, 0);
+	EXPECT(is_there(f.runs->bundles_fd, bundle));
+	EXPECT_ERR(UN_ERR_EXECUTION_NOT_FOUND, find_run(&f, "r1", &id));
 	end(&f);
 }
 
