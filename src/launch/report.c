@@ -40,6 +40,7 @@ struct reporter {
 	bool ask; /* a heartbeat now, whatever the time */
 	Union__V1__FinishRequest *finish; /* lent by report_finish */
 	int64_t keep_until_ms;            /* then nobody is offered it any more */
+	int64_t full_until_ms;            /* then the log does not wait for room any more */
 	bool finished;
 	enum un_err result;
 	struct un_detail detail;
@@ -296,6 +297,9 @@ after_failure(struct reporter *reporter, enum job job, enum un_err err, int *bac
 		reporter->finished = true;
 	else if (job == JOB_LOG && !un_err_may_retry(err) && err != UN_ERR_PROTOCOL)
 		buf_clear(&reporter->pending); /* refused for good: the end matters more */
+	else if (job == JOB_LOG && err == UN_ERR_DISK_FULL && reporter->finish &&
+	         clock_mono_ms() >= reporter->full_until_ms)
+		buf_clear(&reporter->pending); /* and so does it when nobody makes room */
 	else if (reporter->finish && clock_mono_ms() >= reporter->keep_until_ms)
 		reporter->finished = true;
 	else if (!reporter->stop)
@@ -448,6 +452,7 @@ report_finish(struct reporter *reporter, Union__V1__FinishRequest *finish,
               struct un_detail *detail)
 {
 	(void)pthread_mutex_lock(&reporter->mutex);
+	reporter->full_until_ms = clock_mono_ms() + REPORT_FULL_MS;
 	reporter->keep_until_ms =
 		clock_mono_ms() +
 		(reporter->ttl_ms > REPORT_KEEP_MS ? reporter->ttl_ms : REPORT_KEEP_MS);

@@ -28,6 +28,8 @@
 #define REPORT_KEEP_MS                                                                             \
 	(3600 * 1000) /* a result that nobody takes, if the lease is not longer */
 
+#define REPORT_FULL_MS (60 * 1000) /* a log that meets a full disk, after the task's end */
+
 struct reporter;
 
 struct report_plan {
@@ -61,7 +63,7 @@ void report_ask(struct reporter *reporter); /* for the state now, not at the nex
 int report_event_fd(const struct reporter *reporter); /* readable when the state has changed */
 int64_t report_left_ms(struct reporter *reporter);    /* until the task must be dead; 0: now */
 
-/* Sends what is left of the log, then `finish` (whose lease is filled in), again and again until it
+/* Sends what is left of the log (to a full disk for REPORT_FULL_MS, then it is dropped), then `finish` (whose lease is filled in), again and again until it
  * is acknowledged, the lease is not known any more, or REPORT_KEEP_MS (the time of the lease, if
  * that is longer) are over. Ends the thread. UN_ERR_UNREACHABLE, UN_ERR_BAD_TICKET,...
  */

@@ -649,6 +649,7 @@ runs_push_logs(struct runs *runs, const Union__V1__PushLogsRequest *request,
 	                           .len = request->data.len,
 	                           .max = RUNS_LOG_MAX};
 	err = logs_write(runs->logs_fd, &name, &piece, &live->log_len, detail);
+	logs_tell(&name, err, &runs->logs_wait);
 	if (err)
 		return err;
 	is_heard(runs, run, live);

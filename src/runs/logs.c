@@ -1,6 +1,7 @@
 #include "runs/logs.h"
 
 #include "base/io.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,4 +95,21 @@ logs_open(int logs_fd, const struct log_name *name, int *ret_fd)
 	path_of(name, path);
 	*ret_fd = openat(logs_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	return *ret_fd < 0 ? un_err_from_errno(errno) : UN_OK;
+}
+
+void
+logs_tell(const struct log_name *name, enum un_err err, bool *waiting)
+{
+	bool is_full = err == UN_ERR_DISK_FULL;
+
+	if (is_full == *waiting || (err && !is_full))
+		return;
+	*waiting = is_full;
+	if (is_full)
+		log_error("runs",
+		          "the disk is full: logs wait, first the one of %s, node %s; a minute after "
+		          "the end of its task a log is cut",
+		          name->execution, name->node);
+	else
+		log_notice("runs", "logs are written again");
 }

@@ -67,6 +67,7 @@ struct runs {
 	int dir_fd, logs_fd, bundles_fd;
 	struct retaining retaining;
 	bool ticking; /* a tick is on the stack, or none is wanted any more */
+	bool logs_wait; /* a piece of a log met a full disk, and none has been written since */
 	bool missing; /* an accepted execution could not be read yet */
 };
 

@@ -16,7 +16,7 @@ if ! mount_small; then
 	echo "1..0 # SKIP no tmpfs can be mounted here"
 	exit 0
 fi
-unmount() { umount -l "$DATA" 2>/dev/null; }
+unmount() { umount -l "$DATA/logs" 2>/dev/null; umount -l "$DATA" 2>/dev/null; }
 trap 'stop_plane; unmount; cleanup' EXIT
 
 v=$(canary)
@@ -57,5 +57,21 @@ equals "/readyz too" ready "$(is_ready)"
 check "and everything acknowledged is there" union get secret kept
 check "secrets are released again" union run --remote "$T/home/use.py" main
 check "and the trail is whole" union audit verify
+cat >"$T/home/talk.py" <<'PY'
+import union
+
+@union.task
+def main() -> int:
+    print("\n".join("line %d" % i for i in range(20000)))
+    return 3
+PY
+mount -t tmpfs -o size=64k,mode=700 tmpfs "$DATA/logs"
+stop_plane
+check "a task whose log has no room ends, and its result is taken" union run --remote "$T/home/talk.py" main
+says "whole" '{"o0": 3}'
+equals "the server's log says once that logs wait" 1 "$(grep -c 'the disk is full: logs wait' "$plane_log")"
+mount -o remount,size=10m "$DATA/logs"
+check "with room the next one" union run --remote "$T/home/talk.py" main
+check "is written, which is said, too" grep -q "logs are written again" "$plane_log"
 equals "and nothing else" "$count" "$(union get secret -o json | grep -o '"big_[0-9]*"' | wc -l)"
 finish
