@@ -58,6 +58,7 @@ find_escapes(const struct marks *marks, uint64_t *ret_escapes)
 /* ---- everywhere: what the compiler makes of vectors of 16 bytes ---- */
 
 #define WIDE 16
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a word's first byte is its lowest");
 
 typedef uint8_t wide __attribute__((vector_size(WIDE)));
 
