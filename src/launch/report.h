@@ -63,10 +63,10 @@ void report_ask(struct reporter *reporter); /* for the state now, not at the nex
 int report_event_fd(const struct reporter *reporter); /* readable when the state has changed */
 int64_t report_left_ms(struct reporter *reporter);    /* until the task must be dead; 0: now */
 
-/* Sends what is left of the log (to a full disk for REPORT_FULL_MS, then it is dropped), then `finish` (whose lease is filled in), again and again until it
- * is acknowledged, the lease is not known any more, or REPORT_KEEP_MS (the time of the lease, if
- * that is longer) are over. Ends the thread. UN_ERR_UNREACHABLE, UN_ERR_BAD_TICKET,...
- */
+/* Sends what is left of the log (to a full disk for REPORT_FULL_MS, then it is dropped), then
+ * `finish` (whose lease is filled in), again and again until it is acknowledged, the lease is not
+ * known any more, or REPORT_KEEP_MS (the time of the lease, if that is longer) are over. Ends the
+ * thread. UN_ERR_UNREACHABLE, UN_ERR_BAD_TICKET,... */
 MUST_CHECK enum un_err report_finish(struct reporter *reporter, Union__V1__FinishRequest *finish,
                                      struct un_detail *detail);
 void report_free(struct reporter *reporter); /* stops the thread at once; NULL is fine */

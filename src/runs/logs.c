@@ -106,10 +106,11 @@ logs_tell(const struct log_name *name, enum un_err err, bool *waiting)
 		return;
 	*waiting = is_full;
 	if (is_full)
-		log_error("runs",
-		          "the disk is full: logs wait, first the one of %s, node %s; a minute after "
-		          "the end of its task a log is cut",
-		          name->execution, name->node);
+		log_error(
+			"runs",
+			"the disk is full: logs wait, first the one of %s, node %s; a minute after "
+			"the end of its task a log is cut",
+			name->execution, name->node);
 	else
 		log_notice("runs", "logs are written again");
 }

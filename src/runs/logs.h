@@ -35,8 +35,8 @@ struct log_piece {
 MUST_CHECK enum un_err logs_write(int logs_fd, const struct log_name *name,
                                   const struct log_piece *piece, uint64_t *ret_len,
                                   struct un_detail *detail);
-/* Launchers keep what a full disk refuses, and try again. Says so in the server's log, once, and once
- * that it is over. `err` is what logs_write said; *waiting is kept in between. */
+/* Launchers keep what a full disk refuses, and try again. Says so in the server's log, once, and
+ * once that it is over. `err` is what logs_write said; *waiting is kept in between. */
 void logs_tell(const struct log_name *name, enum un_err err, bool *waiting);
 /* For reading. UN_ERR_NOT_FOUND: nothing was written. The caller closes it. */
 MUST_CHECK enum un_err logs_open(int logs_fd, const struct log_name *name, int *ret_fd);
