@@ -3,6 +3,7 @@
 #include "test.h"
 
 #define R22 "9fK2mQ7xT4bW8sL1vN6cZ3"
+#define HEX32 "9c41f7be5d20a8638f1e0d7c2b94a56e"
 #define R36 "9fK2mQ7xT4bW8sL1vN6cZ3pR5yH0dJ2gA4eU"
 
 static const char *
@@ -36,6 +37,20 @@ TEST(tokens, of_well_known_services_are_found)
 	EXPECT_STR("a PyPI token", kind_of_parts("", "pypi-AgEIcHlwaS5vcmc", R36 R22));
 	EXPECT_STR("an Anthropic key", kind_of_parts("", "sk-ant-", "api03-" R36));
 	EXPECT_STR("a Hugging Face token", kind_of_parts("", "hf_", R22 "pR5yH0dJ2gA4"));
+	EXPECT_STR("an AWS access key", kind_of_parts("", "ASIA", "Q7XT4BWZSLVNK2MF"));
+	EXPECT_STR("a GitHub token", kind_of_parts("", "ghr_", R36));
+	EXPECT_STR("a GitLab token", kind_of_parts("", "glpat-", R22));
+	EXPECT_STR("a Slack token", kind_of_parts("", "xapp-", "1-A263594206564-" R22));
+	EXPECT_STR("a Stripe key", kind_of_parts("", "rk_live_", R22));
+	EXPECT_STR("an OpenAI key", kind_of_parts("", "sk-proj-", R22 "T3BlbkFJ" R22));
+	EXPECT_STR("a SendGrid key", kind_of_parts("", "SG.", R22 "." R36 "kQ7xT4b"));
+	EXPECT_STR("a DigitalOcean token",
+	           kind_of_parts("", "dop_v1_", HEX32 "b3f90c5817de26a49fc8e05d71b362a8"));
+	EXPECT_STR("a Databricks token", kind_of_parts("token = ", "dapi", HEX32));
+	EXPECT_STR("an Azure storage key",
+	           kind_of_parts("DefaultEndpointsProtocol=https;",
+	                         "AccountKey=", R36 R36 "kQ7xT4bW8sL1vQ=="));
+	EXPECT_STR("a private key of PuTTY", kind_of_parts("", "PuTTY-User-Key-File-", "3: ssh"));
 	EXPECT_STR("a JSON Web Token",
 	           kind_of_parts("Bearer ", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.",
 	                         "eyJzdWIiOiIxMjM0NTY3ODkwIn0." R36));
@@ -100,6 +115,13 @@ TEST(tokens, in_files_that_exist_to_hold_them)
 	EXPECT_STR("a .env file", token_file(".env.local", (const uint8_t *)set, sizeof set - 1));
 	EXPECT_NULL(token_file(".env.example", (const uint8_t *)set, sizeof set - 1));
 	EXPECT_NULL(token_file(".env", (const uint8_t *)empty, sizeof empty - 1));
+	EXPECT_STR("a .netrc file",
+	           token_file("h/.netrc", (const uint8_t *)"machine h\npassword x", 20));
+	EXPECT_STR("a .pgpass file", token_file(".pgpass", (const uint8_t *)"h:5432:d:u:p", 12));
+	EXPECT_STR("a .pypirc file", token_file(".pypirc", (const uint8_t *)"password = x", 12));
+	EXPECT_STR("an .npmrc file with a token",
+	           token_file(".npmrc", (const uint8_t *)"//r/:_authToken=x", 17));
+	EXPECT_NULL(token_file(".npmrc", (const uint8_t *)"//r/:_authToken=${T}", 20));
 	EXPECT_NULL(token_file("environment.py", (const uint8_t *)set, sizeof set - 1));
 	EXPECT_NULL(token_file(".environment", (const uint8_t *)set, sizeof set - 1));
 }

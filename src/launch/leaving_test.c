@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -443,6 +444,57 @@ TEST(leaving, a_parser_that_dies_hangs_or_swells_is_never_a_clean_result)
 	expect_unseen(crash, "cannot be looked into: the process that did died");
 	expect_unseen(loop, "takes too long to look into");
 	expect_unseen(allocate, "needs more memory");
+}
+
+/* Somebody makes a file shorter while it is looked at. */
+#define SHRINKING_LEN (64u << 10)
+
+static struct shrinking {
+	_Atomic bool *mapped; /* shared with the looker */
+	int fd;
+} shrinking;
+
+static enum un_err
+read_on(struct guard *guard, const char *path, bool flat, const uint8_t *bytes, size_t len)
+{
+	*shrinking.mapped = true;
+	while (!flat && ((const volatile uint8_t *)bytes)[len - 1])
+		;
+	return guard_at(guard, path, flat, bytes, len);
+}
+
+static bool
+shrink(void *ctx)
+{
+	if (*shrinking.mapped)
+		EXPECT_INT(0, ftruncate(shrinking.fd, 1));
+	return false;
+}
+
+TEST(leaving, a_file_that_shrinks_while_it_is_looked_at_does_not_leave)
+{
+	struct fixture f;
+	struct un_detail detail = {0};
+	char *content = mem_alloc(SHRINKING_LEN + 1);
+
+	fixture_init(&f, GUARD_KNOWN);
+	f.leaving.look = read_on;
+	f.leaving.stop = shrink;
+	EXPECT(content != NULL);
+	memset(content, 'x', SHRINKING_LEN);
+	content[SHRINKING_LEN] = '\0';
+	put(f.raw_fd, "log", content);
+	shrinking.fd = openat(f.raw_fd, "log", O_RDWR | O_CLOEXEC);
+	shrinking.mapped = mmap(NULL, sizeof *shrinking.mapped, PROT_READ | PROT_WRITE,
+	                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	EXPECT(shrinking.fd >= 0 && shrinking.mapped != MAP_FAILED);
+	EXPECT_ERR(UN_ERR_RESULT_UNSEEN, check_reference(&f, "", "log", &detail));
+	EXPECT(strstr(detail.message, "a result cannot be searched: o0: log cannot be looked "
+	                              "into: the process that did died") != NULL);
+	(void)munmap((void *)shrinking.mapped, sizeof *shrinking.mapped);
+	(void)close(shrinking.fd);
+	mem_free(content);
+	fixture_end(&f);
 }
 
 TEST(leaving, a_parser_that_was_taken_over_reaches_nothing)
