@@ -130,6 +130,36 @@ check_jwt(const char *body, size_t len)
 	return good;
 }
 
+/* Base64 of armour, as in client-key-data of a kubeconfig; the shape took its first 14 digits. */
+static bool
+check_packed_armour(const char *body, size_t len)
+{
+	struct buf head;
+	bool good;
+
+	buf_init(&head, 64, BUF_WIPE);
+	good = text_decode_base64(body - 14, 64, &head) == UN_OK &&
+	       memmem(head.data, head.len, "PRIVATE KEY-----", 16);
+	buf_fini(&head);
+	return good && len >= 100;
+}
+
+/* Base64 of HOST:CLIENT:SECRET:ORGANIZATION. */
+static bool
+check_api_key(const char *body, size_t len)
+{
+	struct buf key;
+	size_t colons = 0;
+	bool good;
+
+	buf_init(&key, TOKEN_MAX, BUF_WIPE);
+	good = text_decode_base64(body, len, &key) == UN_OK;
+	for (size_t i = 0; good && i < key.len; i++)
+		colons += key.data[i] == ':';
+	buf_fini(&key);
+	return colons >= 3 && is_varied(body, len);
+}
+
 static bool
 check_aws_secret(const char *body, size_t len)
 {
@@ -166,6 +196,12 @@ static const struct shape shapes[] = {
 	{"a Databricks token", "dapi", SET_HEX, 32, 32, is_varied},
 	{"an Azure storage key", "AccountKey=", SET_BASE64, 88, 88, is_varied},
 	{"a JSON Web Token", "eyJ", SET_DOTTED, 40, TOKEN_MAX / 2, check_jwt},
+	{"a private key in base64", "LS0tLS1CRUdJTi", SET_BASE64, 100, TOKEN_MAX / 2,
+         check_packed_armour},
+	{"a Union API key", "UNION_API_KEY=", SET_BASE64, 40, 1000, check_api_key},
+	{"a Union API key", "UNION_API_KEY=\"", SET_BASE64, 40, 1000, check_api_key},
+	{"a Union API key", "UNION_API_KEY='", SET_BASE64, 40, 1000, check_api_key},
+	{"a Union API key", "UNION_API_KEY: ", SET_BASE64, 40, 1000, check_api_key},
 	{"a private key of PuTTY", "PuTTY-User-Key-File-", SET_ALNUM, 1, 1, NULL},
 };
 #define SHAPE_COUNT (sizeof shapes / sizeof shapes[0])
@@ -260,7 +296,7 @@ is_aws_secret(const char *at, size_t left, size_t *ret_len)
 static bool
 may_begin(uint8_t byte)
 {
-	return byte && strchr("AaghxSsrndpeP-", byte);
+	return byte && strchr("AaghxSsrndpePLU-", byte);
 }
 
 bool

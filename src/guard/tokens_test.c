@@ -50,6 +50,15 @@ TEST(tokens, of_well_known_services_are_found)
 	EXPECT_STR("an Azure storage key",
 	           kind_of_parts("DefaultEndpointsProtocol=https;",
 	                         "AccountKey=", R36 R36 "kQ7xT4bW8sL1vQ=="));
+	EXPECT_STR("a private key in base64",
+	           kind_of_parts("client-key-data: ",
+	                         "LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpN", R36 R36 R36 R36));
+	EXPECT_NULL(kind_of_parts("certificate: ", "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUM5",
+	                          R36 R36 R36 R36));
+	EXPECT_STR("a Union API key",
+	           kind_of_parts("export UNION_", "API_KEY=\"",
+	                         "dW5pb24uYS5iOmNpOjlmSzJtUTd4VDRiVzhzTDF2TjZjWjM6b3Jn"));
+	EXPECT_NULL(kind_of("export UNION_API_KEY=\"dW5pb24uZXhhbXBsZS5jb206YW5uOi4uLg==\""));
 	EXPECT_STR("a private key of PuTTY", kind_of_parts("", "PuTTY-User-Key-File-", "3: ssh"));
 	EXPECT_STR("a JSON Web Token",
 	           kind_of_parts("Bearer ", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.",
