@@ -225,6 +225,8 @@ def place(name: str, target: str) -> str:
             file.write(secret)
     elif name == "file-name":
         open(os.path.join("/tmp", secret.replace("/", ":")), "w").close()
+    elif name in ("result-fifo", "result-link"):
+        swap_result(name == "result-fifo")
     elif name == "symbolic-link":
         prefix = sys.argv[sys.argv.index("--output-prefix") + 1]
         os.symlink(secret, os.path.join(prefix, "link"))
@@ -266,6 +268,24 @@ def place(name: str, target: str) -> str:
     return "done"
 
 
+def swap_result(fifo: bool) -> None:
+    """A child makes the results something else again and again, also while somebody reads them."""
+    path = os.path.join(sys.argv[sys.argv.index("--output-prefix") + 1], "outputs.pb")
+
+    def swap(other):
+        if fifo:
+            os.mkfifo(other)
+        else:
+            os.symlink(os.path.join(os.environ["FLYTE_SECRETS_DEFAULT_DIR"], "leak_file"), other)
+        os.rename(other, path)
+    swap(path + ".first")
+    if os.fork() == 0:
+        os.setsid()
+        while True:
+            swap(path + ".next")
+    os._exit(0)
+
+
 @union.task(secret_requests=SECRETS)
 def survivor(name: str, port: int) -> str:
     if os.fork() == 0:
@@ -286,6 +306,7 @@ def survivor(name: str, port: int) -> str:
 def victim(name: str, gate: str) -> int:
     """Has a secret of its own, in memory, a file, shared memory and an abstract socket."""
     import ctypes
+    import fcntl
     from multiprocessing import shared_memory
 
     secret = union.current_context().secrets.get(key="victims")
@@ -297,12 +318,37 @@ def victim(name: str, gate: str) -> int:
         libc = ctypes.CDLL(None)
         libc.shmget(4711, 4096, 0o1666)
         libc.mq_open(b"/victim", os.O_RDWR | os.O_CREAT, 0o666, None)
+        locked = open("locked", "w")
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        assert held_locks(), "the lock is not to be seen by its owner"
         print("WAITING", flush=True)
         while not os.path.exists(os.path.join(gate, "over")):
             time.sleep(0.05)
     kept.close()
     kept.unlink()
     return len(secret)
+
+
+def held_locks() -> bool:
+    with open("/proc/locks", encoding="ascii") as file:
+        return " FLOCK " in file.read()
+
+
+def queue_of_somebody() -> bool:
+    """Also one of its own: what nobody can make nobody can share."""
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    return libc.mq_open(b"/victim", os.O_RDWR) != -1 or libc.mq_open(
+        b"/own", os.O_RDWR | os.O_CREAT, 0o666, None) != -1
+
+
+def watched(folder) -> bool:
+    """Whether inotify tells about what is in there."""
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    return libc.inotify_add_watch(libc.inotify_init(), folder.encode(), 0xfff) >= 0
 
 
 def syscall(number, *arguments) -> bool:
@@ -406,10 +452,11 @@ def reached_others(home: str) -> dict:
         "groups": lambda: written(*(os.path.join(f, "cgroup.procs") for f, _, _ in
                                     os.walk("/sys/fs/cgroup"))),
         "io-uring": lambda: syscall(425, 1, 0),
-        "message-queue": lambda: __import__("ctypes").CDLL(None).mq_open(b"/victim", os.O_RDWR) != -1,
+        "message-queue": queue_of_somebody,
         "own-results-elsewhere": lambda: os.link(home + "/.config/union/uniond.yaml", "here") is None,
         "disks": lambda: any(os.path.exists("/dev/" + d) for d in ("sda", "vda", "nvme0n1", "mem",
                                                                    "port", "fuse", "kvm")),
+        "locks": held_locks,
         "clock": lambda: syscall(227, 0, 0),
         "module": lambda: syscall(175, 0, 0, 0),
         "connections": lambda: len(open("/proc/net/tcp").readlines()) > 1,
@@ -429,6 +476,9 @@ def reach(name: str, pid: int, launcher: int, port: int, folder: str) -> str:
         "neighbour-descriptor": lambda: syscall(438, syscall(434, pid, 0), 0, 0),
         "neighbour-signal": lambda: os.kill(pid, 0) is None,
         "neighbour-files": lambda: listed(work, own, own + ".private") or read("/proc/%d/root/etc/hostname" % pid),
+        "neighbour-watch": lambda: any(watched(f) for f in ("/proc/%d/cwd" % pid, "/proc/%d/root" % pid,
+                                                            folder + "/logs", folder)
+                                       if os.path.exists(f) and listed(f, "work")),
         "neighbour-shared-memory": lambda: os.path.exists("/dev/shm/victim"),
         "neighbour-sysv": lambda: __import__("ctypes").CDLL(None).shmget(4711, 0, 0) != -1,
         "neighbour-abstract-socket": lambda: abstract("union-victim"),
