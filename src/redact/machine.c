@@ -100,8 +100,8 @@ text_form(const struct machine *machine, const struct reader *reader, const stru
 	                                                                  : REDACT_FORM_FOLDED;
 }
 
-static bool
-is_space(uint8_t byte)
+bool
+machine_is_space(uint8_t byte)
 {
 	return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
@@ -229,14 +229,50 @@ feed(struct machine *machine, struct lane *lane, struct reader *reader, uint8_t 
 }
 
 void
-machine_feed(struct machine *machine, struct reader *reader, uint8_t byte, uint64_t start,
-             uint64_t end)
+machine_feed_lane(struct machine *machine, size_t lane, struct reader *reader, uint8_t byte,
+                  uint64_t start, uint64_t end)
 {
-	feed(machine, &machine->lanes[0], reader, byte, start, end);
+	feed(machine, &machine->lanes[lane], reader, byte, start, end);
 }
 
-static void
-reset_lanes(struct machine *machine)
+/* The position of the digit with this bit. */
+static inline uint64_t
+row_at(const struct row *row, size_t bit)
+{
+	return row->at[bit * row->part >> 16];
+}
+
+void
+machine_feed_row(struct machine *machine, struct lane *lane, struct reader *reader,
+                 const struct row *row)
+{
+	const struct heads *heads = &reader->set->coded;
+	const uint32_t *depth = reader->automaton->depth;
+	size_t heads_end = row->count >= HEAD ? row->count - HEAD + 1 : 0;
+
+	for (size_t i = 0; i < row->count; i++) {
+		size_t bit = row->first + i * 8;
+
+		if (lane->state == ROOT) {
+			while (i < heads_end && !heads_have(heads, row->bytes + i))
+				i++;
+			if (i == row->count)
+				return;
+			bit = row->first + i * 8;
+			if (!reader->automaton->start[row->bytes[i]])
+				continue;
+		}
+		feed(machine, lane, reader, row->bytes[i], row_at(row, bit),
+		     row_at(row, bit + 7) + 1);
+		while (depth[lane->state] < HEAD && lane->state != ROOT &&
+		       i + 1 >= depth[lane->state] && i + 1 - depth[lane->state] < heads_end &&
+		       !heads_have(heads, row->bytes + (i + 1 - depth[lane->state])))
+			lane->state = reader->automaton->fail[lane->state];
+	}
+}
+
+void
+machine_reset(struct machine *machine)
 {
 	for (size_t i = 0; i < machine->lane_count; i++)
 		machine->lanes[i].state = ROOT;
@@ -283,7 +319,7 @@ static void
 take_byte(struct machine *machine, struct reader *reader, uint8_t byte, uint64_t start,
           uint64_t end)
 {
-	if (is_space(byte))
+	if (machine_is_space(byte))
 		take_space(machine, byte);
 	else if (byte)
 		take_symbol(machine, reader, byte, start, end);
@@ -375,249 +411,6 @@ step_text(struct machine *machine, struct reader *reader)
 	return true;
 }
 
-/* ---- digits of 4, 5 or 6 bits ---- */
-
-static void
-break_digits(struct machine *machine)
-{
-	machine->bit_count = 0;
-	reset_lanes(machine);
-}
-
-static unsigned
-width_of(enum view view)
-{
-	return view == VIEW_HEX ? 4 : view == VIEW_BASE32 ? 5 : 6;
-}
-
-/* A byte of the value may begin at any bit that is a multiple of `grain` bits. */
-static inline __attribute__((always_inline)) void
-take_digit_of(struct machine *machine, struct reader *reader, unsigned digit, uint64_t end,
-              unsigned width, unsigned grain)
-{
-	uint64_t number, start = machine->at;
-
-	if (machine->bit_count && start - machine->last_end > GAP_MAX)
-		break_digits(machine);
-	machine->last_end = end;
-	number = machine->bit_count / width;
-	machine->digits[number & (DIGITS_KEPT - 1)] = start;
-	machine->bits = machine->bits << width | digit;
-	machine->bit_count += width;
-	for (unsigned back = 0; back < width; back += grain) {
-		uint64_t bit = machine->bit_count - back;
-		uint8_t byte = (uint8_t)(machine->bits >> back);
-		struct lane *lane = &machine->lanes[(bit & 7) / grain];
-
-		if (bit < 8)
-			break;
-		if (lane->state == ROOT && !reader->automaton->start[byte])
-			continue;
-		feed(machine, lane, reader, byte,
-		     machine->digits[((bit - 8) / width) & (DIGITS_KEPT - 1)], end);
-	}
-}
-
-static void
-take_digit(struct machine *machine, struct reader *reader, unsigned digit, uint64_t end)
-{
-	if (machine->view == VIEW_HEX) /* constants: divisions by them are none */
-		take_digit_of(machine, reader, digit, end, 4, 4);
-	else if (machine->view == VIEW_BASE32)
-		take_digit_of(machine, reader, digit, end, 5, 1);
-	else
-		take_digit_of(machine, reader, digit, end, 6, 2);
-}
-
-static inline __attribute__((always_inline)) void
-run_digits_of(struct machine *machine, struct reader *reader, uint64_t stop, unsigned width,
-              unsigned grain)
-{
-	const int16_t *digits = reader->set->digits[width - 4];
-
-	for (; machine->at < stop; machine->at++) {
-		uint8_t byte = reader->bytes[machine->at - reader->base];
-
-		if (byte == 0x1b || (width == 6 && (byte == '\\' || byte == '%')))
-			return;
-		if (digits[byte] >= 0)
-			take_digit_of(machine, reader, (unsigned)digits[byte], machine->at + 1,
-			              width, grain);
-		else if (digits[byte] == -1 && machine->bit_count)
-			break_digits(machine);
-	}
-}
-
-static void
-run_digits(struct machine *machine, struct reader *reader, uint64_t stop)
-{
-	if (machine->view == VIEW_HEX) /* constants: divisions by them are none */
-		run_digits_of(machine, reader, stop, 4, 4);
-	else if (machine->view == VIEW_BASE32)
-		run_digits_of(machine, reader, stop, 5, 1);
-	else
-		run_digits_of(machine, reader, stop, 6, 2);
-}
-
-int
-machine_digit(enum view view, uint8_t byte)
-{
-	if (is_space(byte) || !byte)
-		return -2;
-	if (view == VIEW_HEX)
-		return strchr(":-,.", byte) ? -2 : text_hex_digit((char)byte);
-	if (view == VIEW_BASE64)
-		return text_base64_digit((char)byte);
-	if ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z')
-		return (byte | 0x20) - 'a';
-	return byte >= '2' && byte <= '7' ? byte - '2' + 26 : -1;
-}
-
-/* Escapes that stand for a digit of base64 or a line end: \n \r \/ %2B %2F %0A %0D. *ret_digit: as
- * digit_of. Returns the length; 0: none; SIZE_MAX: only more input can tell. */
-static size_t
-base64_escape(const uint8_t *bytes, size_t left, bool final, int *ret_digit)
-{
-	enum escape_kind kind = *bytes == '%' ? ESCAPE_PERCENT : ESCAPE_BACKSLASH;
-	struct unit unit;
-
-	if (*bytes == '\\' && left > 1 && !strchr("nr/", bytes[1]))
-		return 0;
-	unit = decode_unit(kind, bytes, left, final);
-	if (!unit.len)
-		return SIZE_MAX;
-	if (unit.len == 1 || !unit.count || !strchr("\n\r/+=", unit.bytes[0]))
-		return 0;
-	*ret_digit = machine_digit(VIEW_BASE64, unit.bytes[0]);
-	return unit.len;
-}
-
-size_t
-machine_base64(struct machine *machine, const struct reader *reader, int *ret_digit)
-{
-	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
-	size_t left = (size_t)(reader->base + reader->len - machine->at), len = 1;
-
-	*ret_digit = -2;
-	if (*bytes == 0x1b) {
-		len = decode_terminal(bytes, left, reader->final);
-		machine->stuck = !len; /* it may turn out to be text */
-		return len;
-	}
-	*ret_digit = reader->set->digits[width_of(machine->view) - 4][*bytes];
-	if (machine->lane_count < 8 && (*bytes == '\\' || *bytes == '%') &&
-	    machine->view != VIEW_HEX) {
-		len = base64_escape(bytes, left, reader->final, ret_digit);
-		machine->stuck = len == SIZE_MAX;
-		return machine->stuck ? 0 : len ? len : 1;
-	}
-	return len;
-}
-
-static bool
-step_digits(struct machine *machine, struct reader *reader)
-{
-	int digit;
-	size_t len = machine_base64(machine, reader, &digit);
-
-	if (digit >= 0 && len)
-		take_digit(machine, reader, (unsigned)digit, machine->at + len);
-	else if (digit == -1 && len)
-		break_digits(machine);
-	machine->at += len;
-	return len > 0;
-}
-
-/* ---- lists of numbers ---- */
-
-static void
-take_number(struct machine *machine, struct reader *reader, uint8_t byte, size_t len)
-{
-	uint64_t start = machine->at, end = start + len;
-
-	if (start > machine->last_end && start - machine->last_end > GAP_MAX)
-		reset_lanes(machine);
-	machine->last_end = end;
-	feed(machine, &machine->lanes[0], reader, byte, start, end);
-}
-
-static bool
-is_word(uint8_t byte)
-{
-	return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') ||
-	       byte == '_' || byte >= 128;
-}
-
-static bool
-step_decimal(struct machine *machine, struct reader *reader)
-{
-	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
-	size_t left = (size_t)(reader->base + reader->len - machine->at), len = 0;
-	unsigned number = 0;
-
-	if (!is_word(*bytes)) {
-		machine->in_word = false;
-		if (*bytes == 0x1b)
-			len = decode_terminal(bytes, left, reader->final);
-		else if (!is_space(*bytes) && !strchr(",;:[](){}|", *bytes))
-			reset_lanes(machine);
-		machine->stuck = *bytes == 0x1b && !len;
-		machine->at += *bytes == 0x1b ? len : 1;
-		return !machine->stuck;
-	}
-	while (!machine->in_word && len < left && len < 4 && bytes[len] >= '0' && bytes[len] <= '9')
-		number = number * 10 + (unsigned)(bytes[len++] - '0');
-	if (!machine->in_word && len == left && len < 4 && !reader->final) {
-		machine->stuck = true;
-		return false;
-	}
-	if (!len || len > 3 || number > 255 || (len < left && is_word(bytes[len])) ||
-	    (len > 1 && bytes[0] == '0')) {
-		machine->in_word = true;
-		reset_lanes(machine);
-		machine->at++;
-		return true;
-	}
-	take_number(machine, reader, (uint8_t)number, len);
-	machine->at += len;
-	return true;
-}
-
-/* 0x68, 0x75 */
-static bool
-step_hex_0x(struct machine *machine, struct reader *reader)
-{
-	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
-	size_t left = (size_t)(reader->base + reader->len - machine->at), len;
-	int high, low;
-
-	if (*bytes == 0x1b) {
-		len = decode_terminal(bytes, left, reader->final);
-		machine->at += len;
-		machine->stuck = !len; /* it may turn out to be text */
-		return len > 0;
-	}
-	if (*bytes == '0' && left < 4 && !reader->final &&
-	    (left < 2 ||
-	     ((bytes[1] | 0x20) == 'x' && (left < 3 || text_hex_digit((char)bytes[2]) >= 0)))) {
-		machine->stuck = true;
-		return false;
-	}
-	if (*bytes == '0' && left >= 4 && (bytes[1] | 0x20) == 'x') {
-		high = text_hex_digit((char)bytes[2]);
-		low = text_hex_digit((char)bytes[3]);
-		if (high >= 0 && low >= 0) {
-			take_number(machine, reader, (uint8_t)(high << 4 | low), 4);
-			machine->at += 4;
-			return true;
-		}
-	}
-	if (!is_space(*bytes) && !strchr(",;:[](){}|", *bytes))
-		reset_lanes(machine);
-	machine->at++;
-	return true;
-}
-
 /* ---- the machine ---- */
 
 /* What began while it was not to be found here may not be in the window any more. */
@@ -646,13 +439,13 @@ machine_wake(struct machine *machine, const struct reader *reader, uint64_t from
 		int before = from > reader->base ? reader->bytes[from - reader->base - 1]
 		                                 : reader->before;
 
-		reset_lanes(machine);
+		machine_reset(machine);
 		machine->at = machine->last_end = from;
 		machine->bit_count = 0;
 		machine->pending_spaces = 0;
 		machine->pending_line = machine->stuck = false;
 		machine->begins_before = 0;
-		machine->in_word = before >= 0 && is_word((uint8_t)before);
+		machine->in_word = before >= 0 && machine_is_word((uint8_t)before);
 	}
 	if (!machine->awake) {
 		forget_gone(machine, reader);
@@ -686,13 +479,13 @@ step(struct machine *machine, struct reader *reader)
 	case VIEW_HEX:
 	case VIEW_BASE64:
 	case VIEW_BASE32:
-		return step_digits(machine, reader);
+		return machine_step_digits(machine, reader);
 	case VIEW_DEFLATE:
 		return member_step(machine, reader);
 	case VIEW_DECIMAL:
-		return step_decimal(machine, reader);
+		return machine_step_decimal(machine, reader);
 	case VIEW_HEX_0X:
-		return step_hex_0x(machine, reader);
+		return machine_step_hex_0x(machine, reader);
 	default:
 		return step_text(machine, reader);
 	}
@@ -711,7 +504,7 @@ machine_run(struct machine *machine, struct reader *reader, uint64_t stop)
 		if (text)
 			run_plain(machine, reader, near < stop ? near : stop);
 		else if (by_digits)
-			run_digits(machine, reader, near < stop ? near : stop);
+			machine_run_digits(machine, reader, near < stop ? near : stop);
 		if (machine->at < stop && (!(text || by_digits) || machine->at < near) &&
 		    !step(machine, reader))
 			return;
@@ -719,25 +512,6 @@ machine_run(struct machine *machine, struct reader *reader, uint64_t stop)
 		    may_sleep(machine, reader))
 			machine->awake = false;
 	}
-}
-
-/* Of a byte that is not whole yet: where its bits begin, when they may be the first of a value. */
-static uint64_t
-bits_hold(const struct machine *machine, const struct reader *reader, uint64_t hold)
-{
-	unsigned grain = 8 / (unsigned)machine->lane_count;
-
-	for (unsigned i = 0; i < machine->lane_count; i++) {
-		unsigned count = (unsigned)(machine->bit_count - i * grain) & 7;
-		uint64_t number = (machine->bit_count - count) / width_of(machine->view);
-
-		if (!count || count > machine->bit_count || machine->lanes[i].state != ROOT ||
-		    !set_lead(reader->set, count, machine->bits & ((1u << count) - 1)))
-			continue;
-		if (machine->digits[number & (DIGITS_KEPT - 1)] < hold)
-			hold = machine->digits[number & (DIGITS_KEPT - 1)];
-	}
-	return hold;
 }
 
 /* The beginning of a match of text whose gaps are of one kind so far, as those of a match are. */
@@ -787,7 +561,7 @@ machine_hold(const struct machine *machine, const struct reader *reader, uint32_
 			hold = lane_start(lane, depth);
 	}
 	if (machine->bit_count && machine->lane_count > 1 && least < 2)
-		hold = bits_hold(machine, reader, hold);
+		hold = machine_bits_hold(machine, reader, hold);
 	return hold;
 }
 

@@ -83,15 +83,47 @@ void machine_fini(struct machine *machine);
 /* The unit of base64 at machine->at: its length; 0: only more input can tell. *ret_digit: -1: none,
  * -2: it may stand between digits. */
 size_t machine_base64(struct machine *machine, const struct reader *reader, int *ret_digit);
-/* The digit that one byte is; -1: none, -2: it may stand between digits. */
+/* What stands for a digit where there is none. */
+#define DIGIT_NONE (-1)
+#define DIGIT_BETWEEN (-2) /* it may stand between digits */
+#define DIGIT_OTHER (-3)   /* of a set: an escape may begin */
+/* The digit that one byte is; or DIGIT_NONE, DIGIT_BETWEEN. */
 int machine_digit(enum view view, uint8_t byte);
 /* member.c: VIEW_DEFLATE. */
 void member_wake(struct machine *machine, struct reader *reader, uint64_t from);
 bool member_step(struct machine *machine, struct reader *reader);
 uint64_t member_hold(const struct machine *machine);
-/* Feeds one symbol to the search of a coded text. */
-void machine_feed(struct machine *machine, struct reader *reader, uint8_t byte, uint64_t start,
-                  uint64_t end);
+
+
+/* machine.c, for the codes. */
+void machine_reset(struct machine *machine); /* no match has begun */
+bool machine_is_space(uint8_t byte);
+bool machine_is_word(uint8_t byte);
+/* Bytes that some digits, of which position `at[i]` is known, stand for: one behind the other. */
+struct row {
+	const uint8_t *bytes; /* HEAD more can be read */
+	size_t count;
+	const uint64_t *at;
+	uint32_t first; /* the bit of the digits with which the first byte begins */
+	uint32_t part;  /* 2^16 / bits of a digit, rounded up */
+};
+/* Feeds them, or one byte, to one of the searches of a coded text. */
+void machine_feed_row(struct machine *machine, struct lane *lane, struct reader *reader,
+                      const struct row *row);
+void machine_feed_lane(struct machine *machine, size_t lane, struct reader *reader, uint8_t byte,
+                       uint64_t start, uint64_t end);
+
+/* machine_codes.c */
+/* Digits that are bytes of their own, up to `stop`, or to an escape. */
+void machine_run_digits(struct machine *machine, struct reader *reader, uint64_t stop);
+/* One unit; false: only more input can tell. */
+bool machine_step_digits(struct machine *machine, struct reader *reader);
+bool machine_step_decimal(struct machine *machine, struct reader *reader);
+bool machine_step_hex_0x(struct machine *machine, struct reader *reader);
+/* Of a byte that is not whole yet: where its bits begin, when they may be the first of a value;
+ * `hold`: that is later, or never. */
+uint64_t machine_bits_hold(const struct machine *machine, const struct reader *reader,
+                           uint64_t hold);
 
 /* spelling.c: the match of a value that has white space itself, read once more. There must be some
  * wherever the value has some, and elsewhere the same kind of gap each time. */

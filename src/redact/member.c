@@ -46,7 +46,7 @@ put(void *ctx, uint8_t byte)
 {
 	struct feeding *feeding = ctx;
 
-	machine_feed(feeding->machine, feeding->reader, byte, feeding->start, feeding->end);
+	machine_feed_lane(feeding->machine, 0, feeding->reader, byte, feeding->start, feeding->end);
 }
 
 /* The digit that is `back` digits before the last one, or the first one. */

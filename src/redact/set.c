@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "redact/machine.h"
 
 #include <string.h>
 
@@ -636,6 +637,8 @@ redact_set_compile(struct redact_set *set)
 	if (!err)
 		err = automaton_build(&set->automaton);
 	if (!err)
+		err = heads_build(&set->coded, &set->automaton, set->filter.tables->keys[1], true);
+	if (!err)
 		err = build_shorts(set);
 	if (err)
 		return err;
@@ -648,6 +651,9 @@ redact_set_compile(struct redact_set *set)
 		set->digits[1][byte] = (int16_t)machine_digit(VIEW_BASE32, (uint8_t)byte);
 		set->digits[2][byte] = (int16_t)machine_digit(VIEW_BASE64, (uint8_t)byte);
 	}
+	for (size_t i = 0; i < 3; i++)
+		set->digits[i][0x1b] = DIGIT_OTHER;
+	set->digits[2]['\\'] = set->digits[2]['%'] = DIGIT_OTHER;
 	set->empty = !set->automaton.count && !set->shorts.count;
 	set->compiled = true;
 	return UN_OK;
@@ -663,6 +669,7 @@ redact_set_free(struct redact_set *set)
 	mem_free(set->values);
 	automaton_fini(&set->automaton);
 	filter_fini(&set->filter);
+	heads_fini(&set->coded);
 	shorts_fini(&set->shorts);
 	secbuf_free(set->spelled);
 	mem_free(set);

@@ -4,6 +4,7 @@
 
 #include "redact/automaton.h"
 #include "redact/filter.h"
+#include "redact/heads.h"
 #include "redact/redact.h"
 #include "redact/shorts.h"
 
@@ -21,8 +22,9 @@ struct redact_set {
 	bool empty;             /* there is nothing to look for */
 	bool always_text;       /* some pattern has nothing that the filter could see */
 	uint32_t longest;       /* of the patterns */
-	int16_t digits[3][256]; /* machine_digit, of 4, 5 and 6 bits */
+	int16_t digits[3][256]; /* machine_digit or DIGIT_OTHER, of 4, 5 and 6 bits */
 	struct automaton automaton;
+	struct heads coded; /* of the patterns that codes stand for */
 	struct filter filter;
 	struct shorts shorts;
 	struct secbuf *spelled; /* the values that have white space in them */

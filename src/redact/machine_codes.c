@@ -1,0 +1,373 @@
+/* The machines that read digits: of codes with some bits each, and in lists of numbers. */
+#include "redact/machine.h"
+
+#include "base/text.h"
+#include "redact/set.h"
+
+#include <string.h>
+
+#define RUN 64        /* digits that are read at once */
+#define CARRIED 2     /* digits before them that may share a byte with them */
+#define CODED_BITS 64 /* of the shortest value that is looked for in codes */
+
+_Static_assert(CODED_BITS == REDACT_CODED_MIN * 8, "as set.c has it");
+
+/* ---- digits of 4, 5 or 6 bits ---- */
+
+static void
+break_digits(struct machine *machine)
+{
+	machine->bit_count = 0;
+	machine_reset(machine);
+}
+
+static unsigned
+width_of(enum view view)
+{
+	return view == VIEW_HEX ? 4 : view == VIEW_BASE32 ? 5 : 6;
+}
+
+/* A byte of the value may begin at any bit that is a multiple of this. */
+static unsigned
+grain_of(const struct machine *machine)
+{
+	return 8 / (unsigned)machine->lane_count;
+}
+
+/* One digit, as an escape has it. */
+static void
+take_digit(struct machine *machine, struct reader *reader, unsigned digit, uint64_t end)
+{
+	unsigned width = width_of(machine->view), grain = grain_of(machine);
+	uint64_t start = machine->at;
+
+	if (machine->bit_count && start - machine->last_end > GAP_MAX)
+		break_digits(machine);
+	machine->last_end = end;
+	machine->digits[machine->bit_count / width & (DIGITS_KEPT - 1)] = start;
+	machine->bits = machine->bits << width | digit;
+	machine->bit_count += width;
+	for (unsigned back = 0; back < width; back += grain) {
+		uint64_t bit = machine->bit_count - back;
+
+		if (bit < 8)
+			break;
+		machine_feed_lane(machine, (bit & 7) / grain, reader,
+		                  (uint8_t)(machine->bits >> back),
+		                  machine->digits[((bit - 8) / width) & (DIGITS_KEPT - 1)], end);
+	}
+}
+
+/* Digits that are read at once, behind those before them that may share a byte with them. */
+struct run {
+	uint64_t at[CARRIED + RUN];
+	uint8_t packed[(CARRIED + RUN) * 6 / 8 + 2]; /* their bits */
+	uint8_t bytes[(CARRIED + RUN) * 6 / 8 + 2];  /* from another bit on */
+	unsigned carried;                            /* digits */
+	unsigned count;                              /* with those */
+};
+
+enum run_end { RUN_GOES_ON, RUN_BREAKS, RUN_OTHER };
+
+static void
+begin_run(const struct machine *machine, struct run *run, unsigned width)
+{
+	uint64_t before = machine->bit_count / width;
+
+	run->carried = run->count = before < CARRIED ? (unsigned)before : CARRIED;
+	for (unsigned i = 0; i < run->carried; i++)
+		run->at[i] = machine->digits[(before - run->carried + i) & (DIGITS_KEPT - 1)];
+}
+
+/* Up to `stop`, or what is no digit, or to be read in another way. */
+static inline __attribute__((always_inline)) enum run_end
+read_run(struct machine *machine, const struct reader *reader, struct run *run, uint64_t stop,
+         unsigned width)
+{
+	const int16_t *digits = reader->set->digits[width - 4];
+	const uint8_t *bytes = reader->bytes - reader->base;
+	uint64_t bits = machine->bits, at = machine->at, last = machine->last_end;
+	unsigned pending = run->carried * width, used = 0;
+	enum run_end end = RUN_GOES_ON;
+
+	if (pending >= 8) {
+		pending -= 8;
+		run->packed[used++] = (uint8_t)(bits >> pending);
+	}
+	for (; at < stop && run->count < run->carried + RUN; at++) {
+		int digit = digits[bytes[at]];
+
+		if (digit == DIGIT_NONE || digit == DIGIT_OTHER) {
+			end = digit == DIGIT_NONE ? RUN_BREAKS : RUN_OTHER;
+			break;
+		}
+		if (digit < 0)
+			continue;
+		if (at - last > GAP_MAX && run->count) {
+			end = RUN_BREAKS;
+			break;
+		}
+		last = at + 1;
+		run->at[run->count++] = at;
+		bits = bits << width | (unsigned)digit;
+		pending += width;
+		if (pending >= 8) {
+			pending -= 8;
+			run->packed[used++] = (uint8_t)(bits >> pending);
+		}
+	}
+	run->packed[used] = (uint8_t)(bits << (8 - pending));
+	run->packed[used + 1] = 0;
+	machine->bits = bits;
+	machine->at = at;
+	machine->last_end = last;
+	return end;
+}
+
+/* Feeds what the new digits make whole: each lane the bytes that end at its bits. */
+static inline __attribute__((always_inline)) void
+feed_run(struct machine *machine, struct reader *reader, struct run *run, unsigned width,
+         unsigned grain)
+{
+	unsigned bits = run->count * width, old = run->carried * width;
+	unsigned least = old + grain > 8 ? old + grain - 8 : 0;
+	unsigned base = (unsigned)(machine->bit_count - old) & 7;
+
+	for (unsigned i = 0; i < 8 / grain; i++) {
+		unsigned first = least + ((i * grain - base - least) & 7);
+		const uint8_t *from = run->packed + first / 8;
+		struct row row = {.bytes = run->bytes,
+		                  .at = run->at,
+		                  .first = first,
+		                  .part = 65536 / width + 1};
+
+		row.count = bits >= first + 8 ? (bits - first) / 8 : 0;
+		for (size_t j = 0; j < row.count; j++)
+			run->bytes[j] =
+				(uint8_t)((from[j] << 8 | from[j + 1]) >> (8 - first % 8));
+		machine_feed_row(machine, &machine->lanes[i], reader, &row);
+	}
+}
+
+static inline __attribute__((always_inline)) void
+run_digits_of(struct machine *machine, struct reader *reader, uint64_t stop, unsigned width,
+              unsigned grain)
+{
+	enum run_end end = RUN_GOES_ON;
+	struct run run;
+
+	while (machine->at < stop && end != RUN_OTHER) {
+		begin_run(machine, &run, width);
+		end = read_run(machine, reader, &run, stop, width);
+		/* Between two breaks a whole value must fit. */
+		if (end != RUN_BREAKS || machine->bit_count || run.count * width >= CODED_BITS) {
+			feed_run(machine, reader, &run, width, grain);
+			for (unsigned i = run.carried; i < run.count; i++) {
+				machine->digits[machine->bit_count / width & (DIGITS_KEPT - 1)] =
+					run.at[i];
+				machine->bit_count += width;
+			}
+		}
+		if (end == RUN_BREAKS) {
+			if (machine->bit_count)
+				break_digits(machine);
+			if (reader->set->digits[width - 4]
+			                       [reader->bytes[machine->at - reader->base]] ==
+			    DIGIT_NONE)
+				machine->at++;
+		}
+	}
+	explicit_bzero(run.packed, sizeof run.packed);
+	explicit_bzero(run.bytes, sizeof run.bytes);
+}
+
+void
+machine_run_digits(struct machine *machine, struct reader *reader, uint64_t stop)
+{
+	if (machine->view == VIEW_HEX) /* constants: divisions by them are none */
+		run_digits_of(machine, reader, stop, 4, 4);
+	else if (machine->view == VIEW_BASE32)
+		run_digits_of(machine, reader, stop, 5, 1);
+	else
+		run_digits_of(machine, reader, stop, 6, 2);
+}
+
+int
+machine_digit(enum view view, uint8_t byte)
+{
+	if (machine_is_space(byte) || !byte)
+		return -2;
+	if (view == VIEW_HEX)
+		return strchr(":-,.", byte) ? -2 : text_hex_digit((char)byte);
+	if (view == VIEW_BASE64)
+		return text_base64_digit((char)byte);
+	if ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z')
+		return (byte | 0x20) - 'a';
+	return byte >= '2' && byte <= '7' ? byte - '2' + 26 : -1;
+}
+
+/* Escapes that stand for a digit of base64 or a line end: \n \r \/ %2B %2F %0A %0D. *ret_digit: as
+ * digit_of. Returns the length; 0: none; SIZE_MAX: only more input can tell. */
+static size_t
+base64_escape(const uint8_t *bytes, size_t left, bool final, int *ret_digit)
+{
+	enum escape_kind kind = *bytes == '%' ? ESCAPE_PERCENT : ESCAPE_BACKSLASH;
+	struct unit unit;
+
+	if (*bytes == '\\' && left > 1 && !strchr("nr/", bytes[1]))
+		return 0;
+	unit = decode_unit(kind, bytes, left, final);
+	if (!unit.len)
+		return SIZE_MAX;
+	if (unit.len == 1 || !unit.count || !strchr("\n\r/+=", unit.bytes[0]))
+		return 0;
+	*ret_digit = machine_digit(VIEW_BASE64, unit.bytes[0]);
+	return unit.len;
+}
+
+size_t
+machine_base64(struct machine *machine, const struct reader *reader, int *ret_digit)
+{
+	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
+	size_t left = (size_t)(reader->base + reader->len - machine->at), len = 1;
+
+	*ret_digit = -2;
+	if (*bytes == 0x1b) {
+		len = decode_terminal(bytes, left, reader->final);
+		machine->stuck = !len; /* it may turn out to be text */
+		return len;
+	}
+	*ret_digit = reader->set->digits[width_of(machine->view) - 4][*bytes];
+	if (*ret_digit == DIGIT_OTHER)
+		*ret_digit = DIGIT_NONE;
+	if (machine->lane_count < 8 && (*bytes == '\\' || *bytes == '%') &&
+	    machine->view != VIEW_HEX) {
+		len = base64_escape(bytes, left, reader->final, ret_digit);
+		machine->stuck = len == SIZE_MAX;
+		return machine->stuck ? 0 : len ? len : 1;
+	}
+	return len;
+}
+
+bool
+machine_step_digits(struct machine *machine, struct reader *reader)
+{
+	int digit;
+	size_t len = machine_base64(machine, reader, &digit);
+
+	if (digit >= 0 && len)
+		take_digit(machine, reader, (unsigned)digit, machine->at + len);
+	else if (digit == -1 && len)
+		break_digits(machine);
+	machine->at += len;
+	return len > 0;
+}
+
+/* ---- lists of numbers ---- */
+
+static void
+take_number(struct machine *machine, struct reader *reader, uint8_t byte, size_t len)
+{
+	uint64_t start = machine->at, end = start + len;
+
+	if (start > machine->last_end && start - machine->last_end > GAP_MAX)
+		machine_reset(machine);
+	machine->last_end = end;
+	machine_feed_lane(machine, 0, reader, byte, start, end);
+}
+
+bool
+machine_is_word(uint8_t byte)
+{
+	return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') ||
+	       byte == '_' || byte >= 128;
+}
+
+bool
+machine_step_decimal(struct machine *machine, struct reader *reader)
+{
+	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
+	size_t left = (size_t)(reader->base + reader->len - machine->at), len = 0;
+	unsigned number = 0;
+
+	if (!machine_is_word(*bytes)) {
+		machine->in_word = false;
+		if (*bytes == 0x1b)
+			len = decode_terminal(bytes, left, reader->final);
+		else if (!machine_is_space(*bytes) && !strchr(",;:[](){}|", *bytes))
+			machine_reset(machine);
+		machine->stuck = *bytes == 0x1b && !len;
+		machine->at += *bytes == 0x1b ? len : 1;
+		return !machine->stuck;
+	}
+	while (!machine->in_word && len < left && len < 4 && bytes[len] >= '0' && bytes[len] <= '9')
+		number = number * 10 + (unsigned)(bytes[len++] - '0');
+	if (!machine->in_word && len == left && len < 4 && !reader->final) {
+		machine->stuck = true;
+		return false;
+	}
+	if (!len || len > 3 || number > 255 || (len < left && machine_is_word(bytes[len])) ||
+	    (len > 1 && bytes[0] == '0')) {
+		machine->in_word = true;
+		machine_reset(machine);
+		machine->at++;
+		return true;
+	}
+	take_number(machine, reader, (uint8_t)number, len);
+	machine->at += len;
+	return true;
+}
+
+/* 0x68, 0x75 */
+bool
+machine_step_hex_0x(struct machine *machine, struct reader *reader)
+{
+	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
+	size_t left = (size_t)(reader->base + reader->len - machine->at), len;
+	int high, low;
+
+	if (*bytes == 0x1b) {
+		len = decode_terminal(bytes, left, reader->final);
+		machine->at += len;
+		machine->stuck = !len; /* it may turn out to be text */
+		return len > 0;
+	}
+	if (*bytes == '0' && left < 4 && !reader->final &&
+	    (left < 2 ||
+	     ((bytes[1] | 0x20) == 'x' && (left < 3 || text_hex_digit((char)bytes[2]) >= 0)))) {
+		machine->stuck = true;
+		return false;
+	}
+	if (*bytes == '0' && left >= 4 && (bytes[1] | 0x20) == 'x') {
+		high = text_hex_digit((char)bytes[2]);
+		low = text_hex_digit((char)bytes[3]);
+		if (high >= 0 && low >= 0) {
+			take_number(machine, reader, (uint8_t)(high << 4 | low), 4);
+			machine->at += 4;
+			return true;
+		}
+	}
+	if (!machine_is_space(*bytes) && !strchr(",;:[](){}|", *bytes))
+		machine_reset(machine);
+	machine->at++;
+	return true;
+}
+
+uint64_t
+machine_bits_hold(const struct machine *machine, const struct reader *reader, uint64_t hold)
+{
+	unsigned grain = 8 / (unsigned)machine->lane_count;
+
+	for (unsigned i = 0; i < machine->lane_count; i++) {
+		unsigned count = (unsigned)(machine->bit_count - i * grain) & 7;
+		uint64_t number = (machine->bit_count - count) / width_of(machine->view);
+
+		if (!count || count > machine->bit_count || machine->lanes[i].state != ROOT ||
+		    !set_lead(reader->set, count, machine->bits & ((1u << count) - 1)))
+			continue;
+		if (machine->digits[number & (DIGITS_KEPT - 1)] < hold)
+			hold = machine->digits[number & (DIGITS_KEPT - 1)];
+	}
+	return hold;
+}
+
