@@ -237,37 +237,76 @@ machine_feed_lane(struct machine *machine, size_t lane, struct reader *reader, u
 
 /* The position of the digit with this bit. */
 static inline uint64_t
-row_at(const struct row *row, size_t bit)
+row_at(const struct reader *reader, const struct row *row, size_t bit)
 {
-	return row->at[bit * row->part >> 16];
+	return reader->base + (uint64_t)(int64_t)row->at[bit * row->part >> 16];
+}
+
+/* As far as they are the next ones of one pattern, and no match ends there. Returns how many. */
+static inline size_t
+follow(struct lane *lane, const struct reader *reader, const struct row *row, size_t from)
+{
+	const struct automaton *automaton = reader->automaton;
+	uint32_t depth = automaton->depth[lane->state];
+	const uint8_t *text = automaton->text + lane->state, *flags = automaton->flags + lane->state;
+	const uint8_t *bytes = row->bytes + from;
+	size_t count = 0, most = row->count - from;
+
+	if (lane->room - depth < most)
+		most = lane->room > depth ? lane->room - depth : 0;
+	if (depth > PARTIAL_MAX / UNIT_MAX - RING_FIRST)
+		most = 0;
+	while (count < most && text[count] == bytes[count] && flags[count] & NODE_NEXT &&
+	       !(flags[count + 1] & NODE_OUT))
+		count++;
+	for (size_t i = 0, bit = row->first + from * 8; i < count; i++, bit += 8)
+		lane->starts[lane->fed++ & (lane->room - 1)] = row_at(reader, row, bit);
+	lane->state += (uint32_t)count;
+	return count;
+}
+
+/* Leaves out beginnings of which the next bytes say that they are none. */
+static inline void
+leave_others(struct lane *lane, const struct reader *reader, const struct row *row, size_t next)
+{
+	const struct automaton *automaton = reader->automaton;
+
+	while (lane->state != ROOT) {
+		uint32_t depth = automaton->depth[lane->state];
+
+		if (depth >= HEAD || depth > next || next - depth + HEAD > row->count ||
+		    heads_have(&reader->set->coded, row->bytes + (next - depth)))
+			return;
+		lane->state = automaton->fail[lane->state];
+	}
 }
 
 void
 machine_feed_row(struct machine *machine, struct lane *lane, struct reader *reader,
                  const struct row *row)
 {
-	const struct heads *heads = &reader->set->coded;
-	const uint32_t *depth = reader->automaton->depth;
 	size_t heads_end = row->count >= HEAD ? row->count - HEAD + 1 : 0;
 
-	for (size_t i = 0; i < row->count; i++) {
-		size_t bit = row->first + i * 8;
+	for (size_t i = 0; i < row->count;) {
+		size_t bit;
 
 		if (lane->state == ROOT) {
-			while (i < heads_end && !heads_have(heads, row->bytes + i))
+			while (i < heads_end && !heads_have(&reader->set->coded, row->bytes + i))
+				i++;
+			while (i < row->count && !reader->automaton->start[row->bytes[i]])
 				i++;
 			if (i == row->count)
 				return;
-			bit = row->first + i * 8;
-			if (!reader->automaton->start[row->bytes[i]])
-				continue;
+		} else {
+			i += follow(lane, reader, row, i);
+			if (i == row->count)
+				return;
 		}
-		feed(machine, lane, reader, row->bytes[i], row_at(row, bit),
-		     row_at(row, bit + 7) + 1);
-		while (depth[lane->state] < HEAD && lane->state != ROOT &&
-		       i + 1 >= depth[lane->state] && i + 1 - depth[lane->state] < heads_end &&
-		       !heads_have(heads, row->bytes + (i + 1 - depth[lane->state])))
-			lane->state = reader->automaton->fail[lane->state];
+		bit = row->first + i * 8;
+		feed(machine, lane, reader, row->bytes[i], row_at(reader, row, bit),
+		     row_at(reader, row, bit + 7) + 1);
+		i++;
+		leave_others(lane, reader, row, i);
 	}
 }
 

@@ -99,11 +99,11 @@ uint64_t member_hold(const struct machine *machine);
 void machine_reset(struct machine *machine); /* no match has begun */
 bool machine_is_space(uint8_t byte);
 bool machine_is_word(uint8_t byte);
-/* Bytes that some digits, of which position `at[i]` is known, stand for: one behind the other. */
+/* Bytes that digits at the positions `at` stand for, one behind the other. */
 struct row {
-	const uint8_t *bytes; /* HEAD more can be read */
+	const uint8_t *bytes;
 	size_t count;
-	const uint64_t *at;
+	const int32_t *at; /* from the reader's base */
 	uint32_t first; /* the bit of the digits with which the first byte begins */
 	uint32_t part;  /* 2^16 / bits of a digit, rounded up */
 };

@@ -60,23 +60,69 @@ take_digit(struct machine *machine, struct reader *reader, unsigned digit, uint6
 
 /* Digits that are read at once, behind those before them that may share a byte with them. */
 struct run {
-	uint64_t at[CARRIED + RUN];
-	uint8_t packed[(CARRIED + RUN) * 6 / 8 + 2]; /* their bits */
-	uint8_t bytes[(CARRIED + RUN) * 6 / 8 + 2];  /* from another bit on */
-	unsigned carried;                            /* digits */
-	unsigned count;                              /* with those */
+	int32_t at[CARRIED + RUN + 8];                /* from the reader's base */
+	uint8_t packed[(CARRIED + RUN) * 6 / 8 + 16]; /* their bits */
+	uint8_t bytes[(CARRIED + RUN) * 6 / 8 + 16];  /* from another bit on */
+	unsigned carried;                             /* digits */
+	unsigned count;                               /* with those */
+	unsigned used;                                /* of `packed` */
+	unsigned pending;                             /* bits that are not in it yet */
+	uint64_t bits;                                /* the last ones */
 };
 
 enum run_end { RUN_GOES_ON, RUN_BREAKS, RUN_OTHER };
 
+/* `bits`: of the new digits, in the run's order. */
+static inline void
+pack(struct run *run, uint64_t bits, unsigned count)
+{
+	run->bits = run->bits << count | bits;
+	run->pending += count;
+	while (run->pending >= 8) {
+		run->pending -= 8;
+		run->packed[run->used++] = (uint8_t)(run->bits >> run->pending);
+	}
+}
+
 static void
-begin_run(const struct machine *machine, struct run *run, unsigned width)
+begin_run(const struct machine *machine, const struct reader *reader, struct run *run,
+          unsigned width)
 {
 	uint64_t before = machine->bit_count / width;
 
 	run->carried = run->count = before < CARRIED ? (unsigned)before : CARRIED;
+	run->used = run->pending = 0;
 	for (unsigned i = 0; i < run->carried; i++)
-		run->at[i] = machine->digits[(before - run->carried + i) & (DIGITS_KEPT - 1)];
+		run->at[i] = (int32_t)(machine->digits[(before - run->carried + i) &
+		                                       (DIGITS_KEPT - 1)] -
+		                       reader->base);
+	run->bits = 0;
+	pack(run, machine->bits & ((1u << run->carried * width) - 1), run->carried * width);
+}
+
+/* Eight digits at once, if they are some. */
+static inline __attribute__((always_inline)) bool
+take_eight(struct run *run, const int16_t *digits, const uint8_t *bytes, int32_t at, unsigned width)
+{
+	uint64_t bits = 0, packed;
+	int all = 0;
+
+	for (unsigned i = 0; i < 8; i++) {
+		int digit = digits[bytes[i]];
+
+		all |= digit;
+		bits = bits << width | (unsigned)digit;
+	}
+	if (all < 0)
+		return false;
+	for (int i = 0; i < 8; i++)
+		run->at[run->count + (unsigned)i] = at + i;
+	run->count += 8;
+	run->bits = run->bits << 8 * width | bits;
+	packed = __builtin_bswap64(run->bits >> run->pending << (64 - 8 * width));
+	memcpy(run->packed + run->used, &packed, sizeof packed);
+	run->used += width;
+	return true;
 }
 
 /* Up to `stop`, or what is no digit, or to be read in another way. */
@@ -85,43 +131,41 @@ read_run(struct machine *machine, const struct reader *reader, struct run *run, 
          unsigned width)
 {
 	const int16_t *digits = reader->set->digits[width - 4];
-	const uint8_t *bytes = reader->bytes - reader->base;
-	uint64_t bits = machine->bits, at = machine->at, last = machine->last_end;
-	unsigned pending = run->carried * width, used = 0;
-	enum run_end end = RUN_GOES_ON;
+	size_t at = (size_t)(machine->at - reader->base), end = (size_t)(stop - reader->base);
+	size_t last = run->count ? (size_t)(machine->last_end - reader->base) : at;
+	enum run_end how = RUN_GOES_ON;
 
-	if (pending >= 8) {
-		pending -= 8;
-		run->packed[used++] = (uint8_t)(bits >> pending);
-	}
-	for (; at < stop && run->count < run->carried + RUN; at++) {
-		int digit = digits[bytes[at]];
+	while (at < end && run->count < run->carried + RUN) {
+		int digit;
 
-		if (digit == DIGIT_NONE || digit == DIGIT_OTHER) {
-			end = digit == DIGIT_NONE ? RUN_BREAKS : RUN_OTHER;
-			break;
-		}
-		if (digit < 0)
+		if (end - at >= 8 && run->count + 8 <= run->carried + RUN && at == last &&
+		    take_eight(run, digits, reader->bytes + at, (int32_t)at, width)) {
+			at += 8;
+			last = at;
 			continue;
-		if (at - last > GAP_MAX && run->count) {
-			end = RUN_BREAKS;
+		}
+		digit = digits[reader->bytes[at]];
+		if (digit == DIGIT_NONE || digit == DIGIT_OTHER) {
+			how = digit == DIGIT_NONE ? RUN_BREAKS : RUN_OTHER;
 			break;
 		}
-		last = at + 1;
-		run->at[run->count++] = at;
-		bits = bits << width | (unsigned)digit;
-		pending += width;
-		if (pending >= 8) {
-			pending -= 8;
-			run->packed[used++] = (uint8_t)(bits >> pending);
+		if (digit >= 0) {
+			if (at - last > GAP_MAX && run->count) {
+				how = RUN_BREAKS;
+				break;
+			}
+			run->at[run->count++] = (int32_t)at;
+			pack(run, (unsigned)digit, width);
+			last = at + 1;
 		}
+		at++;
 	}
-	run->packed[used] = (uint8_t)(bits << (8 - pending));
-	run->packed[used + 1] = 0;
-	machine->bits = bits;
-	machine->at = at;
-	machine->last_end = last;
-	return end;
+	memset(run->packed + run->used, 0, 8);
+	run->packed[run->used] = (uint8_t)(run->bits << (8 - run->pending));
+	machine->at = reader->base + at;
+	if (run->count > run->carried)
+		machine->last_end = reader->base + last;
+	return how;
 }
 
 /* Feeds what the new digits make whole: each lane the bytes that end at its bits. */
@@ -142,11 +186,30 @@ feed_run(struct machine *machine, struct reader *reader, struct run *run, unsign
 		                  .part = 65536 / width + 1};
 
 		row.count = bits >= first + 8 ? (bits - first) / 8 : 0;
-		for (size_t j = 0; j < row.count; j++)
-			run->bytes[j] =
-				(uint8_t)((from[j] << 8 | from[j + 1]) >> (8 - first % 8));
+		for (size_t j = 0; j < row.count; j += 7) {
+			uint64_t eight;
+
+			memcpy(&eight, from + j, sizeof eight);
+			eight = __builtin_bswap64(__builtin_bswap64(eight) << first % 8);
+			memcpy(run->bytes + j, &eight, sizeof eight);
+		}
 		machine_feed_row(machine, &machine->lanes[i], reader, &row);
 	}
+}
+
+/* Keeps what a byte that goes on behind the run needs. */
+static void
+end_run(struct machine *machine, const struct reader *reader, const struct run *run, unsigned width)
+{
+	uint64_t before = machine->bit_count / width - run->carried;
+	unsigned first = run->count > run->carried + DIGITS_KEPT ? run->count - DIGITS_KEPT
+	                                                         : run->carried;
+
+	for (unsigned i = first; i < run->count; i++)
+		machine->digits[(before + i) & (DIGITS_KEPT - 1)] =
+			reader->base + (uint64_t)(int64_t)run->at[i];
+	machine->bit_count += (run->count - run->carried) * width;
+	machine->bits = run->bits;
 }
 
 static inline __attribute__((always_inline)) void
@@ -157,16 +220,12 @@ run_digits_of(struct machine *machine, struct reader *reader, uint64_t stop, uns
 	struct run run;
 
 	while (machine->at < stop && end != RUN_OTHER) {
-		begin_run(machine, &run, width);
+		begin_run(machine, reader, &run, width);
 		end = read_run(machine, reader, &run, stop, width);
 		/* Between two breaks a whole value must fit. */
 		if (end != RUN_BREAKS || machine->bit_count || run.count * width >= CODED_BITS) {
 			feed_run(machine, reader, &run, width, grain);
-			for (unsigned i = run.carried; i < run.count; i++) {
-				machine->digits[machine->bit_count / width & (DIGITS_KEPT - 1)] =
-					run.at[i];
-				machine->bit_count += width;
-			}
+			end_run(machine, reader, &run, width);
 		}
 		if (end == RUN_BREAKS) {
 			if (machine->bit_count)
