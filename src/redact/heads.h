@@ -1,5 +1,5 @@
-/* heads.h - whether a pattern may begin with these HEAD bytes: one look-up in a table of bits, which
- * spares the automaton most beginnings that lead nowhere. The table lies in a secbuf. */
+/* heads.h - whether a pattern may begin with these HEAD bytes: one look-up in a table of bits,
+ * which spares the automaton most beginnings that lead nowhere. The table lies in a secbuf. */
 #ifndef REDACT_HEADS_H
 #define REDACT_HEADS_H
 

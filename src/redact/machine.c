@@ -7,7 +7,9 @@
 #include <string.h>
 
 #define RING_FIRST 64
-#define PLAIN_RUN 16 /* bytes between two looks whether a machine may sleep */
+/* Bytes between two looks whether a machine may sleep. */
+#define PLAIN_RUN 16
+#define DIGITS_RUN 64
 
 void
 machine_init(struct machine *machine, enum view view)
@@ -98,12 +100,6 @@ text_form(const struct machine *machine, const struct reader *reader, const stru
 		return REDACT_FORM_COLOURED;
 	return machine->symbols - machine->not_spaced + 1 >= pattern->len ? REDACT_FORM_SPACED
 	                                                                  : REDACT_FORM_FOLDED;
-}
-
-bool
-machine_is_space(uint8_t byte)
-{
-	return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
 static bool
@@ -248,7 +244,8 @@ follow(struct lane *lane, const struct reader *reader, const struct row *row, si
 {
 	const struct automaton *automaton = reader->automaton;
 	uint32_t depth = automaton->depth[lane->state];
-	const uint8_t *text = automaton->text + lane->state, *flags = automaton->flags + lane->state;
+	const uint8_t *text = automaton->text + lane->state,
+		      *flags = automaton->flags + lane->state;
 	const uint8_t *bytes = row->bytes + from;
 	size_t count = 0, most = row->count - from;
 
@@ -534,18 +531,21 @@ void
 machine_run(struct machine *machine, struct reader *reader, uint64_t stop)
 {
 	bool text = is_text(machine->view), by_digits = machine->lane_count > 1;
+	uint64_t run = by_digits ? DIGITS_RUN : PLAIN_RUN;
 
 	while (machine->awake && machine->at < stop) {
-		uint64_t near = machine->at <= machine->until ? machine->until + 1
-		                                              : machine->at + PLAIN_RUN;
+		uint64_t near =
+			machine->at <= machine->until ? machine->until + 1 : machine->at + run;
 
 		machine->stuck = false;
 		if (text)
 			run_plain(machine, reader, near < stop ? near : stop);
 		else if (by_digits)
 			machine_run_digits(machine, reader, near < stop ? near : stop);
-		if (machine->at < stop && (!(text || by_digits) || machine->at < near) &&
-		    !step(machine, reader))
+		else if (machine->view == VIEW_DEFLATE)
+			member_run(machine, reader, stop);
+		if (machine->awake && machine->at < stop &&
+		    (!(text || by_digits) || machine->at < near) && !step(machine, reader))
 			return;
 		if (machine->view != VIEW_DEFLATE && machine->at > machine->until &&
 		    may_sleep(machine, reader))

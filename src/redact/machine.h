@@ -92,20 +92,24 @@ int machine_digit(enum view view, uint8_t byte);
 /* member.c: VIEW_DEFLATE. */
 void member_wake(struct machine *machine, struct reader *reader, uint64_t from);
 bool member_step(struct machine *machine, struct reader *reader);
+void member_run(struct machine *machine, struct reader *reader, uint64_t stop);
 uint64_t member_hold(const struct machine *machine);
-
 
 /* machine.c, for the codes. */
 void machine_reset(struct machine *machine); /* no match has begun */
-bool machine_is_space(uint8_t byte);
 bool machine_is_word(uint8_t byte);
+static inline bool
+machine_is_space(uint8_t byte)
+{
+	return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
 /* Bytes that digits at the positions `at` stand for, one behind the other. */
 struct row {
 	const uint8_t *bytes;
 	size_t count;
 	const int32_t *at; /* from the reader's base */
-	uint32_t first; /* the bit of the digits with which the first byte begins */
-	uint32_t part;  /* 2^16 / bits of a digit, rounded up */
+	uint32_t first;    /* the bit of the digits with which the first byte begins */
+	uint32_t part;     /* 2^16 / bits of a digit, rounded up */
 };
 /* Feeds them, or one byte, to one of the searches of a coded text. */
 void machine_feed_row(struct machine *machine, struct lane *lane, struct reader *reader,

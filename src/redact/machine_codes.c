@@ -93,9 +93,9 @@ begin_run(const struct machine *machine, const struct reader *reader, struct run
 	run->carried = run->count = before < CARRIED ? (unsigned)before : CARRIED;
 	run->used = run->pending = 0;
 	for (unsigned i = 0; i < run->carried; i++)
-		run->at[i] = (int32_t)(machine->digits[(before - run->carried + i) &
-		                                       (DIGITS_KEPT - 1)] -
-		                       reader->base);
+		run->at[i] =
+			(int32_t)(machine->digits[(before - run->carried + i) & (DIGITS_KEPT - 1)] -
+		                  reader->base);
 	run->bits = 0;
 	pack(run, machine->bits & ((1u << run->carried * width) - 1), run->carried * width);
 }
@@ -202,14 +202,38 @@ static void
 end_run(struct machine *machine, const struct reader *reader, const struct run *run, unsigned width)
 {
 	uint64_t before = machine->bit_count / width - run->carried;
-	unsigned first = run->count > run->carried + DIGITS_KEPT ? run->count - DIGITS_KEPT
-	                                                         : run->carried;
+	unsigned first =
+		run->count > run->carried + DIGITS_KEPT ? run->count - DIGITS_KEPT : run->carried;
 
 	for (unsigned i = first; i < run->count; i++)
 		machine->digits[(before + i) & (DIGITS_KEPT - 1)] =
 			reader->base + (uint64_t)(int64_t)run->at[i];
 	machine->bit_count += (run->count - run->carried) * width;
 	machine->bits = run->bits;
+}
+
+/* Passes over what is too short for a value, where nothing has begun. */
+static inline __attribute__((always_inline)) void
+pass_short(struct machine *machine, const struct reader *reader, uint64_t stop, unsigned width)
+{
+	const int16_t *digits = reader->set->digits[width - 4];
+	size_t at = (size_t)(machine->at - reader->base), end = (size_t)(stop - reader->base);
+	size_t begin = at;
+	unsigned count = 0;
+
+	for (; at < end && count * width < CODED_BITS; at++) {
+		int digit = digits[reader->bytes[at]];
+
+		if (digit >= 0) {
+			count++;
+		} else if (digit == DIGIT_NONE) {
+			count = 0;
+			begin = at + 1;
+		} else if (digit == DIGIT_OTHER) {
+			break;
+		}
+	}
+	machine->at = reader->base + begin;
 }
 
 static inline __attribute__((always_inline)) void
@@ -220,6 +244,8 @@ run_digits_of(struct machine *machine, struct reader *reader, uint64_t stop, uns
 	struct run run;
 
 	while (machine->at < stop && end != RUN_OTHER) {
+		if (!machine->bit_count)
+			pass_short(machine, reader, stop, width);
 		begin_run(machine, reader, &run, width);
 		end = read_run(machine, reader, &run, stop, width);
 		/* Between two breaks a whole value must fit. */
@@ -342,6 +368,18 @@ machine_is_word(uint8_t byte)
 	       byte == '_' || byte >= 128;
 }
 
+/* White space, NUL, and what stands between the numbers of a list. */
+static bool
+is_between(uint8_t byte)
+{
+	static const bool between[256] = {
+		[','] = true, [';'] = true, [':'] = true, ['['] = true, [']'] = true, ['('] = true,
+		[')'] = true, ['{'] = true, ['}'] = true, ['|'] = true, [0] = true,
+	};
+
+	return between[byte] || machine_is_space(byte);
+}
+
 bool
 machine_step_decimal(struct machine *machine, struct reader *reader)
 {
@@ -353,7 +391,7 @@ machine_step_decimal(struct machine *machine, struct reader *reader)
 		machine->in_word = false;
 		if (*bytes == 0x1b)
 			len = decode_terminal(bytes, left, reader->final);
-		else if (!machine_is_space(*bytes) && !strchr(",;:[](){}|", *bytes))
+		else if (!is_between(*bytes))
 			machine_reset(machine);
 		machine->stuck = *bytes == 0x1b && !len;
 		machine->at += *bytes == 0x1b ? len : 1;
@@ -406,7 +444,7 @@ machine_step_hex_0x(struct machine *machine, struct reader *reader)
 			return true;
 		}
 	}
-	if (!machine_is_space(*bytes) && !strchr(",;:[](){}|", *bytes))
+	if (!is_between(*bytes))
 		machine_reset(machine);
 	machine->at++;
 	return true;
@@ -429,4 +467,3 @@ machine_bits_hold(const struct machine *machine, const struct reader *reader, ui
 	}
 	return hold;
 }
-

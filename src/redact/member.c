@@ -6,6 +6,8 @@
  * check sum at the end, too, says something about the value. */
 #include "redact/machine.h"
 
+#include "redact/set.h"
+
 #include <string.h>
 
 #define LAG (DEFLATE_LAG * 8 / 6 + 1) /* digits */
@@ -120,6 +122,23 @@ member_step(struct machine *machine, struct reader *reader)
 		take(machine, reader, (unsigned)digit, machine->at + len);
 	machine->at += len;
 	return true;
+}
+
+/* The digits of a member that has begun, as far as they are bytes of their own. */
+void
+member_run(struct machine *machine, struct reader *reader, uint64_t stop)
+{
+	const int16_t *digits = reader->set->digits[2];
+
+	while (machine->awake && machine->at < stop && machine->bit_count > 6 &&
+	       machine->at == machine->last_end) {
+		int digit = digits[reader->bytes[machine->at - reader->base]];
+
+		if (digit < 0)
+			return;
+		take(machine, reader, (unsigned)digit, machine->at + 1);
+		machine->at++;
+	}
 }
 
 uint64_t
