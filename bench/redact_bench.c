@@ -65,7 +65,7 @@ load(const char *values_path, const char *log_path)
 }
 
 static struct redact_set *
-make_set(size_t count)
+make_set(char (*list)[LINE_MAX_LEN], size_t count)
 {
 	struct redact_set *set;
 
@@ -74,7 +74,7 @@ make_set(size_t count)
 		struct secbuf *value;
 		bool too_short;
 
-		must(!secbuf_copy(values[i], strlen(values[i]), &value) &&
+		must(!secbuf_copy(list[i], strlen(list[i]), &value) &&
 		     !redact_set_add(set, "name", value, &too_short));
 		secbuf_free(value);
 	}
@@ -164,7 +164,7 @@ static void
 row(size_t count, double wanted)
 {
 	double start = now_s(), setup;
-	struct redact_set *set = make_set(count);
+	struct redact_set *set = make_set(values, count);
 
 	setup = (now_s() - start) * 1e3;
 	(void)printf("ROW redaction in memory, %zu values, all forms | >= %.1f GB/s | %.2f GB/s "
@@ -209,13 +209,43 @@ text_rows(const char *word)
 	for (size_t i = 0; i < value_count; i++)
 		names[i] = values[i];
 	for (size_t i = 0, count = 1; i < COUNTS; i++, count *= 10)
-		sets[i] = make_set(count);
+		sets[i] = make_set(values, count);
 	for (size_t i = 0; i < real_text_count; i++)
 		if (!word || strstr(real_texts[i].name, word))
 			text_row(sets, names, &real_texts[i], ">= 1.5 / 1 / 0.6 / 0.2");
 	for (size_t i = 0; i < near_text_count; i++)
 		if (!word || strstr(near_texts[i].name, word))
 			text_row(sets, names, &near_texts[i], "near misses: >= 0.15");
+	for (size_t i = 0; i < COUNTS; i++)
+		redact_set_free(sets[i]);
+}
+
+/* Values of one maker begin alike. */
+static void
+alike_rows(const char *word)
+{
+	static const char *const kinds[] = {"plain", "percent", "base64", "base32"};
+	static char alike[VALUES_MAX][LINE_MAX_LEN];
+	struct redact_set *sets[COUNTS];
+	const char *names[VALUES_MAX];
+
+	for (size_t i = 0; i < VALUES_MAX; i++) {
+		(void)snprintf(alike[i], LINE_MAX_LEN, "sk_live_51H%.100s", values[i]);
+		names[i] = alike[i];
+	}
+	for (size_t i = 0, count = 1; i < COUNTS; i++, count *= 10)
+		sets[i] = make_set(alike, count);
+	for (size_t i = 0; i < near_text_count; i++) {
+		struct text_kind kind = near_texts[i];
+		char name[64];
+
+		(void)snprintf(name, sizeof name, "%s, values that begin alike", kind.name);
+		kind.name = name;
+		for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+			if (strcmp(near_texts[i].name, kinds[k]) == 0 &&
+			    (!word || strstr(name, word)))
+				text_row(sets, names, &kind, "near misses: >= 0.15");
+	}
 	for (size_t i = 0; i < COUNTS; i++)
 		redact_set_free(sets[i]);
 }
@@ -240,7 +270,7 @@ static void
 memory_row(void)
 {
 	size_t before = rss_kib(), len = text_len < 4 * WRITE ? text_len : 4 * WRITE;
-	struct redact_set *set = make_set(VALUES_MAX);
+	struct redact_set *set = make_set(values, VALUES_MAX);
 	struct redact_stream *streams[2];
 
 	for (size_t i = 0; i < 2; i++) {
@@ -263,7 +293,7 @@ path_row(size_t fastest, const char *wanted)
 
 	filter_path_limit(fastest);
 	for (size_t i = 0, count = 1; i < COUNTS; i++, count *= 10) {
-		struct redact_set *set = make_set(count);
+		struct redact_set *set = make_set(values, count);
 
 		used += (size_t)snprintf(seen_text + used, sizeof seen_text - used, "%s%.2f",
 		                         i ? " / " : "", gb_per_s(set, text, text_len / 4));
@@ -294,6 +324,7 @@ main(int argc, char **argv)
 		path_row(SIZE_MAX, "-");
 	}
 	text_rows(argv[3]);
+	alike_rows(argv[3]);
 	free(text);
 	return 0;
 }
