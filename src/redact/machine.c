@@ -447,6 +447,108 @@ step_text(struct machine *machine, struct reader *reader)
 	return true;
 }
 
+/* ---- lists of numbers ---- */
+
+static void
+take_number(struct machine *machine, struct reader *reader, uint8_t byte, size_t len)
+{
+	uint64_t start = machine->at, end = start + len;
+
+	if (start > machine->last_end && start - machine->last_end > GAP_MAX)
+		machine_reset(machine);
+	machine->last_end = end;
+	feed(machine, &machine->lanes[0], reader, byte, start, end);
+}
+
+static bool
+is_word(uint8_t byte)
+{
+	return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') ||
+	       byte == '_' || byte >= 128;
+}
+
+/* White space, NUL, and what stands between the numbers of a list. */
+static bool
+is_between(uint8_t byte)
+{
+	static const bool between[256] = {
+		[','] = true, [';'] = true, [':'] = true, ['['] = true, [']'] = true, ['('] = true,
+		[')'] = true, ['{'] = true, ['}'] = true, ['|'] = true, [0] = true,
+	};
+
+	return between[byte] || machine_is_space(byte);
+}
+
+static bool
+step_decimal(struct machine *machine, struct reader *reader)
+{
+	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
+	size_t left = (size_t)(reader->base + reader->len - machine->at), len = 0;
+	unsigned number = 0;
+
+	if (!is_word(*bytes)) {
+		machine->in_word = false;
+		if (*bytes == 0x1b)
+			len = decode_terminal(bytes, left, reader->final);
+		else if (!is_between(*bytes))
+			machine_reset(machine);
+		machine->stuck = *bytes == 0x1b && !len;
+		machine->at += *bytes == 0x1b ? len : 1;
+		return !machine->stuck;
+	}
+	while (!machine->in_word && len < left && len < 4 && bytes[len] >= '0' && bytes[len] <= '9')
+		number = number * 10 + (unsigned)(bytes[len++] - '0');
+	if (!machine->in_word && len == left && len < 4 && !reader->final) {
+		machine->stuck = true;
+		return false;
+	}
+	if (!len || len > 3 || number > 255 || (len < left && is_word(bytes[len])) ||
+	    (len > 1 && bytes[0] == '0')) {
+		machine->in_word = true;
+		machine_reset(machine);
+		machine->at++;
+		return true;
+	}
+	take_number(machine, reader, (uint8_t)number, len);
+	machine->at += len;
+	return true;
+}
+
+/* 0x68, 0x75 */
+static bool
+step_hex_0x(struct machine *machine, struct reader *reader)
+{
+	const uint8_t *bytes = reader->bytes + (machine->at - reader->base);
+	size_t left = (size_t)(reader->base + reader->len - machine->at), len;
+	int high, low;
+
+	if (*bytes == 0x1b) {
+		len = decode_terminal(bytes, left, reader->final);
+		machine->at += len;
+		machine->stuck = !len; /* it may turn out to be text */
+		return len > 0;
+	}
+	if (*bytes == '0' && left < 4 && !reader->final &&
+	    (left < 2 ||
+	     ((bytes[1] | 0x20) == 'x' && (left < 3 || text_hex_digit((char)bytes[2]) >= 0)))) {
+		machine->stuck = true;
+		return false;
+	}
+	if (*bytes == '0' && left >= 4 && (bytes[1] | 0x20) == 'x') {
+		high = text_hex_digit((char)bytes[2]);
+		low = text_hex_digit((char)bytes[3]);
+		if (high >= 0 && low >= 0) {
+			take_number(machine, reader, (uint8_t)(high << 4 | low), 4);
+			machine->at += 4;
+			return true;
+		}
+	}
+	if (!is_between(*bytes))
+		machine_reset(machine);
+	machine->at++;
+	return true;
+}
+
 /* ---- the machine ---- */
 
 /* What began while it was not to be found here may not be in the window any more. */
@@ -481,7 +583,7 @@ machine_wake(struct machine *machine, const struct reader *reader, uint64_t from
 		machine->pending_spaces = 0;
 		machine->pending_line = machine->stuck = false;
 		machine->begins_before = 0;
-		machine->in_word = before >= 0 && machine_is_word((uint8_t)before);
+		machine->in_word = before >= 0 && is_word((uint8_t)before);
 	}
 	if (!machine->awake) {
 		forget_gone(machine, reader);
@@ -519,9 +621,9 @@ step(struct machine *machine, struct reader *reader)
 	case VIEW_DEFLATE:
 		return member_step(machine, reader);
 	case VIEW_DECIMAL:
-		return machine_step_decimal(machine, reader);
+		return step_decimal(machine, reader);
 	case VIEW_HEX_0X:
-		return machine_step_hex_0x(machine, reader);
+		return step_hex_0x(machine, reader);
 	default:
 		return step_text(machine, reader);
 	}

@@ -97,7 +97,6 @@ uint64_t member_hold(const struct machine *machine);
 
 /* machine.c, for the codes. */
 void machine_reset(struct machine *machine); /* no match has begun */
-bool machine_is_word(uint8_t byte);
 static inline bool
 machine_is_space(uint8_t byte)
 {
@@ -122,8 +121,6 @@ void machine_feed_lane(struct machine *machine, size_t lane, struct reader *read
 void machine_run_digits(struct machine *machine, struct reader *reader, uint64_t stop);
 /* One unit; false: only more input can tell. */
 bool machine_step_digits(struct machine *machine, struct reader *reader);
-bool machine_step_decimal(struct machine *machine, struct reader *reader);
-bool machine_step_hex_0x(struct machine *machine, struct reader *reader);
 /* Of a byte that is not whole yet: where its bits begin, when they may be the first of a value;
  * `hold`: that is later, or never. */
 uint64_t machine_bits_hold(const struct machine *machine, const struct reader *reader,
