@@ -4,6 +4,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "model/project_list.h"
 #include "net/address.h"
 #include "runs/machine.h"
 #include "runs/runs.h"
@@ -206,6 +207,16 @@ parse_number(const struct config_key *key, const char *value, uint64_t *ret_numb
 }
 
 static enum un_err
+refuse_number(struct reading *at, const yaml_event_t *event, const struct config_key *key)
+{
+	if (key->kind == CONFIG_BOOL)
+		return refuse(at, event, "neither true nor false:", at->key);
+	un_hint(at->detail, "it is a whole number without a unit, at most %llu",
+	        (unsigned long long)key->size);
+	return refuse(at, event, "not a number in range:", at->key);
+}
+
+static enum un_err
 set_value(struct reading *at, const yaml_event_t *event, const char *value)
 {
 	const struct config_key *key = key_of(at->section, at->key);
@@ -225,10 +236,7 @@ set_value(struct reading *at, const yaml_event_t *event, const char *value)
 		return UN_OK;
 	}
 	if (parse_number(key, value, &number))
-		return refuse(at, event,
-		              key->kind == CONFIG_BOOL ? "neither true nor false:"
-		                                       : "not a number in range:",
-		              at->key);
+		return refuse_number(at, event, key);
 	memcpy(field, &number, sizeof number);
 	return UN_OK;
 }
@@ -378,16 +386,16 @@ check_tls(const struct config *config, struct un_detail *detail)
 	return UN_OK;
 }
 
+/* A relative path in a list would be one of the task's own. */
 static enum un_err
-check_hidden(const struct config *config, struct un_detail *detail)
+check_paths(const char *list, const char *name, struct un_detail *detail)
 {
-	for (const char *at = config->tasks_hide; *at; at += strcspn(at, ":")) {
-		at += at != config->tasks_hide;
+	for (const char *at = list; *at; at += strcspn(at, ":")) {
+		at += at != list;
 		if (*at != '/')
 			return un_fail(detail, UN_ERR_BAD_CONFIG,
-			               "'tasks.hide' is absolute paths with ':' between them, "
-			               "not '%s'",
-			               config->tasks_hide);
+			               "'%s' is absolute paths with ':' between them, not '%s'",
+			               name, list);
 	}
 	return UN_OK;
 }
@@ -402,24 +410,25 @@ check_runs(const struct config *config, struct un_detail *detail)
 	return UN_OK;
 }
 
-/* A relative folder in the path would be one of the task's own. */
 static enum un_err
 check_tasks(const struct config *config, struct un_detail *detail)
 {
-	for (const char *at = config->tasks_path; *at; at += strcspn(at, ":")) {
-		at += at != config->tasks_path;
-		if (*at != '/')
-			return un_fail(detail, UN_ERR_BAD_CONFIG,
-			               "'tasks.path' is absolute folders with ':' between them, "
-			               "not '%s'",
-			               config->tasks_path);
-	}
-	if (!machine_range_is_sound(config->tasks_uid_range))
+	enum un_err err = check_paths(config->tasks_path, "tasks.path", detail);
+
+	if (!err)
+		err = check_paths(config->tasks_show, "tasks.show", detail);
+	if (!err)
+		err = check_paths(config->tasks_hide, "tasks.hide", detail);
+	if (!err)
+		err = check_paths(config->tasks_writable, "tasks.writable", detail);
+	if (!err)
+		err = project_list_check(config->tasks_offline, "tasks.offline", detail);
+	if (!err && !machine_range_is_sound(config->tasks_uid_range))
 		return un_fail(detail, UN_ERR_BAD_CONFIG,
 		               "'tasks.uid_range' is FIRST-LAST, such as " MACHINE_UIDS
 		               ", or none; not '%s'",
 		               config->tasks_uid_range);
-	return UN_OK;
+	return err;
 }
 
 enum un_err
@@ -428,6 +437,9 @@ config_check(struct config *config, struct un_detail *detail)
 	enum log_level level;
 	enum un_err err;
 
+	if (!config->data_dir[0])
+		return un_fail(detail, UN_ERR_BAD_CONFIG,
+		               "'data' is missing: the absolute path of the data directory");
 	if (config->data_dir[0] != '/')
 		return un_fail(detail, UN_ERR_BAD_CONFIG,
 		               "'data' must be an absolute path, not '%s'", config->data_dir);
@@ -438,8 +450,6 @@ config_check(struct config *config, struct un_detail *detail)
 	err = check_addresses(config, detail);
 	if (!err)
 		err = check_tls(config, detail);
-	if (!err)
-		err = check_hidden(config, detail);
 	if (!err)
 		err = check_runs(config, detail);
 	if (!err)

@@ -139,8 +139,14 @@ TEST(config, refuses_what_it_does_not_know_with_the_line)
 	         "exclude each other"},
 		{"data: /x\nkeys: {provider: magic}\n", "'file' or 'passphrase'"},
 		{"data: /x\nlog: {level: loud}\n", "'log.level'"},
-		{"data: /x\ntasks: {path: /bin:venv/bin}\n", "absolute folders"},
-		{"data: /x\ntasks: {path: '/bin:'}\n", "absolute folders"},
+		{"workers: 1\n", "'data' is missing"},
+		{"data: /x\ntasks: {path: /bin:venv/bin}\n", "'tasks.path' is absolute paths"},
+		{"data: /x\ntasks: {path: '/bin:'}\n", "'tasks.path' is absolute paths"},
+		{"data: /x\ntasks: {show: srv/data}\n", "'tasks.show' is absolute paths"},
+		{"data: /x\ntasks: {hide: /a:b}\n", "'tasks.hide' is absolute paths"},
+		{"data: /x\ntasks: {writable: '/srv /opt:x'}\n", "'tasks.writable' is absolute"},
+		{"data: /x\ntasks: {offline: 'fraud;risk'}\n", "'fraud;risk', which is no project"},
+		{"data: /x\nretention: {logs: 30d}\n", ":2: not a number in range: 'logs'"},
 		{"data: /x\ntasks: {uid_range: 5-2}\n", "'tasks.uid_range' is FIRST-LAST"},
 		{"data: /x\ntasks: {uid_range: some}\n", "'tasks.uid_range' is FIRST-LAST"},
 	};
@@ -153,6 +159,16 @@ TEST(config, refuses_what_it_does_not_know_with_the_line)
 		if (!strstr(detail.message, table[i].why))
 			fail_msg("'%s' does not say '%s'", detail.message, table[i].why);
 	}
+}
+
+TEST(config, says_what_number_would_do)
+{
+	struct config c;
+	struct un_detail detail = {0};
+
+	EXPECT_ERR(UN_ERR_BAD_CONFIG,
+	           read_text("data: /x\nprojects: {executions: 5000}\n", &c, &detail));
+	EXPECT_STR("it is a whole number without a unit, at most 1000", detail.hint);
 }
 
 TEST_MAIN()

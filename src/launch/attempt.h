@@ -24,7 +24,7 @@ struct attempt_options {
 		*readable; /* folders that the task shall see, with colons between them; or NULL */
 	const char *writable;     /* and change */
 	const char *cgroups;      /* as cgroup.h says; or NULL */
-	const char *offline;      /* projects without network, with commas; or NULL */
+	const char *offline;      /* projects without network, see project_list.h; or NULL */
 	uid_t uid;                /* of the task; 0: ours */
 	uint64_t processes;       /* that the task may have; 0: any number */
 	unsigned without;         /* enum sandbox_part: what to do without */

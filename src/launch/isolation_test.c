@@ -343,7 +343,7 @@ TEST(isolation, a_project_can_be_without_network)
 	struct plane plane;
 
 	use_shell(&plane, "cat /proc/net/dev | grep -c :");
-	add_options(&plane, "--offline", "other,p,q");
+	add_options(&plane, "--offline", "other p, q");
 	plane_run(&plane, UNION_EXEC);
 	expect_outcome(&plane, SUCCEEDED, 0);
 	if (is_sandboxed(&plane))

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/io.h"
+#include "model/project_list.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -245,26 +246,14 @@ set_limits(struct task_rights *rights, const struct task_rights_plan *plan)
 
 /* ---- network ---- */
 
-static bool
-is_in_list(const char *list, const char *word)
-{
-	size_t word_len = strlen(word);
-
-	for (size_t len; *list; list += len + (list[len] == ',')) {
-		len = strcspn(list, ",");
-		if (len == word_len && len > 0 && strncmp(list, word, len) == 0)
-			return true;
-	}
-	return false;
-}
-
 static enum un_err
 wants_network(const struct task_rights_plan *plan, bool *ret_wants, struct un_detail *detail)
 {
 	const Flyteidl__Core__TaskTemplate *task = plan->claim->task;
 	const Flyteidl__Core__WorkflowExecutionIdentifier *execution = plan->claim->execution;
 
-	*ret_wants = !plan->offline || !execution || !is_in_list(plan->offline, execution->project);
+	*ret_wants = !plan->offline || !execution ||
+	             !project_list_has(plan->offline, execution->project);
 	for (size_t i = 0; task && i < task->n_config; i++) {
 		if (strcmp(task->config[i]->key, NETWORK_CONFIG_KEY) != 0)
 			continue;

@@ -23,7 +23,7 @@ struct task_rights_plan {
 	const char *concealed; /* list of paths with colons; or NULL */
 	const char *writable; /* list of folders with colons; or NULL */
 	const char *cgroups;  /* as cgroup.h says; or NULL */
-	const char *offline; /* projects whose tasks have no network: a list with commas; or NULL */
+	const char *offline; /* projects whose tasks have no network: see project_list.h; or NULL */
 	uint64_t processes;  /* at most; 0: any number */
 	int bundle_fd;
 	int outputs_fd;
