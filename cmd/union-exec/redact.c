@@ -84,6 +84,35 @@ complain(int status, const char *what, const char *about)
 	return status;
 }
 
+/* A name that is no variable and could not be one: a list with commas, an assignment. The secret
+ * that was meant would be shown. */
+static bool
+is_mistaken(const char *name)
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+
+	return !getenv(name) && (!*name || name[strspn(name, letters)]);
+}
+
+/* -1: go on. */
+static int
+check_names(const struct plan *plan)
+{
+	bool doubtful = false;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		if (is_mistaken(plan->names[i]))
+			return complain(EXIT_USAGE, "not the name of a variable", plan->names[i]);
+		doubtful = doubtful || (i > 0 && !plan->command && !getenv(plan->names[i]));
+	}
+	if (doubtful)
+		(void)fputs("union-exec: hint: this filters standard input; a command comes after "
+		            "--\n",
+		            stderr);
+	return -1;
+}
+
 /* -1: go on. */
 static int
 parse(char **args, struct plan *plan)
@@ -115,7 +144,7 @@ parse(char **args, struct plan *plan)
 		return complain(EXIT_USAGE, "no command after --", NULL);
 	if (plan->pty && !plan->command)
 		return complain(EXIT_USAGE, "--pty needs a command", NULL);
-	return -1;
+	return check_names(plan);
 }
 
 static enum un_err

@@ -103,6 +103,13 @@ def commands():
                           env=dict(env, TINY="abc"))
     check("says which variables it cannot look for", done.stdout == b"abc" and
           b"TINY is shorter than 4 bytes" in done.stderr and b"NONE is not set" in done.stderr)
+    status, out, said = run("OTHER,MORE", "--", "echo", "hi")
+    check("a list with commas is refused before the command runs", (status, out) == (2, b"") and
+          b"not the name of a variable: OTHER,MORE" in said, said)
+    check("and so is an assignment, and nothing", run("A=B", "--", "true")[0] == 2 and
+          run("", "--", "true")[0] == 2)
+    check("says that a command comes after --", b"a command comes after --" in run("make", "deploy")[2])
+    check("not to who gave one", b"comes after" not in run("NONE", "--", "true")[2])
     check("a command that leaves a process behind ends all the same",
           run("--", "sh", "-c", "sleep 100 & echo $!")[0] == 0)
 
