@@ -28,6 +28,7 @@ struct audit_releases {
 	struct loop_timer timer;
 	struct signed_head head; /* the newest; zeroed: none yet */
 	bool asked, answered;    /* for a head, because of what waits */
+	bool led_back;           /* by `head`, to the beginning */
 	bool stopped, busy;      /* a write has `waiting` until it is done */
 	struct waiting waiting[WAITING_MAX];
 	size_t count, due; /* the first `due` get their records now */
@@ -230,8 +231,11 @@ read_on(struct audit_releases *releases, struct store_view *view)
 
 	for (int i = 0; i < READ_AT_ONCE && releases->count < WAITING_MAX; i++) {
 		err = journal_reader_next(releases->journal, &entry, &bytes, &len);
-		if (!err && !len && is_astray(releases))
+		if (!err && !len && is_astray(releases) && !releases->led_back) {
 			restart(releases);
+			releases->led_back = true; /* a journal that lacks entries: once a head */
+			arm(releases);
+		}
 		if (err || !len)
 			return err;
 		err = release_find(view, releases->id, entry.number, &seq, NULL);
@@ -289,6 +293,7 @@ void
 audit_releases_follow(struct audit_releases *releases, const struct signed_head *head)
 {
 	releases->head = *head;
+	releases->led_back = false;
 	releases->answered = releases->asked;
 	if (!releases->busy && !bytes_equal(head->journal_id, releases->id, JOURNAL_ID_LEN))
 		restart(releases);
