@@ -492,6 +492,43 @@ TEST(guard, only_what_came_out_is_not_searched_as_it_is)
 	redact_set_free(set);
 }
 
+/* A member of gzip whose name is `len` letters and the value. */
+static void
+add_named_member(struct buf *out, size_t len)
+{
+	struct buf plain;
+
+	buf_init(&plain, 1u << 20, BUF_PLAIN);
+	EXPECT_OK(test_gzip((const uint8_t *)"text", 4, &plain));
+	plain.data[3] = 0x08;
+	EXPECT_OK(buf_append(out, plain.data, 10));
+	for (size_t i = 0; i < len; i++)
+		EXPECT_OK(buf_append(out, "x", 1));
+	EXPECT_OK(buf_append(out, VALUE, sizeof VALUE));
+	EXPECT_OK(buf_append(out, plain.data + 10, plain.len - 10));
+	buf_fini(&plain);
+}
+
+TEST(guard, names_of_packed_files_are_searched_however_long_they_are)
+{
+	struct redact_set *set = values_of(VALUE);
+
+	for (int members = 1; members <= 2; members++) {
+		struct guard *guard = guard_of(set);
+		struct buf bytes;
+
+		buf_init(&bytes, 1u << 20, BUF_PLAIN);
+		if (members == 2)
+			EXPECT_OK(test_gzip((const uint8_t *)"text", 4, &bytes));
+		add_named_member(&bytes, 100000);
+		EXPECT_ERR(UN_ERR_RESULT_HAS_SECRET,
+		           guard_file(guard, "x.gz", bytes.data, bytes.len));
+		buf_fini(&bytes);
+		guard_free(guard);
+	}
+	redact_set_free(set);
+}
+
 TEST(guard, a_value_over_the_edge_of_two_pieces_is_found)
 {
 	size_t len = 41u << 20, edge = 8u << 20; /* of pieces, on threads */

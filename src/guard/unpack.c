@@ -9,8 +9,7 @@
 #define ZSTD_STATIC_LINKING_ONLY /* for an allocator of our own */
 #include <zstd.h>
 
-#define MEMBER_HEAD 4096u /* bytes of a further member of gzip that are searched as they are */
-#define LZ4_BACK 65536u   /* bytes that a block of LZ4 may look back */
+#define LZ4_BACK 65536u /* bytes that a block of LZ4 may look back */
 
 /* ---- memory that is wiped ---- */
 
@@ -156,21 +155,54 @@ inflate_one(struct flow *flow, struct span *in, z_stream *zip, bool *ret_end)
 	return err;
 }
 
+/* 2 mark, 1 method, 1 flags, 6 time and system; if the flags say so: 2 length and that much (0x04),
+ * a name (0x08), a comment (0x10), 2 checksum (0x02). */
+static size_t
+gzip_head_len(struct span in)
+{
+	size_t len = in.left;
+	const uint8_t *head = span_take(&in, 10), *end;
+	unsigned flags = head ? head[3] : 0;
+
+	if (flags & 0x04)
+		(void)span_take(&in, span_le(&in, 2));
+	for (unsigned text = 0x08; text <= 0x10; text <<= 1) {
+		if (!(flags & text) || in.bad)
+			continue;
+		end = in.left ? memchr(in.at, 0, in.left) : NULL;
+		(void)span_take(&in, end ? (uint64_t)(end - in.at) + 1 : in.left);
+	}
+	return in.bad ? len : len - in.left;
+}
+
+/* Names and comments, however long, do not come out with what is packed. `known`: so much of the
+ * front is searched by whoever has the whole. */
+static enum un_err
+search_gzip_head(struct flow *flow, const struct span *in, size_t known)
+{
+	size_t len = gzip_head_len(*in);
+
+	return len > known ? guard_search(flow->guard, in->at, len) : UN_OK;
+}
+
 static enum un_err
 run_zlib(struct flow *flow, struct span *in, int window_bits)
 {
 	z_stream zip = {.zalloc = zlib_alloc, .zfree = flow_free};
 	bool end = false;
-	enum un_err err;
+	enum un_err err = UN_OK;
 
+	if (window_bits > 15)
+		err = search_gzip_head(flow, in, flow->exact ? in->left : PACKED_HEAD);
+	if (err)
+		return err;
 	if (inflateInit2(&zip, window_bits) != Z_OK)
 		return UN_ERR_NO_MEMORY;
 	err = inflate_one(flow, in, &zip, &end);
 	while (!err && end && window_bits > 15 && in->left > 2 && in->at[0] == 0x1f &&
 	       in->at[1] == 0x8b && inflateReset(&zip) == Z_OK && !flow->why) {
 		/* each member has a name and a comment of its own */
-		err = guard_search(flow->guard, in->at,
-		                   in->left < MEMBER_HEAD ? in->left : MEMBER_HEAD);
+		err = search_gzip_head(flow, in, 0);
 		if (!err)
 			err = inflate_one(flow, in, &zip, &end);
 	}
