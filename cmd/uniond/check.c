@@ -12,11 +12,13 @@
 #define SOON_S (14 * 86400)
 
 static enum un_err
-check_passphrase_file(const char *path, struct un_detail *detail)
+check_passphrase_file(const struct config *config, struct un_detail *detail)
 {
+	const char *path = config->passphrase_file;
+	int fd = config->passphrase_fd;
 	struct stat info;
 
-	if (stat(path, &info) || access(path, R_OK))
+	if (fd > 0 ? fstat(fd, &info) : stat(path, &info) || access(path, R_OK))
 		return un_fail(detail, UN_ERR_BAD_CONFIG,
 		               "'keys.passphrase_file': cannot read %s: %s", path,
 		               un_err_text(un_err_from_errno(errno)));
@@ -61,7 +63,7 @@ check_files(const struct config *config, struct un_detail *detail)
 		return un_fail(detail, UN_ERR_BAD_CONFIG, "'data': %s is not a directory",
 		               config->data_dir);
 	if (config->passphrase_file[0])
-		err = check_passphrase_file(config->passphrase_file, detail);
+		err = check_passphrase_file(config, detail);
 	if (!err && config->tls_certificate[0])
 		err = check_certificate(config, detail);
 	return err;

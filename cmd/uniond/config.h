@@ -44,6 +44,7 @@ struct config {
 	char tls_client_ca[PATH_MAX];
 	char key_provider[32]; /* "file" or "passphrase"; only read when the key ring is made */
 	char passphrase_file[PATH_MAX];
+	int passphrase_fd; /* no key: that file, as root opened it before it left; 0: none */
 	char audit_reads[16];      /* "summed", "each" or "off" */
 	char tasks_path[PATH_MAX]; /* where tasks look for programs; empty: where uniond does */
 	char tasks_uid_range[32];  /* "FIRST-LAST", "none", or empty: the usual one where we may */

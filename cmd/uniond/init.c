@@ -158,11 +158,38 @@ find_host(struct init *init)
 
 /* ---- whose it will be ---- */
 
+/* The service gets it as a credential, so the file may be root's alone. */
+static enum un_err
+open_passphrase(struct init *init)
+{
+	const char *path = init->config.passphrase_file;
+	struct stat info;
+	int fd;
+
+	if (!path[0])
+		return UN_OK;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+		int saved_errno = fd < 0 ? errno : EINVAL;
+
+		io_close(&fd);
+		return un_fail_errno(&init->detail, saved_errno,
+		                     "'keys.passphrase_file': cannot read %s", path);
+	}
+	init->config.passphrase_fd = fd;
+	return UN_OK;
+}
+
 static enum un_err
 become(struct init *init, const struct passwd *user)
 {
+	enum un_err err;
+
 	if (geteuid() == user->pw_uid)
 		return UN_OK;
+	err = open_passphrase(init);
+	if (err)
+		return err;
 	if (initgroups(user->pw_name, user->pw_gid) || setgid(user->pw_gid) || setuid(user->pw_uid))
 		return un_fail_errno(&init->detail, errno, "cannot become '%s'", user->pw_name);
 	return UN_OK;

@@ -205,6 +205,7 @@ options_of(struct announcement *what, const struct places *places, char *const *
 		.tls_client_ca = config->tls_client_ca,
 		.key_provider = config->key_provider,
 		.passphrase_file = config->passphrase_file,
+		.passphrase_fd = config->passphrase_fd,
 		.uniond_path = places->uniond,
 		.launcher_path = places->launcher,
 		.sdk_dir = places->sdk,

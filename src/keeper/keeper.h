@@ -148,6 +148,7 @@ struct keeper_options {
 	bool may_create; /* a plane without any secret: a missing ring is made, not an error */
 	const char
 		*passphrase_path; /* NULL, or a file with the passphrase (a systemd credential) */
+	int passphrase_fd; /* above 0: that file, open for reading; lent, and then not opened */
 	unsigned sockets;      /* clients: 1 to KEEPER_SOCKETS_MAX */
 	/* Gives client `index` its socket, at the start and after each restart; on the thread that
 	 * pumps the supervisor. The callee owns `fd`. */
@@ -157,7 +158,8 @@ struct keeper_options {
 
 struct keeper_supervisor;
 
-/* Starts the keeper and waits (at most 10 s) until it is ready; `give` has run for each client
+/* Starts the keeper and waits (at most 10 s; 120 s where a key is derived from a passphrase, which
+ * takes a slow machine its time) until it is ready; `give` has run for each client
  * then. On failure `detail` has the keeper's own words. */
 MUST_CHECK enum un_err keeper_supervisor_start(const struct keeper_options *options,
                                                struct un_detail *detail,

@@ -569,7 +569,8 @@ TEST(keeper, says_why_it_does_not_start)
 	remove_dir(plane.dir);
 }
 
-TEST(keeper, opens_by_itself_with_a_passphrase_file_also_after_a_crash)
+static void
+open_by_itself(bool by_descriptor)
 {
 	struct keeper_options options;
 	struct un_detail detail = {0};
@@ -586,6 +587,10 @@ TEST(keeper, opens_by_itself_with_a_passphrase_file_also_after_a_crash)
 	options = options_of(&plane);
 	options.provider = "passphrase";
 	options.passphrase_path = path;
+	if (by_descriptor) { /* the file itself may be somebody else's */
+		options.passphrase_fd = fd = open(path, O_RDONLY | O_CLOEXEC);
+		EXPECT_INT(0, unlink(path));
+	}
 	EXPECT_OK(keeper_supervisor_start(&options, &detail, &plane.supervisor));
 	EXPECT_INT(KEEPER_OPEN, ask_info(&plane).info.state);
 	EXPECT_INT(0, kill(keeper_supervisor_pid(plane.supervisor), SIGKILL));
@@ -601,6 +606,18 @@ TEST(keeper, opens_by_itself_with_a_passphrase_file_also_after_a_crash)
 	await_restart(&plane, 1);
 	EXPECT_INT(KEEPER_OPEN, ask_info(&plane).info.state);
 	plane_fini(&plane);
+	if (by_descriptor)
+		(void)close(fd);
+}
+
+TEST(keeper, opens_by_itself_with_a_passphrase_file_also_after_a_crash)
+{
+	open_by_itself(false);
+}
+
+TEST(keeper, opens_by_itself_with_a_passphrase_file_that_is_open_already)
+{
+	open_by_itself(true);
 }
 
 /* The needles are kept inverted, so that only the real thing matches. */

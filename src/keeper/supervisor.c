@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #define READY_TIMEOUT_MS 10000
+#define DERIVED_TIMEOUT_MS 120000 /* Argon2id on an emulated or very busy processor */
 #define STOP_TIMEOUT_MS 2000
 #define PING_MS 2000
 #define PINGS_MISSED_MAX 5 /* more than opening a ring by passphrase takes, on a busy machine */
@@ -107,10 +108,18 @@ handover_fini(struct handover *over)
 }
 
 static enum un_err
-open_passphrase(const char *path, struct un_detail *detail, int *ret_fd)
+open_passphrase(const struct keeper_options *options, struct un_detail *detail, int *ret_fd)
 {
+	const char *path = options->passphrase_path;
 	int fd;
 
+	if (options->passphrase_fd > 0) { /* one offset for all keepers: back to the start */
+		*ret_fd = lseek(options->passphrase_fd, 0, SEEK_SET) == 0
+		                  ? fcntl(options->passphrase_fd, F_DUPFD_CLOEXEC, FD_SAFE)
+		                  : -1;
+		return *ret_fd >= 0 ? UN_OK
+		                    : un_fail_errno(detail, errno, "cannot read the passphrase");
+	}
 	if (!path)
 		return UN_OK;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -126,7 +135,7 @@ handover_init(struct keeper_supervisor *sup, struct handover *over, struct un_de
 	enum un_err err;
 
 	*over = (struct handover){.lifeline = -1, .dir = -1, .passphrase = -1};
-	err = open_passphrase(sup->options.passphrase_path, detail, &over->passphrase);
+	err = open_passphrase(&sup->options, detail, &over->passphrase);
 	if (err)
 		return err;
 	over->dir = fcntl(sup->dir_fd, F_DUPFD_CLOEXEC, FD_SAFE);
@@ -304,6 +313,15 @@ set_timer(struct keeper_supervisor *sup, int64_t delay_ms)
 	(void)timerfd_settime(sup->timer_fd, 0, &when, NULL);
 }
 
+static int64_t
+ready_timeout_ms(const struct keeper_supervisor *sup)
+{
+	const struct keeper_options *options = &sup->options;
+
+	return options->passphrase_path || options->passphrase_fd > 0 ? DERIVED_TIMEOUT_MS
+	                                                              : READY_TIMEOUT_MS;
+}
+
 static void
 become_ready(struct keeper_supervisor *sup)
 {
@@ -426,7 +444,7 @@ pump_timer(struct keeper_supervisor *sup)
 		schedule_restart(sup);
 		return;
 	}
-	set_timer(sup, READY_TIMEOUT_MS);
+	set_timer(sup, ready_timeout_ms(sup));
 }
 
 void
@@ -526,7 +544,7 @@ supervisor_init(struct keeper_supervisor *sup, const struct keeper_options *opti
 static enum un_err
 wait_ready(struct keeper_supervisor *sup, struct un_detail *detail)
 {
-	int64_t deadline_ms = clock_mono_ms() + READY_TIMEOUT_MS;
+	int64_t deadline_ms = clock_mono_ms() + ready_timeout_ms(sup);
 	enum un_err err;
 
 	do {

@@ -136,6 +136,7 @@ start_keeper(struct plane *plane, struct un_detail *detail)
 		.may_create = !plane->has_key,
 		.passphrase_path =
 			plane->options.passphrase_file[0] ? plane->options.passphrase_file : NULL,
+		.passphrase_fd = plane->options.passphrase_fd,
 		.sockets = plane->worker_count + 2,
 		.give = give_socket,
 		.context = plane,

@@ -49,6 +49,7 @@ struct plane_options {
 	const char *tls_certificate, *tls_key, *tls_client_ca; /* "" without */
 	const char *key_provider;    /* when the key ring is made: "file" or "passphrase" */
 	const char *passphrase_file; /* "" : wait for an unlock */
+	int passphrase_fd;           /* above 0: that file, open already; lent */
 	const char *uniond_path;     /* this program, to run the keeper */
 	const char *launcher_path;   /* union-exec */
 	const char *sdk_dir;         /* the folder that holds the Python package; "" without */
