@@ -88,7 +88,7 @@ proof(void)
 	size_t cut;
 
 	for (size_t i = 0; i < VALUE; i++)
-		value[i] = (uint8_t)("ox"[i < FIXED ? 0 : choose(2)]);
+		value[i] = (uint8_t)("ox"[(int)i < FIXED ? 0 : choose(2)]);
 	for (size_t i = 0; i < TEXT; i++)
 		text[i] = (uint8_t)("ox"[choose(2)]);
 	cut = choose(TEXT);
