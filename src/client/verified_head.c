@@ -121,7 +121,7 @@ verified_head_read(const char *state_dir, const char *url, struct verified_head 
                    struct un_detail *detail)
 {
 	char path[VERIFIED_HEAD_PATH_MAX + NAME_SIZE + 1];
-	struct place place;
+	struct place place = {.name = ""};
 	struct buf file;
 	enum un_err err = find_place(state_dir, url, &place, detail);
 
@@ -159,7 +159,7 @@ enum un_err
 verified_head_write(const char *state_dir, const char *url, const struct verified_head *head,
                     struct un_detail *detail)
 {
-	struct place place;
+	struct place place = {.name = ""};
 	struct buf file;
 	int folder = -1;
 	enum un_err err = find_place(state_dir, url, &place, detail);

@@ -65,7 +65,7 @@ decode_utf8(uint32_t point, uint8_t ret_bytes[4])
 	return 4;
 }
 
-static const struct unit more = {0};
+static const struct unit more = {0}, nothing = {.len = 1};
 
 const uint8_t decode_hex_from_1[256] = {
 	['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
@@ -384,7 +384,7 @@ terminal(const uint8_t *at, size_t left, bool final)
 	if (len == SIZE_MAX && !final)
 		return more;
 	if (!len || len == SIZE_MAX)
-		return at[0] == ESC ? (struct unit){.len = 1} : one_byte(at[0], 1);
+		return at[0] == ESC ? nothing : one_byte(at[0], 1);
 	return (struct unit){.len = (uint32_t)len};
 }
 

@@ -396,7 +396,7 @@ add_in_quotes(struct redact_set *set, uint32_t name, const uint8_t *bytes, size_
 		if (err)
 			return err;
 		for (size_t k = 0; k < len; k++) {
-			bool is_quote = bytes[k] == ways[i].quote;
+			bool is_quote = bytes[k] == (uint8_t)ways[i].quote;
 			size_t part = is_quote ? instead : 1;
 
 			memcpy(secbuf_edit(quoted) + used,

@@ -122,18 +122,31 @@ parse_hex(const char *text, uint8_t *ret_bytes, size_t len)
 	return err;
 }
 
-static enum un_err
-parse_grant(const char *line, struct upload_grant *ret_grant)
+/* The next of the words that blanks part. NULL: there is no other. */
+static char *
+next_word(char **at)
 {
-	char project[SCOPE_PART_MAX + 1], domain[SCOPE_PART_MAX + 1], md5[2 * BUNDLE_MD5_LEN + 1];
-	int64_t until_ms, left_ms;
+	char *word = strsep(at, " \n");
 
-	if (sscanf(line, "%63s %63s %32s %" SCNu64 " %" SCNd64, project, domain, md5,
-	           &ret_grant->len, &until_ms) != 5 ||
+	return word && *word ? word : NULL;
+}
+
+/* `line` is taken to pieces. */
+static enum un_err
+parse_grant(char *line, struct upload_grant *ret_grant)
+{
+	const char *project = next_word(&line), *domain = next_word(&line);
+	const char *md5 = next_word(&line), *len = next_word(&line), *until = next_word(&line);
+	uint64_t until_ms;
+	int64_t left_ms;
+
+	if (!project || !domain || !md5 || !len || !until ||
 	    scope_init(&ret_grant->at, project, domain, NULL) != UN_OK ||
-	    parse_hex(md5, ret_grant->md5, BUNDLE_MD5_LEN) != UN_OK)
+	    parse_hex(md5, ret_grant->md5, BUNDLE_MD5_LEN) != UN_OK ||
+	    text_parse_u64(len, &ret_grant->len) != UN_OK ||
+	    text_parse_u64(until, &until_ms) != UN_OK || until_ms > INT64_MAX)
 		return UN_ERR_INVALID;
-	left_ms = until_ms - clock_wall_us() / 1000;
+	left_ms = (int64_t)until_ms - clock_wall_us() / 1000;
 	if (left_ms <= 0 || left_ms > UPLOAD_SECONDS_MAX * 1000ll)
 		return UN_ERR_TIMEOUT;
 	ret_grant->deadline_ms = clock_mono_ms() + left_ms;
@@ -150,8 +163,10 @@ recall(const struct bundles *bundles, const char *name, struct waiting *slot)
 		return err;
 	buf_init(&line, GRANT_LINE_MAX, BUF_PLAIN);
 	err = io_read_file(bundles->dir_fd, name, &line);
-	if (!err)
-		err = parse_grant(buf_text(&line), &slot->grant);
+	if (!err && *buf_text(&line)) /* which ends it with a NUL */
+		err = parse_grant((char *)line.data, &slot->grant);
+	else if (!err)
+		err = UN_ERR_INVALID;
 	buf_fini(&line);
 	return err;
 }
@@ -174,8 +189,7 @@ recall_all(struct bundles *bundles)
 
 		if (strncmp(entry->d_name, GRANT_PREFIX, sizeof GRANT_PREFIX - 1) != 0)
 			continue;
-		if (count == UPLOADS_WAITING_MAX ||
-		    recall(bundles, entry->d_name, slot) != UN_OK) {
+		if (count == UPLOADS_WAITING_MAX || recall(bundles, entry->d_name, slot) != UN_OK) {
 			(void)unlinkat(bundles->dir_fd, entry->d_name, 0);
 			continue;
 		}

@@ -375,8 +375,8 @@ local_start(struct engine *engine, const struct engine_start *start, struct engi
 	while (child != NULL && !give_ticket(child, start));
 	if (child == NULL)
 		err = launch(local, start->project, start, &child, detail);
-	if (err)
-		return err;
+	if (err || child == NULL)
+		return err ? err : UN_ERR_AGAIN;
 	*ret_place = (struct engine_place){.pid = child->pid, .start = child->start};
 	log_debug("runs", "launcher %d runs %s", (int)child->pid, start->label);
 	return UN_OK;
