@@ -414,6 +414,7 @@ static enum un_err
 check_tasks(const struct config *config, struct un_detail *detail)
 {
 	enum un_err err = check_paths(config->tasks_path, "tasks.path", detail);
+	uint64_t users;
 
 	if (!err)
 		err = check_paths(config->tasks_show, "tasks.show", detail);
@@ -423,11 +424,18 @@ check_tasks(const struct config *config, struct un_detail *detail)
 		err = check_paths(config->tasks_writable, "tasks.writable", detail);
 	if (!err)
 		err = project_list_check(config->tasks_offline, "tasks.offline", detail);
-	if (!err && !machine_range_is_sound(config->tasks_uid_range))
+	users = machine_range_count(config->tasks_uid_range);
+	if (!err && !users)
 		return un_fail(detail, UN_ERR_BAD_CONFIG,
 		               "'tasks.uid_range' is FIRST-LAST, such as " MACHINE_UIDS
 		               ", or none; not '%s'",
 		               config->tasks_uid_range);
+	if (!err && users < config->parallel_tasks)
+		return un_fail(detail, UN_ERR_BAD_CONFIG,
+		               "'tasks.uid_range' has %llu users for %llu tasks at once "
+		               "('parallel_tasks')",
+		               (unsigned long long)users,
+		               (unsigned long long)config->parallel_tasks);
 	return err;
 }
 

@@ -149,6 +149,8 @@ TEST(config, refuses_what_it_does_not_know_with_the_line)
 		{"data: /x\nretention: {logs: 30d}\n", ":2: not a number in range: 'logs'"},
 		{"data: /x\ntasks: {uid_range: 5-2}\n", "'tasks.uid_range' is FIRST-LAST"},
 		{"data: /x\ntasks: {uid_range: some}\n", "'tasks.uid_range' is FIRST-LAST"},
+		{"data: /x\nparallel_tasks: 4\ntasks: {uid_range: 70000-70002}\n",
+	         "'tasks.uid_range' has 3 users for 4 tasks at once"},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

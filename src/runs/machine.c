@@ -67,13 +67,14 @@ parse_range(const char *text, uint64_t *ret_first, uint64_t *ret_last)
 	       *ret_last - *ret_first < UIDS_MAX;
 }
 
-bool
-machine_range_is_sound(const char *uid_range)
+uint64_t
+machine_range_count(const char *uid_range)
 {
 	uint64_t first, last;
 
-	return !*uid_range || strcmp(uid_range, "none") == 0 ||
-	       parse_range(uid_range, &first, &last);
+	if (!*uid_range || strcmp(uid_range, "none") == 0)
+		return UINT64_MAX;
+	return parse_range(uid_range, &first, &last) ? last - first + 1 : 0;
 }
 
 /* The next number of columns that blanks part, as the kernel writes them. */

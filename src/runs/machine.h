@@ -25,8 +25,8 @@ struct machine_options {
 
 struct machine;
 
-/* Whether uid_range can be that at all, on any machine; "" is. */
-bool machine_range_is_sound(const char *uid_range);
+/* The users of a uid_range; 0: it cannot be one, on any machine. Enough for all: "" and "none". */
+uint64_t machine_range_count(const char *uid_range);
 
 /* `workdir`: of attempts; whose uids are in use there, is looked up. UN_ERR_BAD_CONFIG: the range
  * is none, or asked for and we may not use it. */
