@@ -75,7 +75,7 @@ check-leaks: $(CHECK)/build.ninja
 # That the test of each limit fails when the limit is gone: builds and runs for each, a quarter of an hour.
 check-limits-proof:
 	@tools/install-deps check
-	@tests/attack/proof.py $(LIMITS) $(WORDS)
+	@tests/attack/prove_limits $(LIMITS) $(WORDS)
 
 # Many rounds of kill -9 under load; `make check` has a few.
 check-kill: all
