@@ -132,11 +132,11 @@ give_up_the_rest(const struct looker_options *options, int fd, pid_t parent)
 {
 	int64_t left_ms = options->deadline_ms - clock_mono_ms();
 
-	(void)prctl(PR_SET_NAME, "union-look");
-	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)prctl(PR_SET_NAME, "union-look"); /* from here on it ends with its launcher */
 	if (fd != LOOKER_FD && dup2(fd, LOOKER_FD) != LOOKER_FD)
 		_exit(1);
 	(void)close_range(LOOKER_FD + 1, ~0u, 0);

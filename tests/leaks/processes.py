@@ -125,10 +125,12 @@ def launcher_ahead(plane, keepers, script, name):
     return run, ahead[:1] + children(ahead[0])
 
 
-def is_init(pid):
-    """Whether it is the first of its PID namespace."""
-    with open("/proc/%d/status" % pid, encoding="utf-8") as file:
-        return re.search(r"^NSpid:.*\t1$", file.read(), re.M) is not None
+def name_of(pid):
+    try:
+        with open("/proc/%d/comm" % pid, encoding="utf-8") as file:
+            return file.read().rstrip("\n")
+    except OSError:
+        return ""
 
 
 def looker(home, server):
@@ -136,6 +138,6 @@ def looker(home, server):
     launcher = await_true("the launcher", lambda: [
         p for p in launchers(home) if parent(p) == server])[0]
     found = await_true("the looker", lambda: [
-        p for p in children(launcher) if b"union-exec" in command_line(p) and not is_init(p)])[0]
+        p for p in children(launcher) if name_of(p) == "union-look"])[0]
     stop(found)
     return launcher, found
