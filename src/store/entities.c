@@ -24,6 +24,17 @@ entity_read(struct sql *sql, struct entity_row *row)
 	row->spec.bytes = sql_blob(sql, 9, &row->spec.len);
 }
 
+/* ?1 to ?5 */
+static void
+bind_key(struct sql *sql, const struct entity_key *key)
+{
+	sql_bind_int(sql, 1, key->kind);
+	sql_bind_text(sql, 2, key->project);
+	sql_bind_text(sql, 3, key->domain);
+	sql_bind_text(sql, 4, key->name);
+	sql_bind_text(sql, 5, key->version);
+}
+
 static enum un_err
 entity_found(struct sql *sql, struct entity_row *ret_row, struct un_detail *detail)
 {
@@ -106,11 +117,7 @@ entity_insert(struct store_txn *txn, const struct entity_row *row, int64_t *ret_
 	               &sql, detail);
 	if (err)
 		return err;
-	sql_bind_int(sql, 1, row->key.kind);
-	sql_bind_text(sql, 2, row->key.project);
-	sql_bind_text(sql, 3, row->key.domain);
-	sql_bind_text(sql, 4, row->key.name);
-	sql_bind_text(sql, 5, row->key.version);
+	bind_key(sql, &row->key);
 	sql_bind_int(sql, 6, row->state);
 	sql_bind_int(sql, 7, row->created_us);
 	sql_bind_blob(sql, 8, row->spec.bytes, row->spec.len);
@@ -134,11 +141,7 @@ entity_set_state(struct store_txn *txn, const struct entity_key *key, int state,
 	               &sql, detail);
 	if (err)
 		return err;
-	sql_bind_int(sql, 1, key->kind);
-	sql_bind_text(sql, 2, key->project);
-	sql_bind_text(sql, 3, key->domain);
-	sql_bind_text(sql, 4, key->name);
-	sql_bind_text(sql, 5, key->version);
+	bind_key(sql, key);
 	sql_bind_int(sql, 6, state);
 	sql_bind_int(sql, 7, now_us);
 	err = sql_run(sql, detail);
@@ -163,11 +166,7 @@ entity_list(struct store_view *view, const struct entity_key *like, int64_t befo
 	               &sql, detail);
 	if (err)
 		return err;
-	sql_bind_int(sql, 1, like->kind);
-	sql_bind_text(sql, 2, like->project);
-	sql_bind_text(sql, 3, like->domain);
-	sql_bind_text(sql, 4, like->name);
-	sql_bind_text(sql, 5, like->version);
+	bind_key(sql, like);
 	sql_bind_int(sql, 6, before);
 	sql_bind_int(sql, 7, limit);
 	while (!err && sql_next(sql, &err, detail)) {
